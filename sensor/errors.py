@@ -1,0 +1,38 @@
+"""What can go wrong, as seen by the operator. Bytes from the wire never raise: they are counted by reason.
+
+TapirError
+├── InputError        a file, stream or network source: says which, at what offset, and what was expected
+├── SettingError      a setting: says file, key, what was given and what was expected
+├── BusError          a socket or address of the alert stream
+└── CacheError        the kernel cache folder is not safe to use
+"""
+
+from __future__ import annotations
+
+
+class TapirError(Exception):
+    """Base of every error that is the operator's to mend. Its text is one line and names the remedy."""
+
+
+class InputError(TapirError):
+    """A capture could not be read, or not to its end.
+
+    `source` is the file or stream, `offset` the byte at which the fault lies (None when it never opened).
+    """
+
+    def __init__(self, source: str, problem: str, offset: int | None = None) -> None:
+        self.source, self.problem, self.offset = source, problem, offset
+        at = "" if offset is None else f" at offset {offset}"
+        super().__init__(f"{source}{at}: {problem}")
+
+
+class SettingError(TapirError):
+    """A setting has a value that cannot be used."""
+
+
+class BusError(TapirError):
+    """An address of the alert stream cannot be bound or reached."""
+
+
+class CacheError(TapirError):
+    """The kernel cache folder belongs to, or can be written by, someone else."""

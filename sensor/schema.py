@@ -1,0 +1,332 @@
+"""Every table of the hot path, in the order the bytes travel. One table is one C-contiguous array of the record below.
+
+    Frames -> Segments -> Flows, Streams, Chunks -> Transactions
+
+Addresses are 128 bits in two uint64 (`_hi`, `_lo`), IPv4 as ::ffff:a.b.c.d. Times are int64 nanoseconds since 1970 (`ts`: of the
+packet; `now`: packet time as the sensor sees it, which never runs backwards). Byte counts are of the wire, not of the snap length.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, IntFlag
+
+import numpy as np
+
+# --- Frames: bytes as captured -------------------------------------------------------------------------------------
+
+FRAME = np.dtype(
+    [
+        ("offset", "i8"),   # of the first byte in the block's buffer
+        ("ts", "i8"),
+        ("caplen", "u4"),   # bytes in the buffer
+        ("wirelen", "u4"),  # bytes on the wire
+        ("link", "u2"),     # link type, https://www.tcpdump.org/linktypes.html
+        ("flags", "u2"),    # FrameFlag
+    ],
+    align=True,
+)
+
+
+class FrameFlag(IntFlag):
+    QUARANTINED = 1  # an insane timestamp: not decoded
+
+
+# --- Segments: one decoded transport segment a row --------------------------------------------------------------------
+
+SEGMENT = np.dtype(
+    [
+        ("ts", "i8"),
+        ("src_hi", "u8"),
+        ("src_lo", "u8"),
+        ("dst_hi", "u8"),
+        ("dst_lo", "u8"),
+        ("payload_offset", "i8"),  # of the transport payload in the block's buffer
+        ("payload_caplen", "u4"),  # payload bytes in the buffer
+        ("payload_len", "u4"),     # payload bytes on the wire, by the IP length
+        ("ip_len", "u4"),          # IP packet on the wire, header included (Zeek's *_ip_bytes)
+        ("frame", "u4"),           # row in Frames
+        ("seq", "u4"),             # TCP
+        ("ack", "u4"),             # TCP
+        ("tunnel_id", "u4"),       # VNI, GRE key, TEID ... of the innermost tunnel
+        ("src_port", "u2"),        # ICMP: type
+        ("dst_port", "u2"),        # ICMP: the counterpart's type, or the code, as Community ID has it
+        ("vlan", "u2"),            # innermost 802.1Q id, 0 when there is none
+        ("window", "u2"),
+        ("ip_id", "u2"),
+        ("proto", "u1"),           # IP protocol number of the transport
+        ("tcp_flags", "u1"),
+        ("tunnel", "u1"),          # Tunnel
+        ("ttl", "u1"),
+        ("flags", "u1"),           # SegmentFlag
+    ],
+    align=True,
+)
+
+
+class SegmentFlag(IntFlag):
+    CUT = 1       # the snap length cut payload off
+    OFFLOAD = 2   # the IP length was 0 or below the frame: merged by the NIC, length taken from the frame
+    IPV6 = 4
+
+
+class Tunnel(IntEnum):
+    NONE = 0
+    GRE = 1
+    ERSPAN = 2
+    VXLAN = 3
+    GENEVE = 4
+    IPIP = 5
+    GTPU = 6
+    TZSP = 7
+    L2TP = 8
+    MPLS = 9
+    TEREDO = 10
+
+
+class Proto(IntEnum):
+    """IP protocol numbers, https://www.iana.org/assignments/protocol-numbers."""
+
+    ICMP = 1
+    TCP = 6
+    UDP = 17
+    ICMP6 = 58
+    SCTP = 132
+
+
+class TcpFlag(IntFlag):
+    FIN = 0x01
+    SYN = 0x02
+    RST = 0x04
+    PSH = 0x08
+    ACK = 0x10
+    URG = 0x20
+    ECE = 0x40
+    CWR = 0x80
+
+
+# --- Flows: both directions of a 5-tuple plus tunnel id ---------------------------------------------------------------
+# A flow's row number is its name while it lives. Direction 0 is the originator's, 1 the responder's; row 2*flow+direction of
+# Streams belongs to it. A row that ended stays as it was until the batch after the one in which it ended.
+
+FLOW = np.dtype(
+    [
+        ("orig_hi", "u8"),
+        ("orig_lo", "u8"),
+        ("resp_hi", "u8"),
+        ("resp_lo", "u8"),
+        ("start_ts", "i8"),
+        ("last_ts", "i8"),
+        ("end_now", "i8"),        # packet time at which the flow ended
+        ("hash", "u8"),
+        ("history_low", "u8"),    # letters of Zeek's history, 5 bits each, first letter lowest
+        ("history_high", "u8"),
+        ("wheel_next", "i4"),
+        ("wheel_prev", "i4"),
+        ("wheel_bucket", "i4"),
+        ("tunnel_id", "u4"),
+        ("orig_port", "u2"),
+        ("resp_port", "u2"),
+        ("vlan", "u2"),
+        ("flags", "u2"),          # FlowFlag
+        ("proto", "u1"),
+        ("tunnel", "u1"),
+        ("state", "u1"),          # TCP handshake as far as it was seen: TcpState
+        ("conn_state", "u1"),     # ConnState, filled when the flow ends
+        ("end_reason", "u1"),     # EndReason
+        ("service", "u1"),        # Service
+        ("history_len", "u1"),
+    ],
+    align=True,
+)
+
+STREAM = np.dtype(
+    [
+        ("packets", "i8"),
+        ("ip_bytes", "i8"),             # IP packets, headers included
+        ("payload_bytes", "i8"),        # transport payload, retransmissions included
+        ("retransmitted_bytes", "i8"),
+        ("missing_bytes", "i8"),        # TCP sequence space that was never seen
+        ("first_ts", "i8"),
+        ("last_ts", "i8"),
+        ("size_min", "i8"),             # of the IP packets, bytes
+        ("size_max", "i8"),
+        ("size_sumsq", "f8"),
+        ("gap_min", "i8"),              # inter-arrival times, ns
+        ("gap_max", "i8"),
+        ("gap_sum", "i8"),
+        ("gap_sumsq", "f8"),
+        ("next", "i8"),                 # 64-bit stream offset of the next byte expected
+        ("acked", "i8"),                # highest offset the other side acknowledged
+        ("fin", "i8"),                  # offset of the FIN, -1 when none was seen
+        ("hold_ts", "i8"),              # packet time at which the present hole was first seen
+        ("hold_head", "i4"),            # first waiting page, -1 when none
+        ("hold_pages", "i4"),
+        ("out_of_order_packets", "i4"),
+        ("overlap_bytes", "i4"),        # bytes seen again with the first copy kept
+        ("tcp_flags", "u1"),            # all flags seen
+        ("state", "u1"),                # StreamState
+    ],
+    align=True,
+)
+
+
+class FlowFlag(IntFlag):
+    MIDSTREAM = 1    # the first packet seen was not a SYN
+    ORIG_GUESSED = 2 # nothing but the first packet says who opened it
+    EVICTED = 4
+    FAULT = 8        # a kernel raised on one of its rows
+    FLIPPED = 16     # the responder sends the requests: swapped when it leaves
+
+
+class TcpState(IntEnum):
+    NONE = 0
+    SYN = 1          # the originator's SYN
+    SYN_ACK = 2      # answered
+    ESTABLISHED = 3  # the originator acknowledged the answer, or data went both ways
+    CLOSED = 4       # FIN from both sides, or RST
+
+
+class ConnState(IntEnum):
+    """Zeek's conn_state, https://docs.zeek.org/en/master/scripts/base/protocols/conn/main.zeek.html."""
+
+    OTH = 0
+    S0 = 1
+    S1 = 2
+    SF = 3
+    REJ = 4
+    S2 = 5
+    S3 = 6
+    RSTO = 7
+    RSTR = 8
+    RSTOS0 = 9
+    RSTRH = 10
+    SH = 11
+    SHR = 12
+
+
+class EndReason(IntEnum):
+    FIN = 0          # both sides closed
+    RESET = 1
+    IDLE = 2         # no packet within the time-out
+    EVICTED = 3      # the table was full
+    REUSED = 4       # a new SYN on the same 5-tuple
+    CAPTURE_END = 5
+
+
+class Service(IntEnum):
+    UNKNOWN = 0
+    HTTP = 1
+    NOT_HTTP = 2
+
+
+# --- Chunks: what reassembly hands to the protocols, in order of packet time -------------------------------------------
+
+CHUNK = np.dtype(
+    [
+        ("seq", "i8"),     # 64-bit stream offset of the first byte
+        ("ack", "i8"),     # 64-bit offset in the other stream that its segment acknowledged, -1 when unknown
+        ("ts", "i8"),      # of the packet that carried it
+        ("now", "i8"),     # packet time when it was delivered
+        ("offset", "i8"),  # of the first byte in the buffer that `source` names
+        ("length", "i8"),
+        ("stream", "i4"),  # 2*flow + direction
+        ("kind", "u1"),    # ChunkKind
+        ("source", "u1"),  # 0 the block's buffer, 1 the page pool
+    ],
+    align=True,
+)
+
+
+class ChunkKind(IntEnum):
+    DATA = 0
+    GAP = 1        # `length` bytes were never seen
+    FIN = 2        # the stream ended in order
+    END = 3        # the flow ended: both streams are done
+
+
+# --- Transactions: a request with its response ---------------------------------------------------------------------------
+# Columns of type u4 named below as codes are codes of the string pool; 0 is "absent".
+
+TRANSACTION = np.dtype(
+    [
+        ("ts", "i8"),               # first byte of the request (of the response when the request was not seen)
+        ("now", "i8"),              # packet time at which the row was finished; never decreases from row to row
+        ("request_end_ts", "i8"),   # 0 when not seen
+        ("response_ts", "i8"),      # first byte of the final response, 0 when not seen
+        ("response_end_ts", "i8"),  # 0 when not seen
+        ("uid_hi", "u8"),           # of the flow; the same 128 bits as Flows has
+        ("uid_lo", "u8"),
+        ("client_hi", "u8"),
+        ("client_lo", "u8"),
+        ("server_hi", "u8"),
+        ("server_lo", "u8"),
+        ("user", "u8"),             # keyed fingerprint of the credential, 0 when there is none
+        ("account", "u8"),          # keyed fingerprint of the name a login request gives, 0 when there is none
+        ("request_body_len", "i8"),     # exact, or the lower bound
+        ("request_body_max", "i8"),     # upper bound; equal when exact; -1 when unbounded
+        ("response_body_len", "i8"),
+        ("response_body_max", "i8"),
+        ("anomalies", "u8"),        # Anomaly
+        ("flow", "i4"),
+        ("trans_depth", "i4"),      # 1 for the first on its connection
+        ("records", "i4"),          # records counted in the response body, -1 when not counted
+        ("method", "u4"),           # code
+        ("host", "u4"),             # code
+        ("uri", "u4"),              # code, secrets replaced
+        ("endpoint", "u4"),         # code, the path as a template
+        ("user_agent", "u4"),       # code
+        ("referrer", "u4"),         # code, secrets replaced
+        ("request_content_type", "u4"),   # code
+        ("response_content_type", "u4"),  # code
+        ("status_msg", "u4"),       # code
+        ("auth_scheme", "u4"),      # code: basic, bearer, cookie, api-key ...
+        ("tunnel_id", "u4"),
+        ("client_port", "u2"),
+        ("server_port", "u2"),
+        ("vlan", "u2"),
+        ("status_code", "u2"),      # 0 when no response was seen
+        ("version", "u1"),          # 10, 11, 20; 9 for HTTP/0.9; 0 when unknown
+        ("tunnel", "u1"),
+        ("proto", "u1"),
+        ("flags", "u1"),            # TransactionFlag
+    ],
+    align=True,
+)
+
+
+class TransactionFlag(IntFlag):
+    REQUEST = 1            # the request's head was seen
+    RESPONSE = 2           # the response's head was seen
+    REQUEST_DONE = 4       # the request was seen to its end
+    RESPONSE_DONE = 8      # the response was seen to its end
+    LOGIN = 16             # the endpoint takes logins (by its name, or by Basic credentials)
+    TOUCHED = 32           # its flow was evicted, shed or marked by a fault
+
+
+class Anomaly(IntFlag):
+    """What was odd about a message; the name in lower case is what the `anomalies` column lists."""
+
+    REQUEST_MISSING = 1 << 0         # a response whose request was not seen
+    RESPONSE_MISSING = 1 << 1        # the connection went on or ended without the response
+    REQUEST_GAP = 1 << 2             # bytes of the request were lost
+    RESPONSE_GAP = 1 << 3
+    REQUEST_UNFINISHED = 1 << 4      # the stream ended inside the message
+    RESPONSE_UNFINISHED = 1 << 5
+    REQUEST_LENGTH_BOUND = 1 << 6    # the body length is a lower bound
+    RESPONSE_LENGTH_BOUND = 1 << 7
+    CL_TE = 1 << 8                   # Content-Length with Transfer-Encoding
+    CL_CONFLICT = 1 << 9             # several Content-Lengths that differ
+    CL_INVALID = 1 << 10
+    CHUNK_INVALID = 1 << 11          # a chunk size that is not one, or is too large
+    HEAD_TOO_LARGE = 1 << 12
+    BARE_LF = 1 << 13
+    FOLDED_HEADER = 1 << 14
+    HEADER_INVALID = 1 << 15         # a header line without a colon, or with a bad name
+    VERSION_INVALID = 1 << 16
+    MIDSTREAM = 1 << 17              # the connection was joined midway
+    ONE_SIDED = 1 << 18              # only one direction of the connection was seen
+    PAIRING_AMBIGUOUS = 1 << 19      # a loss left no way to tell which request this answers
+    EARLY_RESPONSE = 1 << 20         # the response began before the request ended
+    NONASCII_URI = 1 << 21
+    HOST_MISSING = 1 << 22           # HTTP/1.1 without Host
+    TE_INVALID = 1 << 23             # a Transfer-Encoding that does not end in chunked
