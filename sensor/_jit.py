@@ -9,6 +9,7 @@ A kernel's parameters are annotated with what it takes, and the annotations are 
     np.uint64, np.uint8 ...   a scalar of that type
     SEGMENT (a np.dtype)      a C-contiguous 1-d array of that record
     Bytes U16s U32s U64s I32s I64s F64s    C-contiguous 1-d arrays of that item
+    a NamedTuple class        a tuple of the above, as its fields are annotated
 
 Kernels are compiled when their file is imported (or loaded from the cache), never later: a call with other types raises.
 Reference counting is off, so a kernel that allocates does not compile; bounds checks are always on. Bounds checks do not
@@ -58,6 +59,9 @@ _SCALARS: dict[Any, Any] = {int: types.int64, float: types.float64, bool: types.
 def _numba_type(annotation: Any) -> Any:
     if isinstance(annotation, np.dtype):
         return _array(from_dtype(annotation))
+    if isinstance(annotation, type) and issubclass(annotation, tuple):
+        fields = inspect.get_annotations(annotation, eval_str=True)
+        return types.NamedTuple([_numba_type(hint) for hint in fields.values()], annotation)
     if isinstance(annotation, type) and issubclass(annotation, np.generic):
         return from_dtype(np.dtype(annotation))
     return _SCALARS.get(annotation, annotation)

@@ -1,0 +1,126 @@
+"""Reading many bytes at once: in: a uint8 array and offsets; out: words, masks and positions.
+
+The one law: every read is checked against the array's end, in one comparison for 8 or 32 bytes, and a read past either end
+raises IndexError like any other subscript.
+"""
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from sensor._jit import at, inline_kernel
+
+_I64 = ir.IntType(64)
+
+
+def _checked_pointer(context, builder, signature, args, width):
+    """Pointer to `width` bytes at args[1] of array args[0]; raises IndexError when they are not all inside."""
+    array = context.make_array(signature.args[0])(context, builder, args[0])
+    offset = args[1]
+    room = builder.sub(array.nitems, ir.Constant(_I64, width))
+    outside = builder.or_(
+        builder.icmp_signed("<", room, ir.Constant(_I64, 0)), builder.icmp_unsigned(">", offset, room)
+    )
+    with builder.if_then(outside, likely=False):
+        context.call_conv.return_user_exc(builder, IndexError, ("read past the end of the buffer",))
+    return builder.gep(array.data, [offset])
+
+
+@intrinsic
+def _load64(typingctx, data, offset):
+    def codegen(context, builder, signature, args):
+        pointer = _checked_pointer(context, builder, signature, args, 8)
+        word = builder.load(builder.bitcast(pointer, _I64.as_pointer()))
+        word.align = 1
+        return word
+
+    return types.uint64(data, types.int64), codegen
+
+
+@intrinsic
+def _match32(typingctx, data, offset, byte):
+    lanes = ir.VectorType(ir.IntType(8), 32)
+
+    def codegen(context, builder, signature, args):
+        pointer = _checked_pointer(context, builder, signature, args, 32)
+        vector = builder.load(builder.bitcast(pointer, lanes.as_pointer()))
+        vector.align = 1
+        undefined = ir.Constant(lanes, ir.Undefined)
+        first = builder.insert_element(undefined, args[2], ir.Constant(ir.IntType(32), 0))
+        wanted = builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(ir.IntType(32), 32), [0] * 32))
+        mask = builder.bitcast(builder.icmp_unsigned("==", vector, wanted), ir.IntType(32))
+        return builder.zext(mask, _I64)
+
+    return types.uint64(data, types.int64, types.uint8), codegen
+
+
+@intrinsic
+def _trailing_zeros(typingctx, word):
+    def codegen(context, builder, signature, args):
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.int64(types.uint64), codegen
+
+
+def _load64_slow(data, offset):
+    if not 0 <= offset <= len(data) - 8:
+        raise IndexError("read past the end of the buffer")
+    return np.uint64(int.from_bytes(data[offset : offset + 8].tobytes(), "little"))
+
+
+def _match32_slow(data, offset, byte):
+    if not 0 <= offset <= len(data) - 32:
+        raise IndexError("read past the end of the buffer")
+    return np.uint64(sum(1 << i for i in range(32) if data[offset + i] == byte))
+
+
+def _trailing_zeros_slow(word):
+    return (int(word) & -int(word)).bit_length() - 1 if word else 64
+
+
+load64 = _load64_slow if numba.config.DISABLE_JIT else _load64
+match32 = _match32_slow if numba.config.DISABLE_JIT else _match32
+trailing_zeros = _trailing_zeros_slow if numba.config.DISABLE_JIT else _trailing_zeros
+
+
+@inline_kernel
+def find_byte(data, start, stop, byte):
+    """Position of the first `byte` in data[start:stop], or `stop`."""
+    position = start
+    while position + 32 <= stop:
+        mask = match32(data, position, np.uint8(byte))
+        if mask != 0:
+            return position + trailing_zeros(mask)
+        position += 32
+    while position < stop:
+        if at(data, position) == byte:
+            return position
+        position += 1
+    return stop
+
+
+@inline_kernel
+def word_of(data, start, length):
+    """The first `length` (at most 8) bytes as a little-endian word, the rest zero."""
+    if length >= 8:
+        return load64(data, start)
+    word = np.uint64(0)
+    for i in range(length):
+        word |= np.uint64(at(data, start + i)) << np.uint64(8 * i)
+    return word
+
+
+@inline_kernel
+def copy_bytes(source, start, length, target, position):
+    """Copy `length` bytes; both ends are checked word by word."""
+    i = 0
+    while i + 8 <= length:
+        word = load64(source, start + i)
+        for k in range(8):
+            target[np.uint64(position + i + k)] = np.uint8((word >> np.uint64(8 * k)) & np.uint64(255))
+        i += 8
+    while i < length:
+        target[np.uint64(position + i)] = np.uint8(at(source, start + i))
+        i += 1
