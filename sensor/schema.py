@@ -170,6 +170,10 @@ STREAM = np.dtype(
 )
 
 
+HISTORY_LETTERS = "SsHhAaDdFfRrCcGgTtWwIiQq^"
+"""Zeek's history letters; 5 bits each hold index + 1 (0 ends it), first letter lowest, 12 in each of history_low and _high."""
+
+
 class FlowFlag(IntFlag):
     MIDSTREAM = 1    # the first packet seen was not a SYN
     ORIG_GUESSED = 2 # nothing but the first packet says who opened it
