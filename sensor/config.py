@@ -22,6 +22,18 @@ class DecodeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 class ReassemblySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     flows_max: int = limits.FLOWS_MAX
     """Concurrent flows; the oldest is evicted and counted beyond it."""
+    vlan_in_flow_key: bool = True
+    """Keep equal 5-tuples in different VLANs apart; off where the two directions carry different VLAN ids."""
+    tunnel_in_flow_key: bool = True
+    """Keep equal 5-tuples in different tunnels (VNI, GRE key ...) apart."""
+    tcp_idle_seconds: float = 300.0
+    """A TCP connection without a packet for so long has ended."""
+    tcp_attempt_seconds: float = 5.0
+    """A SYN without an answer for so long was an attempt (Zeek's tcp_attempt_delay)."""
+    tcp_closed_seconds: float = 5.0
+    """How long a closed connection is remembered for late packets (Zeek's tcp_close_delay)."""
+    udp_idle_seconds: float = 60.0
+    """A UDP, ICMP or other flow without a packet for so long has ended."""
 
 
 class ProtocolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,13 +41,84 @@ class ProtocolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """Leave tokens, keys, passwords and card numbers in uri and referrer."""
 
 
+class PortScanSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for port scans."""
+    window_seconds: float = 300.0
+    """Packet time in which the attempts are counted."""
+    ports_min: int = 15
+    """Vertical: this many different ports of one host tried in vain, or half-open, by one client."""
+    hosts_min: int = 10
+    """Horizontal: this many different hosts tried on one port in vain, or half-open, by one client."""
+    pairs_max: int = limits.SCAN_PAIRS_MAX
+    """(client, host) and (client, port) pairs remembered; the least recently used give way and are counted."""
+
+
+class FailedLoginsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for password guessing."""
+    client_failures_max: int = 5
+    """Failed logins that one client address may have within its window; one more is a detection."""
+    client_window_seconds: float = 120.0
+    """Packet time in which a client's failed logins are counted."""
+    account_failures_max: int = 10
+    """Failed logins that one account may have within its window, from whatever address; one more is a detection."""
+    account_window_seconds: float = 300.0
+    """Packet time in which an account's failed logins are counted."""
+    entities_max: int = limits.LOGIN_ENTITIES_MAX
+    """Clients, and accounts, remembered; the least recently used give way and are counted."""
+
+
+class BulkTransferSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for clients that take far more than others do."""
+    window_seconds: float = 600.0
+    """Packet time over which response bytes and records are summed, in ten steps."""
+    bytes_min: int = 262_144
+    """Less than this many response body bytes in a window is never bulk."""
+    records_min: int = 1_000
+    """Less than this many records in a window is never bulk."""
+    ratio_min: float = 10.0
+    """Times the median of the endpoint's other clients, per credential."""
+    deviations_min: float = 4.0
+    """Robust deviations (1.4826 MAD of log1p) above that median."""
+    peers_min: int = 8
+    """Other clients the endpoint must have for their median to count."""
+    alone_bytes_min: int = 2_097_152
+    """On an endpoint with fewer clients: bytes below which nothing is bulk."""
+    alone_records_min: int = 10_000
+    """On an endpoint with fewer clients: records below which nothing is bulk."""
+    alone_ratio_min: float = 20.0
+    """On an endpoint with fewer clients: times what nine in ten of the server's other transfers stay below."""
+    alone_responses_min: int = 20
+    """On an endpoint with fewer clients: responses in the window; one large download is not a walk."""
+    alone_known_seconds: float = 60.0
+    """On an endpoint with fewer clients: packet time the server must have been known before the client began."""
+    bytes_max: int = 0
+    """Absolute limit of response body bytes per client, endpoint and window; 0 is none."""
+    records_max: int = 0
+    """Absolute limit of records per client, endpoint and window; 0 is none."""
+    pairs_max: int = limits.BULK_PAIRS_MAX
+    """(client, endpoint) pairs remembered; the least recently used give way and are counted."""
+    endpoints_max: int = limits.BULK_ENDPOINTS_MAX
+    """Endpoints, and servers, whose clients are compared; the least recently used give way and are counted."""
+
+
 class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    pass
+    port_scan: PortScanSettings = PortScanSettings()
+    failed_logins: FailedLoginsSettings = FailedLoginsSettings()
+    bulk_transfer: BulkTransferSettings = BulkTransferSettings()
 
 
 class AlertingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sensor: str = ""
     """Name of this sensor in its alerts; the host's name when empty."""
+    quiet_seconds: float = 300.0
+    """An alert closes after this much packet time without a repeat; what comes later is a new alert."""
+    update_seconds: float = 10.0
+    """Least packet time between two updates of one alert; a risen severity does not wait."""
+    open_max: int = limits.ALERTS_OPEN_MAX
+    """Alerts open at once; the one quiet for longest is closed early and counted beyond it."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
