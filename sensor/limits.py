@@ -14,10 +14,36 @@ BATCH_FRAMES = 8_192
 """A batch of this size and its tables stay in the second-level cache (measured: 256 and 65,536 are 20 % slower)."""
 CLOCK_JUMP_NS = 3_600 * NS
 """A frame further ahead of packet time than this, which the next frame does not confirm, is quarantined."""
+CLOCK_AHEAD_NS = 86_400 * NS
+"""A frame further ahead of the wall clock than this is quarantined: no time zone or late clock explains a day."""
+BLOCK_BYTES_MAX = FRAME_BYTES_MAX + 65_536
+"""The longest pcapng block that holds a packet or an interface: a frame and 64 KiB of options. Others are skipped at any length."""
+INTERFACES_MAX = 4_096
+"""Interfaces described in one pcapng section: merged captures have dozens."""
+INPUTS_OPEN_MAX = 256
+"""Captures that overlap in time and are therefore read at once: 1 MiB of buffer each."""
+INPUT_BUFFER_BYTES = 1 << 20
+"""Read buffer of one of several inputs: room for two of the longest blocks, and no more, as there may be hundreds."""
+SHORT_READ_BYTES = 16_384
+"""Read of each of several files to learn when it begins, until its first frame is there."""
+COMPRESSED_READ_BYTES = 262_144
+"""Compressed bytes read at a time."""
+DECODER_WINDOW_BYTES = 128 << 20
+"""Memory a decompressor may take: xz -9 needs 65 MB; zstd --long=31 would need 2 GB and is refused."""
+CONNECT_TIMEOUT_SECONDS = 10
+"""A capture server that does not answer by then is reported."""
 
 # --- decode --------------------------------------------------------------------------------------------------------
 LAYERS_MAX = 24
 """Headers walked in one frame: nested tunnels of real networks need about 12."""
+IPV6_EXTENSIONS_MAX = 8
+"""Extension headers of one IPv6 packet: real ones have two or three, longer chains are meant to hide what follows."""
+DATAGRAMS_MAX = 256
+"""Fragmented IP datagrams being rebuilt at a time, 64 KiB each: 16 MB when all are touched; the oldest gives way."""
+DATAGRAM_BYTES = 65_536
+"""The longest IP datagram that can be fragmented."""
+DATAGRAM_SECONDS = 30
+"""What Linux waits for the rest of a datagram (ipfrag_time)."""
 
 # --- reassembly ----------------------------------------------------------------------------------------------------
 FLOWS_MAX = 131_072
@@ -39,6 +65,36 @@ STRING_BYTES_MAX = 32 << 20
 TRANSACTIONS_OPEN_MAX = 65_536
 """Requests and responses in flight over all connections."""
 
+# --- detection and alerting ----------------------------------------------------------------------------------------
+SCAN_PAIRS_MAX = 16_384
+"""(client, host) and as many (client, port) pairs with failed attempts; about 500 bytes each, 16 MB when both are full."""
+LOGIN_ENTITIES_MAX = 16_384
+"""Clients and as many accounts with failed logins; about 200 bytes each."""
+BULK_PAIRS_MAX = 32_768
+"""(client, endpoint) pairs with answers; about 850 bytes each, 28 MB when full."""
+BULK_ENDPOINTS_MAX = 4_096
+"""Endpoints and servers, with two histograms each; about 1.6 KB each."""
+HITS_MAX = 1_024
+"""Verdicts a kernel gives back at once; it resumes where it stopped when there are more."""
+ALERTS_OPEN_MAX = 8_192
+"""Alerts open at once, about 2 KB each."""
+
+# --- bus -----------------------------------------------------------------------------------------------------------
+ALERT_BYTES_MAX = 1 << 20
+"""One message of the alert stream; alerts are about 1 KB, and no peer may make the other hold more than this."""
+SUBSCRIPTION_BYTES_MAX = 1_024
+"""The longest message a subscriber may send: a subscription is a topic of at most about 100 bytes."""
+SEND_QUEUE_ALERTS = 10_000
+"""Alerts queued for each slow subscriber, about 10 MB; the queues share the messages."""
+RECEIVE_QUEUE_ALERTS = 10_000
+"""Alerts queued in a subscriber's process while its own code is busy."""
+STREAMS_MAX = 1_024
+"""(sensor, epoch) pairs whose sequence a subscriber follows; the one heard longest ago is forgotten beyond it."""
+GAPS_MAX = 1_000
+"""Gaps a subscriber remembers one by one; the count of missed alerts goes on beyond it."""
+
 # --- export --------------------------------------------------------------------------------------------------------
 ROWS_HELD_MAX = 65_536
 """Rows held back to come out in order of time when a file is read."""
+TEXT_BYTES_HELD_MAX = 64 << 20
+"""Bytes of text that the rows held back may have: ordinary rows reach ROWS_HELD_MAX with a quarter of it."""
