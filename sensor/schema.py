@@ -8,7 +8,7 @@ packet; `now`: packet time as the sensor sees it, which never runs backwards). B
 
 from __future__ import annotations
 
-from enum import IntEnum, IntFlag
+from enum import IntEnum
 
 import numpy as np
 
@@ -27,7 +27,7 @@ FRAME = np.dtype(
 )
 
 
-class FrameFlag(IntFlag):
+class FrameFlag(IntEnum):
     QUARANTINED = 1  # an insane timestamp: not decoded
 
 
@@ -63,10 +63,11 @@ SEGMENT = np.dtype(
 )
 
 
-class SegmentFlag(IntFlag):
+class SegmentFlag(IntEnum):
     CUT = 1       # the snap length cut payload off
     OFFLOAD = 2   # the IP length was 0 or below the frame: merged by the NIC, length taken from the frame
     IPV6 = 4
+    REBUILT = 8   # from IP fragments: payload_offset refers to decode's `datagrams`, not to the block's buffer
 
 
 class Tunnel(IntEnum):
@@ -93,7 +94,7 @@ class Proto(IntEnum):
     SCTP = 132
 
 
-class TcpFlag(IntFlag):
+class TcpFlag(IntEnum):
     FIN = 0x01
     SYN = 0x02
     RST = 0x04
@@ -117,12 +118,14 @@ FLOW = np.dtype(
         ("start_ts", "i8"),
         ("last_ts", "i8"),
         ("end_now", "i8"),        # packet time at which the flow ended
+        ("serial", "i8"),         # 1 for the first flow of the run, 2 for the next ...: unlike the row, the same in every run
         ("hash", "u8"),
         ("history_low", "u8"),    # letters of Zeek's history, 5 bits each, first letter lowest
         ("history_high", "u8"),
         ("wheel_next", "i4"),
         ("wheel_prev", "i4"),
-        ("wheel_bucket", "i4"),
+        ("wheel_bucket", "i4"),   # -1 when the flow has ended
+        ("history_seen", "u4"),   # bit of each letter that the history holds
         ("tunnel_id", "u4"),
         ("orig_port", "u2"),
         ("resp_port", "u2"),
@@ -158,13 +161,15 @@ STREAM = np.dtype(
         ("next", "i8"),                 # 64-bit stream offset of the next byte expected
         ("acked", "i8"),                # highest offset the other side acknowledged
         ("fin", "i8"),                  # offset of the FIN, -1 when none was seen
+        ("first", "i8"),                # offset of the first byte of data, 0 while nothing is known of the stream
         ("hold_ts", "i8"),              # packet time at which the present hole was first seen
-        ("hold_head", "i4"),            # first waiting page, -1 when none
+        ("hold_head", "i4"),            # first waiting node, -1 when none
+        ("hold_tail", "i4"),
         ("hold_pages", "i4"),
         ("out_of_order_packets", "i4"),
         ("overlap_bytes", "i4"),        # bytes seen again with the first copy kept
         ("tcp_flags", "u1"),            # all flags seen
-        ("state", "u1"),                # StreamState
+        ("reset", "u1"),                # 1 when this side sent a RST that counts
     ],
     align=True,
 )
@@ -174,7 +179,7 @@ HISTORY_LETTERS = "SsHhAaDdFfRrCcGgTtWwIiQq^"
 """Zeek's history letters; 5 bits each hold index + 1 (0 ends it), first letter lowest, 12 in each of history_low and _high."""
 
 
-class FlowFlag(IntFlag):
+class FlowFlag(IntEnum):
     MIDSTREAM = 1    # the first packet seen was not a SYN
     ORIG_GUESSED = 2 # nothing but the first packet says who opened it
     EVICTED = 4
@@ -271,7 +276,7 @@ TRANSACTION = np.dtype(
         ("response_body_len", "i8"),
         ("response_body_max", "i8"),
         ("anomalies", "u8"),        # Anomaly
-        ("flow", "i4"),
+        ("flow", "i8"),             # serial of the flow
         ("trans_depth", "i4"),      # 1 for the first on its connection
         ("records", "i4"),          # records counted in the response body, -1 when not counted
         ("method", "u4"),           # code
@@ -298,7 +303,7 @@ TRANSACTION = np.dtype(
 )
 
 
-class TransactionFlag(IntFlag):
+class TransactionFlag(IntEnum):
     REQUEST = 1            # the request's head was seen
     RESPONSE = 2           # the response's head was seen
     REQUEST_DONE = 4       # the request was seen to its end
@@ -307,7 +312,7 @@ class TransactionFlag(IntFlag):
     TOUCHED = 32           # its flow was evicted, shed or marked by a fault
 
 
-class Anomaly(IntFlag):
+class Anomaly(IntEnum):
     """What was odd about a message; the name in lower case is what the `anomalies` column lists."""
 
     REQUEST_MISSING = 1 << 0         # a response whose request was not seen

@@ -1,0 +1,65 @@
+"""ICMP (RFC 792) and ICMPv6 (RFC 4443). In: a header. Out: a complete row.
+
+The law: ports are what Community ID v1 makes of a message: its type and the type that answers it, or else its type and code.
+"""
+
+from __future__ import annotations
+
+from sensor._jit import at, inline_kernel
+from sensor.decode.layers import Layer
+from sensor.decode.reasons import Reason
+from sensor.decode.transport import put_payload
+from sensor.decode.udp import clear_tcp
+from sensor.schema import Proto
+
+ICMP = int(Proto.ICMP)
+ICMP6 = int(Proto.ICMP6)
+NOT_ANSWERED = -1
+
+
+@inline_kernel
+def counterpart(kind):
+    """The type that answers ICMP type `kind`: echo, router solicitation, timestamp, information, mask."""
+    if kind == 0 or kind == 8:  # noqa: PLR1714
+        return 8 - kind
+    if kind == 9 or kind == 10:  # noqa: PLR1714
+        return 19 - kind
+    if 13 <= kind <= 18:
+        return ((kind - 13) ^ 1) + 13
+    return NOT_ANSWERED
+
+
+@inline_kernel
+def counterpart6(kind):
+    """The type that answers ICMPv6 type `kind`: echo, listener, router, neighbour, node information, home agent."""
+    if 128 <= kind <= 131 or kind == 144 or kind == 145:  # noqa: PLR1714
+        return kind ^ 1
+    if 133 <= kind <= 136 or kind == 139 or kind == 140:  # noqa: PLR1714
+        return ((kind - 1) ^ 1) + 1
+    return NOT_ANSWERED
+
+
+@inline_kernel
+def step(data, offset, state, row):
+    if offset + 4 > state["stop"] or offset + 8 > state["wire_stop"]:
+        return Reason.TRUNCATED_ICMP, Layer.FAILED
+    answer = counterpart(at(data, offset))
+    _put(data, offset, state, row, ICMP, answer)
+    return offset, Layer.DONE
+
+
+@inline_kernel
+def step6(data, offset, state, row):
+    if offset + 4 > state["stop"] or offset + 8 > state["wire_stop"]:
+        return Reason.TRUNCATED_ICMP, Layer.FAILED
+    answer = counterpart6(at(data, offset))
+    _put(data, offset, state, row, ICMP6, answer)
+    return offset, Layer.DONE
+
+
+@inline_kernel
+def _put(data, offset, state, row, proto, answer):
+    row["src_port"] = at(data, offset)
+    row["dst_port"] = at(data, offset + 1) if answer == NOT_ANSWERED else answer
+    clear_tcp(row)
+    put_payload(row, proto, offset + 8, state["stop"], state["wire_stop"])

@@ -1,0 +1,106 @@
+"""The one loop: from header to header, by an if-chain over layer numbers. In: Frames. Out: Segments, and a count for every frame.
+
+The law: each frame ends in exactly one place, as a row or under one Reason, and the state's `frame` and `rows` always say how far
+the walk is, so that after a fault it goes on behind the frame that caused it.
+"""
+
+from __future__ import annotations
+
+from sensor import limits
+from sensor._jit import Bytes, I64s, U64s, at, inline_kernel, kernel
+from sensor.decode import ethernet, fragments, icmp, ipv4, ipv6, links, tcp, udp, vlan
+from sensor.decode.layers import IP, OWN, STATE, Layer
+from sensor.decode.reasons import Reason
+from sensor.schema import FRAME, SEGMENT, FrameFlag, SegmentFlag
+
+QUARANTINED = int(FrameFlag.QUARANTINED)
+REBUILT = int(SegmentFlag.REBUILT)
+
+
+@inline_kernel
+def unknown(layer, link, links_unknown):
+    """The Reason for a layer that has no branch."""
+    if layer == Layer.ARP:
+        return Reason.ARP
+    if layer == Layer.PPPOE_DISCOVERY:
+        return Reason.PPP_CONTROL
+    if layer == Layer.UNKNOWN_LINK:
+        links_unknown[link] += 1
+        return Reason.UNKNOWN_LINK
+    if layer < IP:
+        return Reason.UNKNOWN_ETHERTYPE
+    if layer == Layer.NO_NEXT_HEADER:
+        return Reason.NO_NEXT_HEADER
+    if layer == Layer.ESP:
+        return Reason.ENCRYPTED
+    return Reason.UNKNOWN_TRANSPORT
+
+
+@kernel
+def walk(
+    data: Bytes, frames: FRAME, rows: SEGMENT, states: STATE, reasons: I64s, links_unknown: I64s, ports: Bytes,
+    slots: fragments.SLOT, digests: U64s, marks: Bytes, store: Bytes, counts: I64s,
+) -> int:
+    """Decode frames[states[0]["frame"]:] into rows[states[0]["rows"]:], one row a frame at most; returns the rows filled.
+
+    `reasons` is counted by Reason, `links_unknown` by link type, `counts` by FragmentCount; `ports` is the stage's table of UDP
+    tunnel ports; `slots`, `digests`, `marks` and `store` are those of fragments.py.
+    """
+    state = states[0]
+    for i in range(state["frame"], frames.size):
+        state["frame"] = i
+        frame = frames[i]
+        offset = frame["offset"]
+        stop = offset + frame["caplen"]
+        if stop > data.size:
+            at(data, stop)  # raises: the index names bytes that the buffer does not have
+        state["stop"] = stop
+        state["wire_stop"] = max(offset + frame["wirelen"], stop)
+        row = rows[state["rows"]]
+        row["ts"] = frame["ts"]
+        row["frame"] = i
+        row["vlan"] = 0
+        row["tunnel"] = 0
+        row["tunnel_id"] = 0
+        source, rebuilt = data, 0
+        layer = links.first_layer(frame["link"])
+        reason = Reason.TOO_MANY_LAYERS
+        if frame["flags"] & QUARANTINED:
+            offset, layer = Reason.QUARANTINED, Layer.FAILED
+        else:
+            state["now"] = max(state["now"], frame["ts"])
+        for _ in range(limits.LAYERS_MAX):
+            if layer == Layer.ETHERNET:
+                offset, layer = ethernet.step(source, offset, state, row)
+            elif layer == Layer.IPV4:
+                offset, layer = ipv4.step(source, offset, state, row)
+            elif layer == Layer.TCP:
+                offset, layer = tcp.step(source, offset, state, row)
+            elif layer == Layer.DONE:
+                reason = Reason.DECODED
+                break
+            elif layer == Layer.FAILED:
+                reason = offset
+                break
+            elif layer == Layer.UDP:
+                offset, layer = udp.step(source, offset, state, row, ports)
+            elif layer == Layer.IPV6:
+                offset, layer = ipv6.step(source, offset, state, row)
+            elif layer == Layer.VLAN or layer == Layer.VLAN_SERVICE or layer == Layer.VLAN_OLD:
+                offset, layer = vlan.step(source, offset, state, row)
+            elif layer == Layer.ICMP:
+                offset, layer = icmp.step(source, offset, state, row)
+            elif layer == Layer.ICMP6:
+                offset, layer = icmp.step6(source, offset, state, row)
+            elif layer == Layer.IP_FRAGMENT:
+                offset, layer = fragments.step(source, offset, state, row, slots, digests, marks, store, counts)
+                source, rebuilt = store, REBUILT
+            else:
+                reason = unknown(layer, frame["link"], links_unknown)
+                break
+        reasons[reason] += 1
+        if reason == Reason.DECODED:
+            row["flags"] |= rebuilt
+            state["rows"] += 1
+    state["frame"] = frames.size
+    return state["rows"]
