@@ -1,8 +1,8 @@
 """Rebuilding fragmented IP datagrams, IPv4 (RFC 791, RFC 815) and IPv6 (RFC 8200 4.5). In: one fragment. Out: the whole datagram.
 
 The law: the first copy of a byte wins. Fragments begin at multiples of 8 bytes, so a datagram's store needs one mark per block of
-8 bytes; it is whole when its end is known and every block before it is marked. Each datagram has 64 KiB of `store` to itself, so a
-rebuilt one is contiguous where it lies, and stays there until the batch after the one that completed it.
+8 bytes; it is whole when its end is known and every block before it is marked. Each datagram has 64 KiB of `store` to itself while
+it waits; when whole it moves to `datagrams`, where it stays until the next batch.
 """
 
 from __future__ import annotations
@@ -42,7 +42,6 @@ SLOT = np.dtype(
         ("tunnel_id", "u4"),
         ("vlan", "u2"),
         ("tunnel", "u1"),
-        ("done", "u1"),       # 1 while the batch may still refer to it
     ],
     align=True,
 )
@@ -87,17 +86,14 @@ def find(name, state, row, kind, slots, digests, counts):
 
 @part_kernel
 def take(name, state, row, kind, slots, digests, marks, counts):
-    """A slot for a new datagram: a free one, else the oldest; -1 when this batch refers to all of them."""
-    chosen = -1
+    """A slot for a new datagram: a free one, else the oldest."""
+    chosen = 0
     for s in range(digests.size):
-        if slots[s]["done"] == 0:
-            if digests[s] == 0:
-                chosen = s
-                break
-            if chosen < 0 or slots[s]["start"] < slots[chosen]["start"]:
-                chosen = s
-    if chosen < 0:
-        return -1
+        if digests[s] == 0:
+            chosen = s
+            break
+        if slots[s]["start"] < slots[chosen]["start"]:
+            chosen = s
     slot = slots[chosen]
     if digests[chosen] != 0:
         late = state["now"] - slot["start"] > WAIT_NS
@@ -123,6 +119,14 @@ def take(name, state, row, kind, slots, digests, marks, counts):
     return chosen
 
 
+@inline_kernel
+def contradicts(slot, end, more):
+    """Whether a fragment that ends at `end` disagrees with what is known of its datagram's end."""
+    if slot["end"] >= 0 and end > slot["end"]:
+        return True
+    return not more and (end < slot["reach"] or (slot["end"] >= 0 and end != slot["end"]))
+
+
 @part_kernel
 def copy(source, offset, begin, end, s, marks, store):
     """Keep the blocks of datagram bytes begin to end that are new; returns how many they are."""
@@ -139,13 +143,12 @@ def copy(source, offset, begin, end, s, marks, store):
 
 
 @part_kernel
-def step(source, offset, state, row, slots, digests, marks, store, counts):
-    """Hold the fragment, or continue in `store` at the datagram that it completes."""
-    length = state["wire_stop"] - offset
+def step(source, offset, state, row, slots, digests, marks, store, datagrams, counts):
+    """Hold the fragment, or continue in `datagrams` at the datagram that it completes."""
     if state["stop"] < state["wire_stop"]:
         return Reason.FRAGMENT_CUT, Layer.FAILED
     begin = state["fragment_offset"]
-    end = begin + length
+    end = begin + state["wire_stop"] - offset
     if state["fragment_more"]:
         end -= end % BLOCK
     if end <= begin or end >= limits.DATAGRAM_BYTES:
@@ -155,18 +158,14 @@ def step(source, offset, state, row, slots, digests, marks, store, counts):
     s = find(name, state, row, kind, slots, digests, counts)
     if s < 0:
         s = take(name, state, row, kind, slots, digests, marks, counts)
-        if s < 0:
-            return Reason.FRAGMENT_NO_ROOM, Layer.FAILED
     slot = slots[s]
-    if slot["end"] >= 0 and (end > slot["end"] or (not state["fragment_more"] and end != slot["end"])):
+    if contradicts(slot, end, state["fragment_more"]):
         return Reason.FRAGMENT_BAD, Layer.FAILED
-    if not state["fragment_more"]:
-        if end < slot["reach"]:
-            return Reason.FRAGMENT_BAD, Layer.FAILED
-        slot["end"] = end
     kept = copy(source, offset, begin, end, s, marks, store)
     if kept < (end - begin + BLOCK - 1) // BLOCK:
         counts[FragmentCount.OVERLAPS] += 1
+    if not state["fragment_more"]:
+        slot["end"] = end
     if kept == 0:
         return Reason.FRAGMENT_DUPLICATE, Layer.FAILED
     if begin == 0:
@@ -177,10 +176,12 @@ def step(source, offset, state, row, slots, digests, marks, store, counts):
     if slot["end"] < 0 or slot["held"] * BLOCK < slot["end"]:
         return Reason.FRAGMENT_HELD, Layer.FAILED
     digests[s] = 0
-    slot["done"] = 1
     counts[FragmentCount.REBUILT] += 1
     row["ip_len"] = slot["ip_bytes"]
     row["flags"] &= 0xFF ^ OFFLOAD
-    state["stop"] = s * limits.DATAGRAM_BYTES + slot["end"]
-    state["wire_stop"] = state["stop"]
-    return s * limits.DATAGRAM_BYTES, IP + slot["proto"]
+    start = state["datagrams"]
+    copy_bytes(store, s * limits.DATAGRAM_BYTES, slot["end"], datagrams, start)
+    state["datagrams"] = start + slot["end"]
+    state["stop"] = state["datagrams"]
+    state["wire_stop"] = state["datagrams"]
+    return start, IP + slot["proto"]

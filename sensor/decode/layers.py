@@ -97,6 +97,7 @@ STATE = np.dtype(
         ("now", "i8"),              # packet time: the latest timestamp so far, ns
         ("stop", "i8"),             # end of the captured bytes of the present packet, exclusive
         ("wire_stop", "i8"),        # where it would end had all of it been captured
+        ("datagrams", "i8"),        # bytes of rebuilt datagrams in this batch
         ("extensions", "i8"),       # IPv6 extension headers since the last IPv6 header
         ("fragment_offset", "i8"),  # bytes
         ("fragment_more", "i8"),    # 1 unless it is the last fragment

@@ -34,20 +34,19 @@ class Reason(IntEnum):
     FRAGMENT_DUPLICATE = 22     # brought no new byte
     FRAGMENT_CUT = 23           # the snap length cut it: its datagram cannot be rebuilt
     FRAGMENT_BAD = 24           # length or end contradicts the rest of its datagram
-    FRAGMENT_NO_ROOM = 25       # all room is taken by datagrams of this batch
-    UNKNOWN_TRANSPORT = 26      # IP protocol not decoded: OSPF, IGMP, VRRP ...
-    ENCRYPTED = 27              # ESP, protected 802.11
-    TRUNCATED_TCP = 28
-    BAD_TCP_HEADER_LENGTH = 29
-    TRUNCATED_UDP = 30
-    BAD_UDP_LENGTH = 31
-    TRUNCATED_ICMP = 32
-    TRUNCATED_SCTP = 33
-    TRUNCATED_TUNNEL = 34
-    BAD_TUNNEL = 35             # a version or field of the tunnel header that is not defined
-    TUNNEL_CONTROL = 36         # a tunnel's own message: keepalive, acknowledgement, control
-    WLAN_CONTROL = 37           # 802.11 management and control frames
-    TOO_MANY_LAYERS = 38
+    UNKNOWN_TRANSPORT = 25      # IP protocol not decoded: OSPF, IGMP, VRRP ...
+    ENCRYPTED = 26              # ESP, protected 802.11
+    TRUNCATED_TCP = 27
+    BAD_TCP_HEADER_LENGTH = 28
+    TRUNCATED_UDP = 29
+    BAD_UDP_LENGTH = 30
+    TRUNCATED_ICMP = 31
+    TRUNCATED_SCTP = 32
+    TRUNCATED_TUNNEL = 33
+    BAD_TUNNEL = 34             # a version or field of the tunnel header that is not defined
+    TUNNEL_CONTROL = 35         # a tunnel's own message: keepalive, acknowledgement, control
+    WLAN_CONTROL = 36           # 802.11 management and control frames
+    TOO_MANY_LAYERS = 37
 
 
 class FragmentCount(IntEnum):

@@ -17,7 +17,7 @@ from sensor.counters import Counters
 from sensor.decode.fragments import BLOCKS, SLOT
 from sensor.decode.layers import STATE
 from sensor.decode.reasons import FragmentCount, Reason
-from sensor.decode.walk import walk
+from sensor.decode.walk import ROOM, walk
 from sensor.schema import SEGMENT
 
 LINK_NAMES = {
@@ -55,28 +55,31 @@ class DecodeStage:
         self._digests = np.zeros(limits.DATAGRAMS_MAX, np.uint64)
         self._marks = np.zeros(limits.DATAGRAMS_MAX * BLOCKS, np.uint8)
         self._store = np.zeros(limits.DATAGRAMS_MAX * limits.DATAGRAM_BYTES, np.uint8)
+        self._datagrams = np.zeros(2 * ROOM, np.uint8)
 
     def process(self, block: npt.NDArray[np.uint8], frames: npt.NDArray[Any]) -> Segments:
         """Decode `frames` (FRAME), whose bytes lie in `block`. Never raises on what the bytes are."""
         if len(frames) > len(self._rows):
             self._rows = np.zeros(len(frames), SEGMENT)
-        self._slots["done"] = 0
-        self._state["frame"] = self._state["rows"] = 0
+        self._state["frame"] = self._state["rows"] = self._state["datagrams"] = 0
         while not self._walk(block, frames):
-            self.counters.values[Reason.KERNEL_FAULT] += 1
-            self._state["frame"] += 1
-        return Segments(self._rows[: int(self._state["rows"][0])], self._store)
+            # what can be rebuilt in one batch is what was held before and what the block adds: this ends
+            self._datagrams = np.concatenate([self._datagrams, np.zeros_like(self._datagrams)])
+        return Segments(self._rows[: int(self._state["rows"][0])], self._datagrams)
 
     def _walk(self, block: npt.NDArray[np.uint8], frames: npt.NDArray[Any]) -> bool:
-        """Go on from where the state is; False when the kernel raised, with the state at the frame that caused it."""
-        try:
-            walk(
-                block, frames, self._rows, self._state, self.counters.values, self._links_unknown, self._ports,
-                self._slots, self._digests, self._marks, self._store, self.fragments.values,
-            )  # fmt: skip
-        except (ArithmeticError, LookupError, ValueError):
-            return False
-        return True
+        """Go on from where the state is, past faults; False when the rebuilt datagrams need more room."""
+        while True:
+            try:
+                return bool(
+                    walk(
+                        block, frames, self._rows, self._state, self.counters.values, self._links_unknown, self._ports,
+                        self._slots, self._digests, self._marks, self._store, self._datagrams, self.fragments.values,
+                    )
+                )  # fmt: skip
+            except (ArithmeticError, LookupError, ValueError):
+                self.counters.values[Reason.KERNEL_FAULT] += 1
+                self._state["frame"] += 1
 
     @property
     def unknown_links(self) -> dict[int, int]:

@@ -15,6 +15,8 @@ from sensor.schema import FRAME, SEGMENT, FrameFlag, SegmentFlag
 
 QUARANTINED = int(FrameFlag.QUARANTINED)
 REBUILT = int(SegmentFlag.REBUILT)
+ROOM = limits.LAYERS_MAX * limits.DATAGRAM_BYTES
+"""What one frame can add to the rebuilt datagrams, should every layer of it be the last fragment of one."""
 
 
 @inline_kernel
@@ -39,12 +41,14 @@ def unknown(layer, link, links_unknown):
 @kernel
 def walk(
     data: Bytes, frames: FRAME, rows: SEGMENT, states: STATE, reasons: I64s, links_unknown: I64s, ports: Bytes,
-    slots: fragments.SLOT, digests: U64s, marks: Bytes, store: Bytes, counts: I64s,
-) -> int:
-    """Decode frames[states[0]["frame"]:] into rows[states[0]["rows"]:], one row a frame at most; returns the rows filled.
+    slots: fragments.SLOT, digests: U64s, marks: Bytes, store: Bytes, datagrams: Bytes, counts: I64s,
+) -> bool:
+    """Decode frames[states[0]["frame"]:] into rows[states[0]["rows"]:], one row a frame at most.
+
+    False when `datagrams` needs more room before the state's frame can be decoded.
 
     `reasons` is counted by Reason, `links_unknown` by link type, `counts` by FragmentCount; `ports` is the stage's table of UDP
-    tunnel ports; `slots`, `digests`, `marks` and `store` are those of fragments.py.
+    tunnel ports; `slots`, `digests`, `marks`, `store` and `datagrams` are those of fragments.py.
     """
     state = states[0]
     for i in range(state["frame"], frames.size):
@@ -93,8 +97,12 @@ def walk(
             elif layer == Layer.ICMP6:
                 offset, layer = icmp.step6(source, offset, state, row)
             elif layer == Layer.IP_FRAGMENT:
-                offset, layer = fragments.step(source, offset, state, row, slots, digests, marks, store, counts)
-                source, rebuilt = store, REBUILT
+                if rebuilt == 0 and state["datagrams"] + ROOM > datagrams.size:
+                    return False
+                offset, layer = fragments.step(
+                    source, offset, state, row, slots, digests, marks, store, datagrams, counts
+                )
+                source, rebuilt = datagrams, REBUILT
             else:
                 reason = unknown(layer, frame["link"], links_unknown)
                 break
@@ -103,4 +111,4 @@ def walk(
             row["flags"] |= rebuilt
             state["rows"] += 1
     state["frame"] = frames.size
-    return state["rows"]
+    return True
