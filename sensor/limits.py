@@ -24,6 +24,8 @@ INPUTS_OPEN_MAX = 256
 """Captures that overlap in time and are therefore read at once: 1 MiB of buffer each."""
 INPUT_BUFFER_BYTES = 1 << 20
 """Read buffer of one of several inputs: room for two of the longest blocks, and no more, as there may be hundreds."""
+INPUT_ROWS = 4_096
+"""Frames indexed at a time of one of several inputs."""
 SHORT_READ_BYTES = 16_384
 """Read of each of several files to learn when it begins, until its first frame is there."""
 COMPRESSED_READ_BYTES = 262_144
