@@ -3,6 +3,7 @@
 TapirError
 ├── InputError        a file, stream or network source: says which, at what offset, and what was expected
 ├── SettingError      a setting: says file, key, what was given and what was expected
+├── OutputError       a file or stream to write to: says which, and what is wrong
 ├── BusError          a socket or address of the alert stream
 └── CacheError        the kernel cache folder is not safe to use
 """
@@ -28,6 +29,10 @@ class InputError(TapirError):
 
 class SettingError(TapirError):
     """A setting has a value that cannot be used."""
+
+
+class OutputError(TapirError):
+    """An output cannot be written, or has an ending that says nothing about its format."""
 
 
 class BusError(TapirError):

@@ -1,0 +1,211 @@
+"""Tables to cells: in: TRANSACTION or FLOW and STREAM rows; out: a slice of cells in the order of the columns.
+
+The one law: every conversion (units, null, names of numbers) from what the sensor keeps to what the reader sees is in this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from sensor import schema
+from sensor.export import texts
+from sensor.export.cells import SLICE_ROWS, Cells, Ints, Words
+from sensor.export.columns import FLOW_COLUMNS, TRANSACTION_COLUMNS, Column, Kind
+from sensor.schema import Anomaly, ConnState, EndReason, Proto, Service, TransactionFlag, Tunnel
+
+Rows = npt.NDArray[Any]
+
+_TUNNELS = {int(tunnel): tunnel.name.lower() for tunnel in Tunnel if tunnel}
+_PROTOS = {number: str(number) for number in range(256)} | {
+    int(proto): "icmp" if proto is Proto.ICMP6 else proto.name.lower() for proto in Proto
+}
+_VERSIONS = {9: "0.9", 10: "1.0", 11: "1.1", 20: "2"}
+_TCP_LETTERS = "FSRPAUEC"
+_COMPLETE = (
+    TransactionFlag.REQUEST | TransactionFlag.RESPONSE | TransactionFlag.REQUEST_DONE | TransactionFlag.RESPONSE_DONE
+)
+_GAPS = int(Anomaly.REQUEST_GAP | Anomaly.RESPONSE_GAP)
+
+
+class Table(Protocol):
+    """How one of the tables leaves."""
+
+    name: str
+    columns: Sequence[Column]
+    dtype: np.dtype[Any]
+    pooled: dict[str, str]    # POOLED column -> field with its code
+    companions: int           # STREAM rows per row
+
+    def keys(self, rows: Rows) -> tuple[npt.NDArray[Any], ...]:
+        """What rows are ordered by, ties in order: (ts, flow, depth)."""
+
+    def cells(self, rows: Rows, streams: Rows, numbers: Ints) -> Cells:
+        """At most SLICE_ROWS rows as cells; numbers[i] are the kept texts of the i-th POOLED column."""
+
+
+def _column(rows: Rows, field: str, dtype: Any = None) -> npt.NDArray[Any]:
+    return np.ascontiguousarray(rows[field], dtype)
+
+
+def _put_tunnel(cells: Cells, rows: Rows, tunnels: Ints) -> None:
+    cells.put("vlan", rows["vlan"], rows["vlan"] == 0)
+    cells.put("tunnel", tunnels[rows["tunnel"]])
+    cells.put("tunnel_id", rows["tunnel_id"], rows["tunnel"] == 0)
+
+
+class Transactions:
+    """TRANSACTION rows."""
+
+    name = "transactions"
+    columns: Sequence[Column]
+    dtype = schema.TRANSACTION
+    companions = 0
+    pooled = {column.name: column.name for column in TRANSACTION_COLUMNS if column.kind == Kind.POOLED}
+
+    def __init__(self) -> None:
+        words = Words()
+        self._tunnels, self._versions = words.codes(_TUNNELS), words.codes(_VERSIONS)
+        names = [Anomaly(1 << bit).name for bit in range(len(Anomaly))]
+        anomalies = words.add([str(name).lower() for name in names] + [""] * (64 - len(names)))
+        self.columns = tuple(
+            Column(column.name, column.kind, column.about, digits=anomalies) if column.kind == Kind.NAMES else column
+            for column in TRANSACTION_COLUMNS
+        )
+        self._cells = Cells(self.columns, words)
+
+    def keys(self, rows: Rows) -> tuple[npt.NDArray[Any], ...]:
+        return rows["ts"], rows["flow"], rows["trans_depth"]
+
+    def cells(self, rows: Rows, streams: Rows, numbers: Ints) -> Cells:
+        cells = self._cells
+        cells.begin(len(rows))
+        for i, name in enumerate(self.pooled):
+            cells.put(name, numbers[i])
+        self._put_connection(cells, rows)
+        self._put_messages(cells, rows)
+        self._put_times(cells, rows)
+        return cells
+
+    def _put_connection(self, cells: Cells, rows: Rows) -> None:
+        client = _column(rows, "client_hi"), _column(rows, "client_lo")
+        server = _column(rows, "server_hi"), _column(rows, "server_lo")
+        ports = _column(rows, "client_port"), _column(rows, "server_port")
+        cells.put_uids("uid", _column(rows, "uid_hi"), _column(rows, "uid_lo"))
+        cells.put_community_ids("community_id", *client, *server, *ports, _column(rows, "proto"))
+        cells.put_addresses("client_ip", *client)
+        cells.put_addresses("server_ip", *server)
+        cells.put("client_port", ports[0])
+        cells.put("server_port", ports[1])
+        cells.put_fingerprints("user", _column(rows, "user"))
+        cells.put_fingerprints("account", _column(rows, "account"))
+        _put_tunnel(cells, rows, self._tunnels)
+
+    def _put_messages(self, cells: Cells, rows: Rows) -> None:
+        cells.put("trans_depth", rows["trans_depth"])
+        cells.put("version", self._versions[rows["version"]])
+        cells.put("status_code", rows["status_code"], rows["status_code"] == 0)
+        cells.put("records", rows["records"], rows["records"] < 0)
+        cells.put("complete", (rows["flags"] & _COMPLETE == _COMPLETE) & (rows["anomalies"] & _GAPS == 0))
+        cells.put("anomalies", rows["anomalies"].view(np.int64))
+        for side, flag in (("request", TransactionFlag.REQUEST), ("response", TransactionFlag.RESPONSE)):
+            unseen = rows["flags"] & flag == 0
+            bound = rows[f"{side}_body_max"]
+            cells.put(f"{side}_body_len", rows[f"{side}_body_len"], unseen)
+            cells.put(f"{side}_body_len_max", bound, unseen | (bound < 0))
+
+    def _put_times(self, cells: Cells, rows: Rows) -> None:
+        ts, request_end = _column(rows, "ts"), _column(rows, "request_end_ts")
+        response, response_end = _column(rows, "response_ts"), _column(rows, "response_end_ts")
+        unseen = rows["flags"] & TransactionFlag.REQUEST == 0
+        cells.put("ts", ts)
+        cells.put("request_ms", request_end - ts, unseen | (request_end == 0))
+        cells.put("wait_ms", response - request_end, (response == 0) | (request_end == 0))
+        cells.put("response_ms", response_end - response, (response == 0) | (response_end == 0))
+
+
+class Flows:
+    """FLOW rows, each with its two STREAM rows."""
+
+    name = "flows"
+    columns: Sequence[Column] = FLOW_COLUMNS
+    dtype = schema.FLOW
+    companions = 2
+    pooled: dict[str, str] = {}
+
+    def __init__(self) -> None:
+        words = Words()
+        self._tunnels, self._protos = words.codes(_TUNNELS), words.codes(_PROTOS)
+        self._states = words.codes({int(state): state.name for state in ConnState})
+        self._reasons = words.codes({int(reason): reason.name.lower() for reason in EndReason})
+        self._services = words.codes({int(Service.HTTP): "http"})
+        self._flags = words.codes(
+            {mask: "".join(letter for bit, letter in enumerate(_TCP_LETTERS) if mask >> bit & 1) for mask in range(1, 256)}
+        )
+        self._letters = np.frombuffer(schema.HISTORY_LETTERS.encode(), np.uint8).copy()
+        self._cells = Cells(self.columns, words)
+        self._hi, self._lo = np.zeros(SLICE_ROWS, np.uint64), np.zeros(SLICE_ROWS, np.uint64)
+
+    def keys(self, rows: Rows) -> tuple[npt.NDArray[Any], ...]:
+        return rows["start_ts"], rows["serial"]
+
+    def cells(self, rows: Rows, streams: Rows, numbers: Ints) -> Cells:
+        cells = self._cells
+        cells.begin(len(rows))
+        self._put_connection(cells, rows)
+        orig, resp = streams[0::2], streams[1::2]
+        tcp = rows["proto"] == Proto.TCP
+        for side, stream in (("orig", orig), ("resp", resp)):
+            self._put_direction(cells, side, stream, tcp)
+        cells.put("missed_bytes", orig["missing_bytes"] + resp["missing_bytes"])
+        return cells
+
+    def _put_connection(self, cells: Cells, rows: Rows) -> None:
+        orig = _column(rows, "orig_hi"), _column(rows, "orig_lo")
+        resp = _column(rows, "resp_hi"), _column(rows, "resp_lo")
+        ports = _column(rows, "orig_port"), _column(rows, "resp_port")
+        texts.flow_uids(np.ascontiguousarray(rows), len(rows), self._hi, self._lo)
+        cells.put_uids("uid", self._hi, self._lo)
+        cells.put_community_ids("community_id", *orig, *resp, *ports, _column(rows, "proto"))
+        cells.put_addresses("id.orig_h", *orig)
+        cells.put_addresses("id.resp_h", *resp)
+        cells.put("id.orig_p", ports[0])
+        cells.put("id.resp_p", ports[1])
+        cells.put_history("history", _column(rows, "history_low"), _column(rows, "history_high"), self._letters)
+        cells.put("ts", rows["start_ts"])
+        cells.put("duration", rows["last_ts"] - rows["start_ts"])
+        cells.put("proto", self._protos[rows["proto"]])
+        cells.put("service", self._services[rows["service"]])
+        cells.put("conn_state", self._states[rows["conn_state"]])
+        cells.put("end_reason", self._reasons[rows["end_reason"]])
+        _put_tunnel(cells, rows, self._tunnels)
+
+    def _put_direction(self, cells: Cells, side: str, stream: Rows, tcp: npt.NDArray[np.bool_]) -> None:
+        packets, ip_bytes, payload = stream["packets"], stream["ip_bytes"], stream["payload_bytes"]
+        once = payload - stream["retransmitted_bytes"] + stream["missing_bytes"]
+        cells.put(f"{side}_bytes", np.where(tcp, np.maximum(once, 0), payload))
+        cells.put(f"{side}_pkts", packets)
+        cells.put(f"{side}_ip_bytes", ip_bytes)
+        for name in ("retransmitted_bytes", "missing_bytes", "overlap_bytes"):
+            cells.put(f"{side}_{name}", stream[name])
+        cells.put(f"{side}_out_of_order_pkts", stream["out_of_order_packets"])
+        cells.put(f"{side}_tcp_flags", self._flags[stream["tcp_flags"]])
+        _put_spread(cells, f"{side}_size", "", stream, "size", ip_bytes, packets, 1_000)
+        _put_spread(cells, f"{side}_interval", "_ms", stream, "gap", stream["gap_sum"], packets - 1, 1)
+
+
+def _put_spread(
+    cells: Cells, name: str, unit: str, stream: Rows, field: str, total: Ints, count: Ints, scale: int
+) -> None:
+    """Minimum, mean, maximum and population standard deviation; null where there is nothing to take them of."""
+    absent = count < 1
+    n = np.where(absent, 1, count)
+    mean = total / n
+    deviation = np.sqrt(np.maximum(stream[f"{field}_sumsq"] / n - mean * mean, 0.0))
+    cells.put(f"{name}_min{unit}", stream[f"{field}_min"], absent)
+    cells.put(f"{name}_mean{unit}", np.rint(mean * scale), absent)
+    cells.put(f"{name}_max{unit}", stream[f"{field}_max"], absent)
+    cells.put(f"{name}_deviation{unit}", np.rint(deviation * scale), absent)

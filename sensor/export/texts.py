@@ -1,0 +1,244 @@
+"""Texts made for the rows of a slice: in: columns of addresses, words and masks; out: ASCII in one buffer, with offsets.
+
+Text number k lies at data[offsets[k]:offsets[k + 1]]. Each kernel writes n texts, numbered from `first`, at data[start:], and
+returns where the last one ends; the caller gives room for the longest (the *_BYTES below). The one law: equal values give equal
+texts, in the form the standards call canonical (dotted decimal, RFC 5952).
+"""
+
+import numpy as np
+
+from sensor._jit import Bytes, I64s, U32s, U64s, at, inline_kernel, kernel
+from sensor.schema import FLOW
+from sensor.structures.bytesearch import copy_bytes
+from sensor.structures.uid import flow_uid
+
+ADDRESS_BYTES = 39
+UID_BYTES = 23
+HEX_BYTES = 16
+HISTORY_BYTES = 24
+
+_BASE62 = np.frombuffer(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", np.uint8)
+_HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
+_DOT, _COLON = 46, 58
+
+
+@inline_kernel
+def _put_small(data, position, number):
+    """Decimal digits of a number below 1000; return the end."""
+    if number >= 100:
+        data[position] = 48 + number // 100
+        position += 1
+    if number >= 10:
+        data[position] = 48 + number // 10 % 10
+        position += 1
+    data[position] = 48 + number % 10
+    return position + 1
+
+
+@inline_kernel
+def _put_ipv4(data, position, address):
+    for shift in (24, 16, 8, 0):
+        position = _put_small(data, position, (address >> shift) & 255)
+        if shift:
+            data[position] = _DOT
+            position += 1
+    return position
+
+
+@inline_kernel
+def _group(hi, lo, i):
+    """The i-th of the eight 16-bit groups."""
+    word = hi if i < 4 else lo
+    return np.int64((word >> np.uint64(16 * (3 - (i & 3)))) & np.uint64(0xFFFF))
+
+
+@inline_kernel
+def _longest_zeros(hi, lo):
+    """(start, length) of the first longest run of zero groups."""
+    best, best_length, run = 8, 1, 0  # a single zero group is not shortened (RFC 5952, 4.2.2)
+    for i in range(8):
+        run = run + 1 if _group(hi, lo, i) == 0 else 0
+        if run > best_length:
+            best, best_length = i + 1 - run, run
+    return best, best_length
+
+
+@inline_kernel
+def _put_ipv6(data, position, hi, lo):
+    skip, length = _longest_zeros(hi, lo)
+    i = 0
+    while i < 8:
+        if i == skip:
+            data[position] = _COLON
+            data[position + 1] = _COLON
+            position += 2
+            i += length
+            continue
+        if i > 0 and i != skip + length:
+            data[position] = _COLON
+            position += 1
+        group = _group(hi, lo, i)
+        leading = True
+        for shift in (12, 8, 4, 0):
+            digit = (group >> shift) & 15
+            leading = leading and digit == 0 and shift > 0
+            if not leading:
+                data[position] = _HEX[digit]
+                position += 1
+        i += 1
+    return position
+
+
+@kernel
+def address_texts(hi: U64s, lo: U64s, n: int, offsets: I64s, data: Bytes, first: int, start: int) -> int:
+    """Addresses: ::ffff:a.b.c.d as a.b.c.d, others as RFC 5952 has them."""
+    position = start
+    for i in range(n):
+        offsets[first + i] = position
+        if hi[i] == 0 and lo[i] >> np.uint64(32) == np.uint64(0xFFFF):
+            position = _put_ipv4(data, position, np.int64(lo[i] & np.uint64(0xFFFFFFFF)))
+        else:
+            position = _put_ipv6(data, position, hi[i], lo[i])
+    offsets[first + n] = position
+    return position
+
+
+@inline_kernel
+def _put_base62(data, position, word):
+    """Eleven digits, most significant first."""
+    for k in range(11):
+        data[position + 10 - k] = _BASE62[np.int64(word % np.uint64(62))]
+        word = word // np.uint64(62)
+    return position + 11
+
+
+@kernel
+def uid_texts(hi: U64s, lo: U64s, n: int, offsets: I64s, data: Bytes, first: int, start: int) -> int:
+    """Connection names as Zeek's look: C and 22 base62 digits, 11 for each half."""
+    position = start
+    for i in range(n):
+        offsets[first + i] = position
+        data[position] = 67
+        position = _put_base62(data, position + 1, hi[i])
+        position = _put_base62(data, position, lo[i])
+    offsets[first + n] = position
+    return position
+
+
+@kernel
+def hex_texts(words: U64s, n: int, offsets: I64s, data: Bytes, first: int, start: int) -> int:
+    """Sixteen hexadecimal digits a word."""
+    position = start
+    for i in range(n):
+        offsets[first + i] = position
+        for k in range(16):
+            data[position + k] = _HEX[np.int64((words[i] >> np.uint64(60 - 4 * k)) & np.uint64(15))]
+        position += 16
+    offsets[first + n] = position
+    return position
+
+
+@kernel
+def history_texts(
+    low: U64s, high: U64s, letters: Bytes, n: int, offsets: I64s, data: Bytes, first: int, start: int
+) -> int:
+    """Zeek's history: 12 letters a word, 5 bits each, 0 ends it."""
+    position = start
+    for i in range(n):
+        offsets[first + i] = position
+        for k in range(24):
+            word = low[i] if k < 12 else high[i]
+            code = np.int64((word >> np.uint64(5 * (k % 12))) & np.uint64(31))
+            if code == 0 or code > len(letters):
+                break
+            data[position] = letters[code - 1]
+            position += 1
+    offsets[first + n] = position
+    return position
+
+
+@kernel
+def flow_uids(flows: FLOW, n: int, hi: U64s, lo: U64s) -> None:
+    """The 128 bits of each flow."""
+    for i in range(n):
+        hi[i], lo[i] = flow_uid(flows[i])
+
+
+@kernel
+def gather_texts(
+    numbers: I64s, n: int, offsets: I64s, data: Bytes, target_offsets: I64s, target: Bytes
+) -> int:
+    """Copy texts by number into target, one after the other, with offsets from 0; return the bytes written."""
+    position = 0
+    target_offsets[0] = 0
+    for i in range(n):
+        length = offsets[numbers[i] + 1] - offsets[numbers[i]]
+        copy_bytes(data, offsets[numbers[i]], length, target, position)
+        position += length
+        target_offsets[i + 1] = position
+    return position
+
+
+@kernel
+def known_texts(codes: U32s, n: int, known_codes: U32s, known: I64s, numbers: I64s, fresh: U32s, count: int) -> int:
+    """Number the pool codes of a batch: numbers[i] is the text kept for codes[i], 0 for code 0.
+
+    `known_codes` and `known` (a power of two long) remember the latest codes; a code found in neither gets the next number after
+    `count` and is appended to `fresh`. Returns how many are fresh. A code may get several numbers; that only costs room.
+    """
+    added = 0
+    for i in range(n):
+        code = codes[i]
+        if code == 0:
+            numbers[i] = 0
+            continue
+        slot = np.int64((np.int64(code) * 0x9E3779B1 >> 16) & (len(known) - 1))
+        if known_codes[slot] != code:
+            known_codes[slot] = code
+            known[slot] = count + added
+            fresh[added] = code
+            added += 1
+        numbers[i] = known[slot]
+    return added
+
+
+@kernel
+def append_texts(
+    source_offsets: I64s, source: Bytes, n: int, offsets: I64s, data: Bytes, first: int, start: int, escape: bool
+) -> int:
+    """Append n texts to a store, with a backslash before each quote and backslash when they go into JSON; return the end."""
+    position = start
+    for i in range(n):
+        offsets[first + i] = position
+        for k in range(source_offsets[i], source_offsets[i + 1]):
+            byte = at(source, k)
+            if escape and byte in (34, 92):
+                data[position] = 92
+                position += 1
+            data[position] = byte
+            position += 1
+    offsets[first + n] = position
+    return position
+
+
+@kernel
+def keep_texts(
+    numbers: I64s, n: int, offsets: I64s, data: Bytes, moved: I64s, new_offsets: I64s, new_data: Bytes
+) -> int:
+    """Move the texts that `numbers` names to a new store and renumber them in place; return how many texts it has.
+
+    `moved` is zeros, one for each old text. Text 0, the absent one, stays.
+    """
+    count = 1
+    new_offsets[0] = 0
+    new_offsets[1] = 0
+    for i in range(n):
+        number = numbers[i]
+        if number != 0 and moved[number] == 0:
+            length = offsets[number + 1] - offsets[number]
+            copy_bytes(data, offsets[number], length, new_data, new_offsets[count])
+            new_offsets[count + 1] = new_offsets[count] + length
+            moved[number] = count
+            count += 1
+        numbers[i] = moved[number]
+    return count

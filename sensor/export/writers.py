@@ -1,0 +1,116 @@
+"""Tables to files: in: batches of rows; out: `.jsonl`, `.parquet`, or JSON lines on standard output (`-`).
+
+    writer = open_writer("out.jsonl", "transactions", ordered=True)
+    writer.write(batch.transactions, streams, pool)
+    writer.close()
+
+The one law: the file's bytes depend on the rows and nothing else. Files hold personal data and are created with mode 0600.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from sensor import schema
+from sensor.export.cells import SLICE_ROWS, Cells
+from sensor.export.files import Output, format_of
+from sensor.export.held import HeldRows, Pool, Released
+from sensor.export.json_lines import SPARE_BYTES, json_lines
+from sensor.export.tables import Flows, Rows, Table, Transactions
+
+_OUT_BYTES = 1 << 20
+NO_STREAMS = np.empty(0, schema.STREAM)
+"""What transactions have for streams."""
+
+
+class Sink(Protocol):
+    """Takes slices of cells."""
+
+    def put(self, cells: Cells, released: Released) -> None: ...
+
+    def flush(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class JsonSink:
+    """Writes slices as JSON lines."""
+
+    def __init__(self, output: Output, table: Table) -> None:
+        self._output = output
+        keys = [f'{{"{table.columns[0].name}":', *(f',"{column.name}":' for column in table.columns[1:])]
+        self._key_offsets = np.zeros(len(keys) + 1, np.int64)
+        np.cumsum([len(key) for key in keys], out=self._key_offsets[1:])
+        self._keys = np.frombuffer("".join(keys).encode("ascii") + bytes(SPARE_BYTES), np.uint8).copy()
+        self._out = np.zeros(_OUT_BYTES, np.uint8)
+
+    def put(self, cells: Cells, released: Released) -> None:
+        progress = np.zeros(2, np.int64)
+        while progress[0] < cells.n:
+            before = int(progress[0])
+            progress[1] = 0
+            json_lines(
+                cells.matrix.reshape(-1), SLICE_ROWS, cells.n, cells.kinds, cells.digits, self._key_offsets, self._keys,
+                cells.offsets, cells.data, released.offsets, released.texts, self._out, progress,
+            )  # fmt: skip
+            self._output.write(self._out[: progress[1]].data)
+            if progress[0] == before:
+                self._out = np.zeros(2 * len(self._out), np.uint8)
+
+    def flush(self) -> None:
+        self._output.flush()
+
+    def close(self) -> None:
+        self._output.close()
+
+
+class Writer:
+    """Rows of one table into one sink. `rows` counts those written, `rows_late` those that came out of order."""
+
+    def __init__(self, table: Table, sink: Sink, *, escape: bool, ordered: bool) -> None:
+        self._table, self._sink, self._ordered = table, sink, ordered
+        self._held = HeldRows(table, escape=escape, ordered=ordered)
+        self.rows = 0
+
+    @property
+    def rows_late(self) -> int:
+        return self._held.rows_late
+
+    def write(self, rows: Rows, streams: Rows, pool: Pool) -> None:
+        """Take the rows of a batch; `streams` are their STREAM rows, two a flow, empty for transactions."""
+        for released in self._held.add(rows, streams, pool):
+            self._put(released)
+        if not self._ordered:
+            self._sink.flush()
+
+    def close(self) -> None:
+        """Write what was held back and close the output."""
+        self._put(self._held.drain())
+        self._sink.close()
+
+    def _put(self, released: Released) -> None:
+        for start in range(0, len(released.order), SLICE_ROWS):
+            part = start, start + SLICE_ROWS
+            rows, streams = released.rows(*part), released.streams_of(*part)
+            self._sink.put(self._table.cells(rows, streams, released.numbers_of(*part)), released)
+        self.rows += len(released.order)
+
+
+def table_of(name: str) -> Table:
+    """`transactions` or `flows`."""
+    return {"transactions": Transactions, "flows": Flows}[name]()
+
+
+def open_writer(path: str, name: str, *, ordered: bool) -> Writer:
+    """A writer of `transactions` or `flows` to `path`; OutputError when it cannot be written or its ending is unknown.
+
+    `ordered`: rows are sorted by (ts, flow, depth), for captures in files; otherwise each batch is written out at once.
+    """
+    table = table_of(name)
+    if format_of(path) == "parquet":
+        from sensor.export.parquet import ParquetSink
+
+        return Writer(table, ParquetSink(path, table), escape=False, ordered=ordered)
+    return Writer(table, JsonSink(Output(path), table), escape=True, ordered=ordered)
