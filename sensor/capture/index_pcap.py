@@ -1,8 +1,8 @@
 """Where the packets of a pcap file lie: in: bytes behind the file header; out: rows of FRAME.
 
-Format: https://www.ietf.org/archive/id/draft-ietf-opsawg-pcap-04.html, and the modified one (magic a1b2cd34) whose record heads
-have 8 bytes more. The one law: a record becomes a row only when all of its bytes are there, so any cut of the stream into reads
-gives the same rows.
+Format: https://www.ietf.org/archive/id/draft-ietf-opsawg-pcap-04.html, and the modified one (magic a1b2cd34)
+whose record heads have 8 bytes more. The one law: a record becomes a row only when all of its bytes are there,
+so any cut of the stream into reads gives the same rows.
 """
 
 from sensor._jit import Bytes, I64s, kernel
@@ -15,7 +15,7 @@ from sensor.structures.bytesearch import load64
 
 @kernel
 def index_pcap(data: Bytes, cursor: I64s, layout: I64s, frames: FRAME, row: int) -> int:
-    """Fill frames[row:] with the records from cursor[POSITION] on, and move it; the number of rows filled, `row` included."""
+    """Fill frames[row:] with the records from cursor[POSITION] on, and move it; the rows there are then."""
     position = cursor[Cursor.POSITION]
     stop = cursor[Cursor.STOP]
     big = layout[PcapLayout.BIG_ENDIAN]

@@ -1,9 +1,9 @@
 """Where the packets of a pcapng file lie: in: its bytes from the first on; out: rows of FRAME.
 
-Format: https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-02.html. Section headers (either byte order, any number),
-interface descriptions (if_tsresol, if_tsoffset), enhanced, simple and obsolete packet blocks; all others are skipped by length.
-The one law: a packet or interface block is acted on only when all of its bytes are there, so any cut of the stream into reads
-gives the same rows.
+Format: https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-02.html. Section headers (either byte order,
+any number), interface descriptions (if_tsresol, if_tsoffset), enhanced, simple and obsolete packet blocks; all
+others are skipped by length. The one law: a packet or interface block is acted on only when all of its bytes
+are there, so any cut of the stream into reads gives the same rows.
 """
 
 import numpy as np
@@ -196,10 +196,8 @@ def _take_packet(data, position, length, kind, cursor, section, interfaces, fram
 
 
 @kernel
-def index_pcapng(
-    data: Bytes, cursor: I64s, section: I64s, interfaces: INTERFACE, frames: FRAME, row: int
-) -> int:
-    """Fill frames[row:] with the packets from cursor[POSITION] on, and move it; the number of rows filled, `row` included."""
+def index_pcapng(data: Bytes, cursor: I64s, section: I64s, interfaces: INTERFACE, frames: FRAME, row: int) -> int:
+    """Fill frames[row:] with the packets from cursor[POSITION] on, and move it; the rows there are then."""
     stop = cursor[Cursor.STOP]
     position = cursor[Cursor.POSITION]
     while row < len(frames) and position + 12 <= stop:

@@ -1,7 +1,8 @@
-"""What to read: in: the names the user gave; out: one Input per file or stream, opened and closed with its faults and bytes on record.
+"""What to read: in: the names the user gave; out: one Input per file or stream, its faults and bytes on record.
 
-A folder stands for all captures below it, sorted by path; other files in it are skipped and counted. The one law: whatever the user
-named and cannot be read is a fault with its name, and the other inputs are read all the same.
+A folder stands for all captures below it, sorted by path; other files in it are skipped and counted. The one
+law: whatever the user named and cannot be read is a fault with its name, and the other inputs are read all the
+same.
 """
 
 from __future__ import annotations
@@ -9,9 +10,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
-
-import numpy as np
 
 from sensor.capture.clock import KEY_FIRST
 from sensor.capture.layout import Count
@@ -24,7 +24,7 @@ from sensor.limits import CLOCK_AHEAD_NS, SHORT_READ_BYTES
 
 
 class Input(NamedTuple):
-    """`order`: its place among all; `size`: bytes of the file, None for a stream; `found`: in a folder, not named by the user."""
+    """`order`: its place among all; `size`: bytes of the file, None for a stream; `found`: in a folder, not named."""
 
     name: str
     order: int
@@ -46,7 +46,7 @@ class Inputs:
 
     @property
     def bytes_total(self) -> int | None:
-        """Size of all files that are captures; None with a stream among them. At least `bytes_read`, should a file grow."""
+        """Size of all captures; None with a stream among them. At least `bytes_read`, should a file grow."""
         total = 0
         for size in self._sizes.values():
             if size is None:
@@ -59,14 +59,14 @@ class Inputs:
         return self._bytes_closed + sum(reader.position for reader in self._readers.values())
 
     def open(self, each: Input, table: Table) -> Reader | None:
-        """A reader of the input, to be given back to `close`; None when it cannot be opened, which is then on record."""
+        """A reader of the input, to be given back to `close`; None, and the reason on record, when it does not open."""
         reader = self._reader(each, table, self._counters)
         if reader:
             self._readers[each.order] = reader
         return reader
 
     def begins(self, each: Input, table: Table) -> int | None:
-        """The first merge key (ns) of a file, from a short look at it; None when it has no frame, which is then on record."""
+        """The first merge key (ns) of a file, from a short look at it; None, and on record, without frames."""
         reader = self._reader(each, table, Counters(Count), short=True)
         if reader is None:
             return None
@@ -112,7 +112,7 @@ class Inputs:
             self.refuse(each, fault)
             return None
         if short:
-            capture = capture._replace(source=ShortReads(capture.source))
+            capture = replace(capture, source=_ShortReads(capture.source))
         return Reader(capture, table, self._clock_limit, counters)
 
     def _list(self, names: Iterable[str]) -> Iterator[tuple[str, int | None, bool]]:
@@ -144,7 +144,7 @@ def _size(name: str) -> int:
         return 0  # opening it will say why
 
 
-class ShortReads:
+class _ShortReads:
     """A source read in small steps, for those who want no more than its first frames."""
 
     def __init__(self, inner: Source) -> None:

@@ -1,6 +1,7 @@
-"""Several inputs become one: in: each input's rows of FRAME with their keys; out: one table of rows in the order of the keys.
+"""Several inputs become one: in: each input's rows of FRAME with their keys; out: one table in the order of the keys.
 
-The one law: the smallest key comes first, and of equal keys that of the earlier input; the order within an input is kept.
+The one law: the smallest key comes first, and of equal keys that of the earlier input; the order within an
+input is kept.
 """
 
 from sensor._jit import I64s, inline_kernel, kernel
@@ -43,9 +44,10 @@ def interleave(
     horizon_order: int,
     merged: FRAME,
 ) -> int:
-    """Move rows into `merged` until it is full, an input has no more, or the horizon (an input not yet opened) is reached.
+    """Move rows into `merged` until it is full, an input has no more, or the next input to open would come first.
 
-    Slot s has the rows heads[s] to tails[s] of frames and keys; heap[:size] lists the slots that have any. The rows written.
+    Slot s has the rows heads[s] to tails[s] of frames and keys; heap[:size] lists the slots that have any. The next
+    input to open begins at horizon_key and has horizon_order. The rows written.
     """
     for place in range(size // 2 - 1, -1, -1):
         _sift_down(heap, size, place, keys, heads, orders)

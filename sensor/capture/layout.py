@@ -1,6 +1,7 @@
-"""The small integer arrays that capture's kernels and its Python share: one IntEnum names the places of one int64 array.
+"""The small integer arrays that capture's kernels and its Python share: one IntEnum names the places of each.
 
-In and out: nothing but names. The one law: a kernel reports a fault as a code and a position here, never by raising.
+In and out: nothing but names. The one law: a kernel reports a fault as a code and a position here, never by
+raising.
 """
 
 from __future__ import annotations

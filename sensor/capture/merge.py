@@ -1,8 +1,9 @@
-"""Several inputs in packet-time order: in: the inputs of a run; out: the shared read buffer and rows of FRAME in order of time.
+"""Several inputs in packet-time order: in: the inputs of a run; out: the read buffer, and rows of FRAME in time order.
 
-Each open input has a slot: a part of one buffer and of one table, so that merging moves rows and never bytes. A file is opened when
-packet time reaches its first frame: a rotating set of files takes one slot or two, whatever their number. The one law: order by the
-running packet time within each input, ties by the order in which the user named them.
+Each open input has a slot: a part of one buffer and of one table, so that merging moves rows and never bytes. A
+file is opened when packet time reaches its first frame: a rotating set of files takes one slot or two, whatever
+their number. The one law: order by the running packet time within each input, ties by the order in which the
+user named them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""One input, read from end to end: in: an opened capture and a part of the read buffer; out: rows of FRAME with their merge keys.
+"""One input, from end to end: in: an opened capture and a part of the read buffer; out: rows of FRAME with merge keys.
 
-The part of the buffer is reused: what `advance` made is overwritten by the next `advance`. The one law: rows, keys and flags do not
-depend on how many bytes each read brought, nor on the size of buffer and table.
+The part of the buffer is reused: what `advance` made is overwritten by the next `advance`. The one law: rows,
+keys and flags do not depend on how many bytes each read brought, nor on the size of buffer and table.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from sensor.errors import InputError
 
 
 class Table:
-    """Room for the rows of one input: part [start, stop) of the read buffer, FRAME rows (at least two) and their keys."""
+    """Room for the rows of one input: part [start, stop) of the read buffer, at least 4 FRAME rows, and their keys.
+
+    The part holds three of the longest records: two whose verdict waits, and the one that brings it.
+    """
 
     def __init__(
         self,
@@ -36,7 +39,7 @@ class Reader:
     def __init__(self, capture: Capture, table: Table, clock_limit: int, counters: Counters) -> None:
         self.fault: InputError | None = None
         self._capture, self._table = capture, table
-        self._view = memoryview(table.data)
+        self._view = table.data.data
         self._counts = counters.values
         self._rows = self._judged = 0
         self._ended = False
@@ -59,17 +62,14 @@ class Reader:
         """Put the next rows into the table; how many, 0 at the end of the input."""
         table = self._table
         waiting = self._rows - self._judged
-        if waiting:
-            table.frames[0] = table.frames[self._judged]
+        table.frames[:waiting] = table.frames[self._judged : self._rows]
         self._rows = waiting
         while True:
             if not self._ended:
                 self._rows = self._capture.index.fill(table.data, self._cursor, table.frames, self._rows)
                 if self._cursor[Cursor.FAULT]:
                     self._end(self._capture.index.explain(self._cursor), int(self._cursor[Cursor.POSITION]))
-            self._judged = judge_clock(
-                table.frames, self._rows, self._ended, self._clock, table.keys, self._counts
-            )
+            self._judged = judge_clock(table.frames, self._rows, self._ended, self._clock, table.keys, self._counts)
             if self._judged or self._ended:
                 return self._judged
             self._read_on()
@@ -96,10 +96,9 @@ class Reader:
             self._check_end()
 
     def _make_room(self) -> int:
-        """Keep the frame that waits for its verdict, then the bytes not yet indexed; the end of both."""
+        """Keep the frames that wait for their verdict, then the bytes not yet indexed; the end of both."""
         data, top = self._table.data, self._table.start
-        if self._rows:
-            frame = self._table.frames[0]
+        for frame in self._table.frames[: self._rows]:  # two at most
             offset, size = int(frame["offset"]), int(frame["caplen"])
             data[top : top + size] = data[offset : offset + size]
             frame["offset"] = top

@@ -1,7 +1,8 @@
-"""The capture stage: in: files, folders, streams; out: blocks of frames, in packet-time order when there are several inputs.
+"""The capture stage: in: files, folders, streams; out: blocks of frames, several inputs merged in packet-time order.
 
-One input is handed on in its own order. An input that goes wrong ends there: what was read before the fault is delivered, the fault
-is kept in `faults`, and the others are read on. The one law: frames, their order and their flags do not depend on the block size.
+One input is handed on in its own order. An input that goes wrong ends there: what was read before the fault is
+delivered, the fault is kept in `faults`, and the others are read on. The one law: frames, their order and their
+flags do not depend on the block size.
 """
 
 from __future__ import annotations

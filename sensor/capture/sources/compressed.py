@@ -1,7 +1,7 @@
 """Compressed bytes as plain ones: in: any source whose first bytes are a codec's magic; out: what was compressed.
 
-gzip, xz, zstd and lz4; several members or frames in one file follow one another. The one law: never more output at a time than
-asked for, and never more memory than DECODER_WINDOW_BYTES, whatever the compressed bytes claim.
+gzip, xz, zstd and lz4; several members or frames in one file follow one another. The one law: never more output
+at a time than asked for, and never more memory than DECODER_WINDOW_BYTES, whatever the compressed bytes claim.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ class Source(Protocol):
     """What compressed bytes are read from."""
 
     name: str
-    position: int
+
+    @property
+    def position(self) -> int: ...
 
     def readinto(self, view: memoryview) -> int: ...
 
@@ -122,8 +124,8 @@ def codec_of(head: bytes) -> Codec | None:
 class DecodedBytes:
     """`readinto` returns at least one byte, or 0 at the end. `position`: compressed bytes read so far.
 
-    `head` is what was already read of `inner` to recognise the codec. A cut or damaged stream raises InputError after everything
-    before the damage was handed out.
+    `head` is what was already read of `inner` to recognise the codec. A cut or damaged stream raises InputError after
+    everything before the damage was handed out.
     """
 
     def __init__(self, inner: Source, codec: Codec, head: bytes) -> None:
@@ -157,7 +159,8 @@ class DecodedBytes:
         return 0
 
     def _fault(self, problem: str) -> InputError:
-        return InputError(self.name, f"the {self._codec.name} stream {problem} (offset in the compressed bytes)", self.position)
+        where = "offset in the compressed bytes"
+        return InputError(self.name, f"the {self._codec.name} stream {problem} ({where})", self.position)
 
     def _more(self) -> bytes:
         return bytes(self._read[: self._inner.readinto(self._read)])

@@ -1,7 +1,7 @@
-"""A regular file as bytes: in: a path; out: what is in it, from the first byte to the last that was there when the end was reached.
+"""A regular file as bytes: in: a path; out: what is in it, up to the last byte that was there when it was reached.
 
-The one law: read into the caller's buffer, never mapped, so that no page stays behind (mapping costs twice as much: a page fault
-for every 4 KiB).
+The one law: read into the caller's buffer, never mapped, so that no page stays behind (mapping costs twice as
+much: a page fault for every 4 KiB).
 """
 
 from __future__ import annotations

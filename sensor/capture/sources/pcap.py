@@ -1,7 +1,7 @@
 """pcap files: in: the file header, then records in a read buffer; out: rows of FRAME.
 
-Microsecond and nanosecond magic in either byte order, and the modified format (a1b2cd34) of old Linux kernels. The one law: the
-file header decides the layout of every record, once.
+Microsecond and nanosecond magic in either byte order, and the modified format (a1b2cd34) of old Linux kernels.
+The one law: the file header decides the layout of every record, once.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class PcapIndex:
             raise InputError(name, f"the file header is cut: {HEADER_BYTES} bytes expected, {len(head)} there", 0)
         order = ">" if struct.unpack(">I", head[:4])[0] in _MAGICS else "<"
         fraction_ns, head_bytes = _MAGICS[struct.unpack(order + "I", head[:4])[0]]
-        link = struct.unpack(order + "I", head[20:24])[0] & 0xFFFF  # above: length and presence of the frame check sequence
+        link = struct.unpack(order + "I", head[20:24])[0] & 0xFFFF  # the rest: frame check sequences
         self._layout: npt.NDArray[np.int64] = np.zeros(len(PcapLayout), np.int64)
         self._layout[PcapLayout.BIG_ENDIAN] = order == ">"
         self._layout[PcapLayout.FRACTION_NS] = fraction_ns

@@ -1,6 +1,7 @@
 """pcapng files: in: blocks in a read buffer; out: rows of FRAME.
 
-The one law: everything the file says (byte order, interfaces, resolutions) holds until its next section header and no longer.
+The one law: everything the file says (byte order, interfaces, resolutions) holds until its next section header
+and no longer.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """What a capture can be read from: in: a name as the user gave it; out: its plain bytes and the index of its format.
 
-Three tables say what opens what: SOURCES by the look of the name, CODECS (compressed.py) and FORMATS by the first bytes, never by
-the file's extension. The one law: what a source, a codec or a format cannot do is an InputError that names the input.
+Three tables say what opens what: SOURCES by the look of the name, CODECS (compressed.py) and FORMATS by the
+first bytes, never by the file's extension. The one law: what a source, a codec or a format cannot do is an
+InputError that names the input.
 
-To add a source: a file here with `readinto`, `position`, `name`, `close`, and a line in SOURCES. To add a format: a file with
-an index (`start`, `fill`, `explain`) and a line in FORMATS.
+To add a source: a file here with `readinto`, `position`, `name`, `close`, and a line in SOURCES. To add a
+format: a file with an index (`start`, `fill`, `explain`) and a line in FORMATS.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +35,7 @@ class Index(Protocol):
     def fill(
         self, data: npt.NDArray[np.uint8], cursor: npt.NDArray[np.int64], frames: npt.NDArray[np.void], row: int
     ) -> int:
-        """Fill frames[row:] from data[cursor[POSITION]:cursor[STOP]] and move the cursor; the rows filled, `row` included."""
+        """Fill frames[row:] from data[cursor[POSITION]:cursor[STOP]] and move the cursor; the rows there are then."""
 
     def explain(self, cursor: npt.NDArray[np.int64]) -> str:
         """cursor[FAULT] in words."""
@@ -43,7 +45,8 @@ class NotACapture(InputError):
     """The first bytes are those of no format in FORMATS."""
 
 
-class Capture(NamedTuple):
+@dataclass(frozen=True)
+class Capture:
     """An opened input: `head` are the bytes already read of `source`."""
 
     source: Source
@@ -103,7 +106,8 @@ def _recognise(source: Source) -> Capture:
     for magics, index in FORMATS.items():
         if head[:4] in magics:
             return Capture(source, index(source.name, head), head, codec is not None)
-    raise NotACapture(source.name, f"is not a capture: pcap or pcapng expected, its first bytes are {head[:4].hex(' ')}", 0)
+    found = head[:4].hex(" ")
+    raise NotACapture(source.name, f"is not a capture: pcap or pcapng expected, it begins with {found}", 0)
 
 
 def _read_head(source: Source) -> bytes:

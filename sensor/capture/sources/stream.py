@@ -1,7 +1,7 @@
 """Bytes that arrive while they are read: in: standard input, a FIFO, or a TCP server; out: what has arrived.
 
-The one law: wait for the first byte, then take everything that is there already and wait for nothing more. A packet is thus seen
-as soon as it arrives, and a burst of one-packet writes becomes one block.
+The one law: wait for the first byte, then take everything that is there already and wait for nothing more. A
+packet is thus seen as soon as it arrives, and a burst of one-packet writes becomes one block.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sensor.limits import CONNECT_TIMEOUT_SECONDS
 
 
 class StreamBytes:
-    """`readinto` returns at least one byte, or 0 at the end. `position`: bytes read so far. `opened` is closed with it."""
+    """`readinto` returns at least one byte, or 0 at the end. `position`: bytes read so far. It owns `opened`."""
 
     def __init__(self, name: str, opened: io.FileIO | socket.socket) -> None:
         self.name, self.position = name, 0
