@@ -5,6 +5,8 @@ Unknown keys and wrong values are errors that name the key and what was expected
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from sensor import limits
@@ -15,8 +17,20 @@ class CaptureSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Frames per batch; results do not depend on it."""
 
 
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+
+
 class DecodeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    pass
+    """UDP ports on which a tunnel is looked for. What does not look like one stays UDP; an empty list turns the tunnel off."""
+
+    vxlan_ports: tuple[Port, ...] = (4789, 4790, 8472)
+    """IANA's for VXLAN and VXLAN-GPE, and Linux's own default."""
+    geneve_ports: tuple[Port, ...] = (6081,)
+    gtpu_ports: tuple[Port, ...] = (2152,)
+    tzsp_ports: tuple[Port, ...] = (37008,)
+    teredo_ports: tuple[Port, ...] = (3544,)
+    l2tp_ports: tuple[Port, ...] = (1701,)
+    gre_ports: tuple[Port, ...] = (4754,)
 
 
 class ReassemblySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,7 +92,7 @@ class BulkTransferSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     """Less than this many response body bytes in a window is never bulk."""
     records_min: int = 1_000
     """Less than this many records in a window is never bulk."""
-    ratio_min: float = 10.0
+    ratio_min: float = 20.0
     """Times the median of the endpoint's other clients, per credential."""
     deviations_min: float = 4.0
     """Robust deviations (1.4826 MAD of log1p) above that median."""

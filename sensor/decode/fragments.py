@@ -161,6 +161,7 @@ def step(source, offset, state, row, slots, digests, marks, store, datagrams, co
     slot = slots[s]
     if contradicts(slot, end, state["fragment_more"]):
         return Reason.FRAGMENT_BAD, Layer.FAILED
+    slot["reach"] = max(slot["reach"], end)
     kept = copy(source, offset, begin, end, s, marks, store)
     if kept < (end - begin + BLOCK - 1) // BLOCK:
         counts[FragmentCount.OVERLAPS] += 1
@@ -170,7 +171,6 @@ def step(source, offset, state, row, slots, digests, marks, store, datagrams, co
         return Reason.FRAGMENT_DUPLICATE, Layer.FAILED
     if begin == 0:
         slot["proto"] = state["fragment_proto"]
-    slot["reach"] = max(slot["reach"], end)
     slot["held"] += kept
     slot["ip_bytes"] += row["ip_len"]
     if slot["end"] < 0 or slot["held"] * BLOCK < slot["end"]:

@@ -47,6 +47,18 @@ def step(data, offset, state, row):
 
 
 @inline_kernel
+def is_extension(layer):
+    return (
+        layer == Layer.HOP_BY_HOP
+        or layer == Layer.DESTINATION
+        or layer == Layer.ROUTING
+        or layer == Layer.MOBILITY
+        or layer == Layer.HOST_IDENTITY
+        or layer == Layer.SHIM6
+    )
+
+
+@inline_kernel
 def extension_step(data, offset, layer, state, row):
     """Hop-by-hop, destination, routing, mobility, HIP and shim6 headers: length in units of 8 bytes, the first not counted."""
     if not row["flags"] & IPV6:

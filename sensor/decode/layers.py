@@ -43,6 +43,7 @@ class Layer(IntEnum):
     VNTAG = 0x8926
     BACKBONE = 0x88E7
     FABRIC_PATH = 0x8903
+    NSH = 0x894F
 
     HOP_BY_HOP = IP + 0
     ICMP = IP + 1
@@ -88,6 +89,7 @@ class Layer(IntEnum):
     TZSP = BY_PORT + 4
     TEREDO = BY_PORT + 5
     L2TP = BY_PORT + 6
+    GRE_IN_UDP = BY_PORT + 7
 
 
 STATE = np.dtype(

@@ -15,9 +15,10 @@ from sensor import limits
 from sensor.config import DecodeSettings
 from sensor.counters import Counters
 from sensor.decode.fragments import BLOCKS, SLOT
-from sensor.decode.layers import STATE
+from sensor.decode.layers import BY_PORT, STATE, Layer
 from sensor.decode.reasons import FragmentCount, Reason
 from sensor.decode.walk import ROOM, walk
+from sensor.errors import SettingError
 from sensor.schema import SEGMENT
 
 LINK_NAMES = {
@@ -29,6 +30,29 @@ LINK_NAMES = {
     253: "Linux Netlink", 254: "Bluetooth monitor", 272: "nRF Sniffer", 283: "IEEE 802.15.4 TAP", 288: "USB 2.0",
 }  # fmt: skip
 """Common link types that are not decoded, https://www.tcpdump.org/linktypes.html."""
+
+UDP_TUNNELS = (
+    ("vxlan_ports", Layer.VXLAN),
+    ("geneve_ports", Layer.GENEVE),
+    ("gtpu_ports", Layer.GTPU),
+    ("tzsp_ports", Layer.TZSP),
+    ("teredo_ports", Layer.TEREDO),
+    ("l2tp_ports", Layer.L2TP),
+    ("gre_ports", Layer.GRE_IN_UDP),
+)
+"""The setting that lists each UDP tunnel's ports, and the layer that looks into them."""
+
+
+def port_table(settings: DecodeSettings) -> npt.NDArray[np.uint8]:
+    """The tunnel code of each UDP port (shape (65536,)), 0 where there is none; SettingError when a port is claimed twice."""
+    table = np.zeros(1 << 16, np.uint8)
+    owners: dict[int, str] = {}
+    for setting, layer in UDP_TUNNELS:
+        for port in getattr(settings, setting):
+            if owners.setdefault(port, setting) != setting:
+                raise SettingError(f"decode.{setting}: port {port} is in decode.{owners[port]} too; a port names one tunnel")
+            table[port] = layer - BY_PORT
+    return table
 
 
 class Segments(NamedTuple):
@@ -50,7 +74,7 @@ class DecodeStage:
         self._rows = np.zeros(limits.BATCH_FRAMES, SEGMENT)
         self._state = np.zeros(1, STATE)
         self._links_unknown = np.zeros(1 << 16, np.int64)
-        self._ports = np.zeros(1 << 16, np.uint8)
+        self._ports = port_table(settings)
         self._slots = np.zeros(limits.DATAGRAMS_MAX, SLOT)
         self._digests = np.zeros(limits.DATAGRAMS_MAX, np.uint64)
         self._marks = np.zeros(limits.DATAGRAMS_MAX * BLOCKS, np.uint8)

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from sensor import limits
 from sensor._jit import Bytes, I64s, U64s, at, inline_kernel, kernel
-from sensor.decode import ethernet, fragments, icmp, ipv4, ipv6, links, tcp, udp, vlan
-from sensor.decode.layers import IP, OWN, STATE, Layer
+from sensor.decode import ethernet, fragments, icmp, ipv4, ipv6, links, ppp, tcp, udp, vlan, wlan
+from sensor.decode.layers import IP, STATE, Layer
 from sensor.decode.reasons import Reason
+from sensor.decode.tunnels import (
+    erspan, geneve, gre, gtpu, ip_in_ip, l2tp, mpls, switch_tags, teredo, tzsp, vxlan,
+)  # fmt: skip
 from sensor.schema import FRAME, SEGMENT, FrameFlag, SegmentFlag
 
 QUARANTINED = int(FrameFlag.QUARANTINED)
@@ -103,6 +106,68 @@ def walk(
                     source, offset, state, row, slots, digests, marks, store, datagrams, counts
                 )
                 source, rebuilt = datagrams, REBUILT
+            elif layer == Layer.VXLAN:
+                offset, layer = vxlan.step(source, offset, state, row)
+            elif layer == Layer.GENEVE:
+                offset, layer = geneve.step(source, offset, state, row)
+            elif layer == Layer.GRE:
+                offset, layer = gre.step(source, offset, state, row)
+            elif layer == Layer.GRE_IN_UDP:
+                offset, layer = gre.udp_step(source, offset, state, row)
+            elif layer == Layer.ERSPAN_2 or layer == Layer.ERSPAN_3:
+                offset, layer = erspan.step(source, offset, layer, state, row)
+            elif layer == Layer.MPLS or layer == Layer.MPLS_MULTICAST or layer == Layer.MPLS_IN_IP:
+                offset, layer = mpls.step(source, offset, state, row)
+            elif layer == Layer.IPV4_IN_IP or layer == Layer.IPV6_IN_IP or layer == Layer.ETHERNET_IN_IP:
+                offset, layer = ip_in_ip.step(source, offset, layer, state, row)
+            elif layer == Layer.GTPU:
+                offset, layer = gtpu.step(source, offset, state, row)
+            elif layer == Layer.TZSP:
+                offset, layer = tzsp.step(source, offset, state, row)
+            elif layer == Layer.TEREDO:
+                offset, layer = teredo.step(source, offset, state, row)
+            elif layer == Layer.L2TP:
+                offset, layer = l2tp.step(source, offset, state, row)
+            elif layer == Layer.L2TP3_IN_IP:
+                offset, layer = l2tp.ip_step(source, offset, state, row)
+            elif layer == Layer.VNTAG or layer == Layer.BACKBONE or layer == Layer.FABRIC_PATH or layer == Layer.NSH:
+                offset, layer = switch_tags.step(source, offset, layer, state, row)
+            elif layer == Layer.FRAGMENT_HEADER:
+                offset, layer = ipv6.fragment_step(source, offset, state, row)
+            elif ipv6.is_extension(layer):
+                offset, layer = ipv6.extension_step(source, offset, layer, state, row)
+            elif layer == Layer.AUTHENTICATION:
+                offset, layer = ipv6.authentication_step(source, offset, state, row)
+            elif layer == Layer.SCTP:
+                offset, layer = udp.sctp_step(source, offset, state, row)
+            elif layer == Layer.RAW_IP:
+                offset, layer = links.raw_ip_step(source, offset, state, row)
+            elif layer == Layer.NULL:
+                offset, layer = links.null_step(source, offset, state, row)
+            elif layer == Layer.SLL:
+                offset, layer = links.sll_step(source, offset, state, row)
+            elif layer == Layer.SLL2:
+                offset, layer = links.sll2_step(source, offset, state, row)
+            elif layer == Layer.LLC:
+                offset, layer = ethernet.llc_step(source, offset, state, row)
+            elif layer == Layer.PPP:
+                offset, layer = ppp.step(source, offset, state, row)
+            elif layer == Layer.PPPOE:
+                offset, layer = ppp.over_ethernet_step(source, offset, state, row)
+            elif layer == Layer.PPP_HDLC:
+                offset, layer = ppp.hdlc_step(source, offset, state, row)
+            elif layer == Layer.CISCO_HDLC:
+                offset, layer = links.cisco_hdlc_step(source, offset, state, row)
+            elif layer == Layer.FDDI:
+                offset, layer = links.fddi_step(source, offset, state, row)
+            elif layer == Layer.NFLOG:
+                offset, layer = links.nflog_step(source, offset, state, row)
+            elif layer == Layer.WLAN:
+                offset, layer = wlan.step(source, offset, state, row)
+            elif layer == Layer.RADIOTAP:
+                offset, layer = wlan.radiotap_step(source, offset, state, row)
+            elif layer == Layer.PPI:
+                offset, layer = wlan.ppi_step(source, offset, state, row)
             else:
                 reason = unknown(layer, frame["link"], links_unknown)
                 break
