@@ -6,6 +6,7 @@ Alert, whose revisions are few. An alert's identity is derived from its content,
 
 from __future__ import annotations
 
+import hashlib
 from enum import StrEnum
 from typing import Any
 
@@ -22,6 +23,7 @@ class Severity(StrEnum):
 
 
 RESPOND_WITHIN_SECONDS = {Severity.CRITICAL: 0, Severity.HIGH: 900, Severity.MEDIUM: 3600, Severity.LOW: 86400}
+RESPOND_WITHIN = {Severity.CRITICAL: "now", Severity.HIGH: "15 min", Severity.MEDIUM: "1 h", Severity.LOW: "24 h"}
 
 
 class Kind(StrEnum):
@@ -85,7 +87,8 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True):
     rule: Rule
     entity: Entity
     numbers: Numbers
-    count: int                        # attempts, requests or flows it counts so far
+    count: int                        # attempts, requests or flows it counts so far, in this run
+    run: str                          # names what `count` counts: a repeat of the run replaces its count, another run adds to it
     first_ts: int
     last_ts: int
     confidence: float = 1.0           # 0 to 1
@@ -97,3 +100,67 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True):
     http: Http | None = None
     severity: Severity | None = None  # when the case is worse or milder than the rule's own
     details: dict[str, Any] = {}      # what else explains it: small, no secrets
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """One revision of an alert, as it leaves on every output.
+
+    Times are seconds since 1970 as Zeek writes them, exact to the microsecond. All times but `detection_ts` are packet time.
+    The alert that its first revision raised is updated a few times and closed by its last; `alert_id` stays. `sequence` counts all
+    revisions of all alerts from 1 within an epoch, which is one run of one sensor: a missing number is a missed revision.
+    """
+
+    schema_version: int
+    sensor: str
+    epoch: int                        # when this run of the sensor began, microseconds since 1970
+    sequence: int
+    alert_id: str                     # 32 hex digits, of sensor, rule, entity and first packet: see alert_id_of
+    revision: int                     # 1 for the raised one
+    state: State
+    kind: Kind
+    ts: float                         # of what this revision tells: the verdict, or the end of the quiet time for a closed one
+    detection_ts: float               # wall clock of the sensor when it said so
+    rule_id: str
+    rule_version: int
+    title: str
+    category: str
+    owasp: tuple[str, ...]
+    attack: tuple[str, ...]
+    severity: Severity                # the highest so far
+    respond_within: str               # now, 15 min, 1 h, 24 h
+    respond_within_seconds: int
+    confidence: float                 # 0 to 1, the highest so far
+    entity: Entity
+    client_ip: str | None             # this and the next five: of the transaction or flow that decided
+    client_port: int | None
+    server_ip: str | None
+    server_port: int | None
+    community_id: str | None
+    http: Http | None
+    numbers: Numbers                  # of the verdict furthest above its threshold
+    first_seen: float                 # first and last packet it speaks of
+    last_seen: float
+    count: int                        # attempts, requests or flows, of all runs
+    details: dict[str, Any]
+    degraded: dict[str, int]          # what the sensor lost since it started (evicted, shed, faults), by name; empty when nothing
+
+
+def seconds(ns: int) -> float:
+    """Packet time (ns) as an alert shows it."""
+    return round(ns / 1000) / 1e6
+
+
+def alert_id_of(sensor: str, rule_id: str, entity: Entity, first_ts: int) -> str:
+    """The same alert of the same capture has the same id: SHA-256 over a JSON array of what makes it, cut to 128 bits."""
+    content = msgspec.json.encode([sensor, rule_id, entity.kind, entity.value, first_ts])
+    return hashlib.sha256(content).hexdigest()[:32]
+
+
+def json_schema() -> bytes:
+    """JSON Schema of Alert, as docs/alert.schema.json has it."""
+    schema = msgspec.json.schema(Alert)
+    return msgspec.json.format(msgspec.json.encode(schema, order="deterministic"), indent=2) + b"\n"
+
+
+if __name__ == "__main__":
+    print(json_schema().decode(), end="")

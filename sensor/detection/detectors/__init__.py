@@ -1,0 +1,12 @@
+"""The detectors that ship: to add one, add its file, its slice of DetectionSettings of the same name, and its line here."""
+
+from sensor.detection.detectors.bulk_transfer import BulkTransfer
+from sensor.detection.detectors.failed_logins import FailedLogins
+from sensor.detection.detectors.port_scan import PortScan
+
+DETECTORS = {
+    "port_scan": PortScan,
+    "failed_logins": FailedLogins,
+    "bulk_transfer": BulkTransfer,
+}
+"""Detector by the name of its settings."""

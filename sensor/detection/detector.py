@@ -1,0 +1,84 @@
+"""What a detector is: in: one batch of transactions and of flows that ended; out: the detections in it.
+
+The one law: the same rows give the same detections however they are cut into batches, so a detector keeps what it needs, works in
+packet time, and takes from the batch alone whatever a later batch could change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from sensor.alert import Detection, Rule
+from sensor.structures.string_pool import PoolTables
+
+Table = npt.NDArray[np.void]
+
+
+class Strings(Protocol):
+    """The string pool as detectors see it: codes of this batch's transactions, to text and to hashes."""
+
+    tables: PoolTables
+
+    def text(self, code: int) -> str: ...
+
+
+class Batch(NamedTuple):
+    """`transactions` TRANSACTION[n]; `flows` FLOW[m] that ended; `streams` STREAM[2 * m], rows 2*i and 2*i+1 of flow i; `now` its end, ns."""
+
+    transactions: Table
+    flows: Table
+    streams: Table
+    now: int
+
+
+class Detector(Protocol):
+    """Built from its slice of the settings and the string pool; one file in detectors/, one line in DETECTORS."""
+
+    rules: tuple[Rule, ...]
+
+    @property
+    def evicted(self) -> int:
+        """Entities that gave way to others because a table was full."""
+        ...
+
+    @property
+    def faults(self) -> int:
+        """Rows on which a kernel raised."""
+        ...
+
+    def process(self, batch: Batch) -> list[Detection]:
+        """The detections that this batch completes, in the order of its rows for each rule."""
+        ...
+
+
+REPORT_SECONDS = 30
+"""Packet time after which a detector reports a case that goes on, however little it grew; less than any alert's quiet time."""
+
+
+def sweep(
+    kernel: Callable[[int], int], rows: int, progress: npt.NDArray[np.int64], collect: Callable[[int], None]
+) -> int:
+    """Run a kernel that resumes over all rows; returns the rows on which it raised.
+
+    `kernel(start)` gives the row to go on with; it leaves the row it is on in progress[0] and how many hits it found in
+    progress[1], which `collect` takes before it goes on. The row on which a kernel raises is left out.
+    """
+    start = faults = 0
+    while start < rows:
+        try:
+            start = kernel(start)
+        except IndexError:
+            faults += 1
+            start = int(progress[0]) + 1
+        collect(int(progress[1]))
+    return faults
+
+
+def nanoseconds(seconds: float) -> int:
+    return round(seconds * 1e9)
+
+

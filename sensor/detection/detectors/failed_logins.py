@@ -1,0 +1,139 @@
+"""Failed logins: in: transactions; out: detections of password guessing, by client address and by account.
+
+"More than N failures in W" is exact. A login that goes well for whoever was guessing makes the case critical: the account is to be
+taken as compromised. What stays quiet: a few wrong passwords, tokens that run out, many users behind one address who each mistype.
+The one law: only transactions that the protocol marked as logins count.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sensor import limits
+from sensor.alert import Detection, Entity, Kind, Numbers, Rule, Severity
+from sensor.config import FailedLoginsSettings
+from sensor.detection.detector import REPORT_SECONDS, Batch, Strings, Table, nanoseconds, sweep
+from sensor.detection.detectors.failed_logins_kernel import GUESSED, HIT, By, Progress, find_guessing
+from sensor.detection.evidence import address, community_id, http_of
+from sensor.schema import TransactionFlag
+from sensor.structures.entity_table import EntityTable
+from sensor.structures.windows import NEVER
+
+CLIENT = Rule(
+    id="brute-force-login",
+    version=1,
+    title="Brute force: many failed logins from one address",
+    category="authentication",
+    kind=Kind.ATTACK,
+    severity=Severity.HIGH,
+    owasp=("API2:2023",),
+    attack=("T1110",),
+)
+ACCOUNT = Rule(
+    id="brute-force-account",
+    version=1,
+    title="Brute force: many failed logins to one account",
+    category="authentication",
+    kind=Kind.ATTACK,
+    severity=Severity.HIGH,
+    owasp=("API2:2023",),
+    attack=("T1110.001",),
+)
+
+
+class _Guesses:
+    """What is remembered of clients or of accounts: the last failures of each, one more than are allowed."""
+
+    def __init__(self, by: By, rule: Rule, failures_max: int, window_seconds: float, entities_max: int) -> None:
+        self.by, self.rule, self.failures_max, self.window_seconds = by, rule, failures_max, window_seconds
+        self.size = failures_max + 1
+        self.table = EntityTable(entities_max)
+        self.guessed = np.zeros(entities_max, GUESSED)
+        self.times = np.full(entities_max * self.size, NEVER, np.int64)
+        self.starts = np.zeros(entities_max * self.size, np.int64)
+
+
+class FailedLogins:
+    """See the file's head; settings: FailedLoginsSettings."""
+
+    rules = (CLIENT, ACCOUNT)
+
+    def __init__(self, settings: FailedLoginsSettings, strings: Strings) -> None:
+        self.strings = strings
+        self.progress = np.zeros(len(Progress), np.int64)
+        self.hits = np.zeros(limits.HITS_MAX, HIT)
+        self.kinds = (
+            _Guesses(
+                By.CLIENT, CLIENT, settings.client_failures_max, settings.client_window_seconds, settings.entities_max
+            ),
+            _Guesses(
+                By.ACCOUNT, ACCOUNT, settings.account_failures_max, settings.account_window_seconds,
+                settings.entities_max,
+            ),
+        )  # fmt: skip
+        self.faults = 0
+
+    @property
+    def evicted(self) -> int:
+        return sum(kind.table.evicted for kind in self.kinds)
+
+    def process(self, batch: Batch) -> list[Detection]:
+        detections: list[Detection] = []
+        logins = batch.transactions[batch.transactions["flags"] & TransactionFlag.LOGIN != 0]
+        basic_code = self._basic_code(logins)
+        for kind in self.kinds:
+            self.faults += sweep(
+                lambda start, kind=kind: self._find(kind, logins, basic_code, start),  # type: ignore[misc]
+                len(logins),
+                self.progress,
+                lambda hits, kind=kind: detections.extend(  # type: ignore[misc]
+                    self._detection(kind, hit, logins[hit["row"]]) for hit in self.hits[:hits]
+                ),
+            )
+        return detections
+
+    def _basic_code(self, logins: Table) -> int:
+        """The batch's code of the scheme "basic", -1 when it has none."""
+        for code in np.unique(logins["auth_scheme"]).tolist():
+            if self.strings.text(code) == "basic":
+                return int(code)
+        return -1
+
+    def _find(self, kind: _Guesses, logins: Table, basic_code: int, start: int) -> int:
+        window_ns, report_ns = nanoseconds(kind.window_seconds), nanoseconds(REPORT_SECONDS)
+        return find_guessing(
+            logins, start, int(kind.by), basic_code, *kind.table.arrays,
+            kind.guessed, kind.times, kind.starts, kind.size, window_ns, report_ns, self.hits, self.progress,
+        )  # type: ignore[no-any-return]  # fmt: skip
+
+    def _detection(self, kind: _Guesses, hit: Any, transaction: Any) -> Detection:
+        client = address(transaction, "client")
+        entity = Entity("client", client) if kind.by == By.CLIENT else Entity("account", f"{transaction['account']:016x}")
+        details: dict[str, Any] = {"succeeded": bool(hit["succeeded"])}
+        if transaction["account"]:
+            details["account"] = f"{transaction['account']:016x}"
+        return Detection(
+            now=int(transaction["now"]),
+            rule=kind.rule,
+            entity=entity,
+            numbers=Numbers(
+                observed=float(hit["failures"]),
+                threshold=float(kind.failures_max),
+                unit="failed logins",
+                window_seconds=kind.window_seconds,
+            ),
+            count=int(hit["failures"]),
+            run=f"{entity.value}@{hit['run_now']}",
+            first_ts=int(hit["first_ts"]),
+            last_ts=int(transaction["ts"]),
+            client_ip=client,
+            client_port=int(transaction["client_port"]),
+            server_ip=address(transaction, "server"),
+            server_port=int(transaction["server_port"]),
+            community_id=community_id(transaction, "client", "server"),
+            http=http_of(transaction, self.strings),
+            severity=Severity.CRITICAL if hit["succeeded"] else None,
+            details=details,
+        )

@@ -1,0 +1,165 @@
+"""Failed logins in transactions: in: transactions; out: rows of hits, for clients and for accounts.
+
+A failed login is a transaction with TransactionFlag.LOGIN answered 401, or 400, 403, 422 or 423 where the login is not Basic: with
+Basic credentials every endpoint carries the flag, and those codes then speak of the request. Other 401s (a token that ran out)
+carry no flag and do not count. The one law: an entity is over "more than N in W" exactly when the (N+1)th most recent failure
+lies within W.
+"""
+
+from enum import IntEnum
+
+import numpy as np
+
+from sensor._jit import I64s, U64s, inline_kernel, kernel, part_kernel
+from sensor.schema import TRANSACTION, TransactionFlag
+from sensor.structures.entity_table_kernels import ENTITY, find, touch
+from sensor.structures.windows import clear_times, ring_push
+
+GUESSED = np.dtype(
+    [
+        ("failures", "i8"),           # of the present run
+        ("run_now", "i8"),            # packet time at which the run went over the threshold, 0 while it has not
+        ("first_ts", "i8"),
+        ("last_now", "i8"),           # of the latest failure
+        ("reported_now", "i8"),
+        ("reported_failures", "i8"),
+        ("client_hi", "u8"),          # who failed last
+        ("client_lo", "u8"),
+        ("cursor", "i4"),             # of the oldest time
+        ("succeeded", "u1"),          # 1 once a login succeeded in this run
+    ],
+    align=True,
+)
+
+HIT = np.dtype(
+    [
+        ("row", "i8"),                # of the batch's transactions
+        ("run_now", "i8"),
+        ("first_ts", "i8"),
+        ("failures", "i8"),
+        ("succeeded", "u1"),
+    ],
+    align=True,
+)
+
+
+class By(IntEnum):
+    CLIENT = 0
+    ACCOUNT = 1
+
+
+class Progress(IntEnum):
+    ROW = 0
+    HITS = 1
+    FAILURES = 2
+
+
+@inline_kernel
+def is_failure(status, basic):
+    """Whether this answer to a login says that it failed."""
+    return status == 401 or (not basic and (status == 400 or status == 403 or status == 422 or status == 423))
+
+
+@inline_kernel
+def _is_due(entity, now, report_ns):
+    grown = np.int64(entity["failures"]) - np.int64(entity["reported_failures"])
+    return grown > np.int64(entity["reported_failures"]) >> 6 or now - np.int64(entity["reported_now"]) >= report_ns
+
+
+@part_kernel
+def note_failure(guessed, row, times, starts, size, transaction, window_ns, report_ns):
+    """Add one failure to its entity; returns whether the entity is over the threshold and due to be reported."""
+    entity = guessed[row]
+    base = row * size
+    now = np.int64(transaction["now"])
+    cursor = np.int64(entity["cursor"])
+    starts[base + cursor] = transaction["ts"]
+    cursor = ring_push(times, base, size, cursor, now)
+    entity["cursor"] = cursor
+    entity["last_now"] = now
+    entity["client_hi"] = transaction["client_hi"]
+    entity["client_lo"] = transaction["client_lo"]
+    if now - times[base + cursor] > window_ns:
+        entity["run_now"] = 0
+        return False
+    if entity["run_now"] == 0:
+        entity["run_now"] = now
+        entity["failures"] = size
+        entity["reported_failures"] = 0
+        entity["succeeded"] = 0
+        entity["first_ts"] = starts[base + cursor]
+    else:
+        entity["failures"] += 1
+    return _is_due(entity, now, report_ns)
+
+
+@inline_kernel
+def is_success_of(entity, transaction, window_ns):
+    """Whether a login that went well ends a run of guesses: by whoever failed last, within the window, the first of the run."""
+    return (
+        entity["run_now"] != 0
+        and entity["succeeded"] == 0
+        and np.int64(transaction["now"]) - np.int64(entity["last_now"]) <= window_ns
+        and entity["client_hi"] == transaction["client_hi"]
+        and entity["client_lo"] == transaction["client_lo"]
+    )
+
+
+@inline_kernel
+def _report(hits, progress, entity, row, now):
+    entity["reported_now"] = now
+    entity["reported_failures"] = entity["failures"]
+    hit = hits[progress[Progress.HITS]]
+    hit["row"] = row
+    hit["run_now"] = entity["run_now"]
+    hit["first_ts"] = entity["first_ts"]
+    hit["failures"] = entity["failures"]
+    hit["succeeded"] = entity["succeeded"]
+    progress[Progress.HITS] += 1
+
+
+@kernel
+def find_guessing(
+    transactions: TRANSACTION, start: int, by: int, basic_code: int,
+    entities: ENTITY, slots: U64s, use: I64s, seeds: U64s,
+    guessed: GUESSED, times: I64s, starts: I64s, size: int, window_ns: int, report_ns: int,
+    hits: HIT, progress: I64s,
+) -> int:  # fmt: skip
+    """Look at transactions from row `start` on; returns the row to go on with.
+
+    `by` says whose failures are counted; `times` and `starts` hold `size` items, one more than are allowed, for each entity;
+    `basic_code` is the auth_scheme code of Basic, -1 when the batch has none.
+    """
+    progress[Progress.HITS] = 0
+    for row in range(start, len(transactions)):
+        progress[Progress.ROW] = row
+        transaction = transactions[row]
+        if transaction["flags"] & TransactionFlag.LOGIN == 0:
+            continue
+        if progress[Progress.HITS] == len(hits):
+            return row
+        key0 = transaction["client_hi"] if by == By.CLIENT else transaction["account"]
+        key1 = transaction["client_lo"] if by == By.CLIENT else np.uint64(0)
+        if by == By.ACCOUNT and key0 == 0:
+            continue
+        zero = np.uint64(0)
+        status = np.int64(transaction["status_code"])
+        now = np.int64(transaction["now"])
+        if 200 <= status < 300:
+            entity_row = find(entities, slots, seeds, key0, key1, zero, zero)
+            if entity_row >= 0 and is_success_of(guessed[entity_row], transaction, window_ns):
+                guessed[entity_row]["succeeded"] = 1
+                _report(hits, progress, guessed[entity_row], row, now)
+            continue
+        if not is_failure(status, np.int64(transaction["auth_scheme"]) == basic_code):
+            continue
+        entity_row = touch(entities, slots, use, seeds, key0, key1, zero, zero)
+        if entity_row < 0:
+            entity_row = -1 - entity_row
+            clear_times(times, entity_row * size, size)
+            guessed[entity_row]["run_now"] = 0
+            guessed[entity_row]["cursor"] = 0
+        progress[Progress.FAILURES] += 1
+        if note_failure(guessed, entity_row, times, starts, size, transaction, window_ns, report_ns):
+            _report(hits, progress, guessed[entity_row], row, now)
+    return len(transactions)

@@ -1,0 +1,51 @@
+"""What an analyst is shown of a row: in: rows of the tables; out: addresses, HTTP context, Community ID.
+
+The one law: texts come from the string pool, where secrets are already replaced.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+from sensor.alert import Http
+from sensor.detection.detector import Strings
+from sensor.structures.community_id import community_id_of
+
+
+def address_text(hi: int, lo: int) -> str:
+    """The address in its usual form; ::ffff:a.b.c.d is a.b.c.d."""
+    if hi == 0 and lo >> 32 == 0xFFFF:
+        return str(ipaddress.IPv4Address(lo & 0xFFFFFFFF))
+    return str(ipaddress.IPv6Address(hi << 64 | lo))
+
+
+def address(row: Any, side: str) -> str:
+    """Address of one side of a row: "client" or "server" of a transaction, "orig" or "resp" of a flow."""
+    return address_text(int(row[f"{side}_hi"]), int(row[f"{side}_lo"]))
+
+
+def community_id(row: Any, source: str, target: str) -> str:
+    """Community ID of a transaction ("client", "server") or a flow ("orig", "resp")."""
+    return community_id_of(
+        *(int(row[f"{side}_{part}"]) for side in (source, target) for part in ("hi", "lo")),
+        int(row[f"{source}_port"]),
+        int(row[f"{target}_port"]),
+        int(row["proto"]),
+    )
+
+
+def http_of(transaction: Any, strings: Strings) -> Http:
+    """The HTTP context of one transaction; what was absent is None."""
+
+    def text(column: str) -> str | None:
+        return strings.text(int(transaction[column])) or None
+
+    return Http(
+        method=text("method"),
+        host=text("host"),
+        uri=text("uri"),
+        endpoint=text("endpoint"),
+        status_code=int(transaction["status_code"]) or None,
+        user_agent=text("user_agent"),
+    )

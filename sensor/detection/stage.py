@@ -1,0 +1,50 @@
+"""Batches into detections: in: transactions, flows that ended, packet time; out: what the detectors say of them.
+
+The one law: detections leave in the order (packet time, rule), and none is older than the packet time at the end of the batch before.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from sensor.alert import Detection
+from sensor.config import DetectionSettings
+from sensor.counters import Counters
+from sensor.detection.detector import Batch, Detector, Strings, Table
+from sensor.detection.detectors import DETECTORS
+
+
+class Count(IntEnum):
+    TRANSACTIONS = 0
+    FLOWS = 1
+    DETECTIONS = 2
+    EVICTED = 3       # entities forgotten because a detector's table was full
+    KERNEL_FAULT = 4  # rows on which a detector's kernel raised
+
+
+class DetectionStage:
+    """The detectors that the settings enable, in the order of DETECTORS."""
+
+    def __init__(self, settings: DetectionSettings, pool: Strings) -> None:
+        self.counters = Counters(Count)
+        self.detectors: list[Detector] = []
+        for name, detector in DETECTORS.items():
+            if getattr(settings, name).enabled:
+                self.detectors.append(detector(getattr(settings, name), pool))
+
+    def process(self, transactions: Table, flows: Table, streams: Table, now: int) -> list[Detection]:
+        """Detections of one batch: TRANSACTION[n], FLOW[m], STREAM[2 * m] with rows 2*i and 2*i+1 of flow i.
+
+        `now` is packet time (ns) at the batch's end. `now` of the transactions and `end_now` of the flows never decrease, are not
+        after it, and not before that of the batch before.
+        """
+        batch = Batch(transactions, flows, streams, now)
+        detections = [detection for detector in self.detectors for detection in detector.process(batch)]
+        detections.sort(key=lambda detection: (detection.now, detection.rule.id))
+        counts = self.counters.values
+        counts[Count.TRANSACTIONS] += len(transactions)
+        counts[Count.FLOWS] += len(flows)
+        counts[Count.DETECTIONS] += len(detections)
+        counts[Count.EVICTED] = sum(detector.evicted for detector in self.detectors)
+        counts[Count.KERNEL_FAULT] = sum(detector.faults for detector in self.detectors)
+        return detections
