@@ -134,7 +134,7 @@ def exchange(asked: int, answered: int, segment_bytes: int, reordered: bool) -> 
     for number, row in enumerate(answering):
         rows.append(row)
         if number % 2 or number == len(answering) - 1:
-            acknowledged = answered if number == len(answering) - 1 else min(row[1] + row[4], answered)
+            acknowledged = answered if number == len(answering) - 1 else 0 if reordered else row[1] + row[4]
             rows.append((0, asked, acknowledged, 0, 0, ACK))
     return rows
 
