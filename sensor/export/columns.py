@@ -133,3 +133,9 @@ FLOW_COLUMNS = (
     *_direction("orig"),
     *_direction("resp"),
 )
+
+
+def json_type(column: Column) -> str:
+    """What a column's values are in JSON: integer, number, boolean, text or list."""
+    names = {Kind.INT: "integer", Kind.DECIMAL: "number", Kind.TIME: "seconds", Kind.BOOL: "boolean", Kind.NAMES: "list"}
+    return names.get(column.kind, "text")

@@ -1,0 +1,37 @@
+"""The commands of `tapir`, one file each. Law: nothing here or in those files imports numpy, numba or polars before a command runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from sensor._version import __version__
+from sensor.cli import collect, read, schema, warm
+
+app = typer.Typer(
+    name="tapir",
+    help="A passive network sensor for API security: captures in, HTTP transactions, flows and alerts out.",
+    epilog="Start with: tapir read CAPTURE.pcap",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tapir {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+) -> None:
+    pass
+
+
+app.command(epilog=read.EPILOG)(read.read)
+app.command(epilog=collect.EPILOG)(collect.collect)
+app.command()(schema.schema)
+app.command()(warm.warm)

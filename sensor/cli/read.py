@@ -1,0 +1,64 @@
+"""`tapir read`: the options of a run over captures. Law: arguments only; the run is in reading.py."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+EPILOG = (
+    "Exit codes: 0 fine; 1 an input could not be read to its end (what came before is kept and reported); 2 wrong usage or"
+    " setting; 3 an output or the alert stream failed; 130 interrupted (outputs are complete up to then)."
+)
+_TABLE = "A table: .jsonl, .parquet, or - for JSON lines on standard output."
+
+
+def read(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT...",
+            help="Capture files, folders of them, - for standard input, tcp://HOST:PORT. Several are merged in order of time.",
+        ),
+    ],
+    transactions: Annotated[str | None, typer.Option(metavar="FILE", help=f"HTTP transactions. {_TABLE}")] = None,
+    flows: Annotated[str | None, typer.Option(metavar="FILE", help=f"Flows of every transport. {_TABLE}")] = None,
+    alerts: Annotated[str | None, typer.Option(metavar="FILE", help=f"Alerts. {_TABLE}")] = None,
+    publish: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Publish alerts over ZeroMQ, for example tcp://127.0.0.1:5556.")
+    ] = None,
+    wait_subscribers: Annotated[
+        int, typer.Option(min=0, metavar="N", help="With --publish: begin when so many subscribers are there.")
+    ] = 0,
+    show_secrets: Annotated[
+        bool, typer.Option("--show-secrets", help="Leave tokens, passwords and card numbers in uri and referrer.")
+    ] = False,
+    batch_frames: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Frames handled at a time; results do not depend on it.")
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print alerts and summary as JSON lines instead of text.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary, no progress; errors only.")] = False,
+    sensor: Annotated[
+        str | None, typer.Option(metavar="NAME", help="This sensor's name in its alerts.  [default: the host's name]")
+    ] = None,
+) -> None:
+    """Read captures: HTTP transactions, flows and alerts out.
+
+    Without outputs a summary and the alerts are shown.
+
+    \b
+    tapir read office.pcap
+    tapir read monday/ tuesday/ --transactions http.parquet --flows flows.parquet
+    tcpdump -i eth0 -w - | tapir read - --alerts - --quiet
+    tapir read office.pcap --publish tcp://127.0.0.1:5556 --wait-subscribers 1
+    """
+    from sensor.cli.reading import Options, run
+
+    options = Options(
+        inputs=inputs, transactions=transactions, flows=flows, alerts=alerts, publish=publish,
+        wait_subscribers=wait_subscribers, show_secrets=show_secrets, batch_frames=batch_frames, json=json, quiet=quiet,
+        sensor=sensor or "",
+    )  # fmt: skip
+    raise typer.Exit(run(options))

@@ -1,0 +1,31 @@
+"""`tapir schema`: what the outputs hold. Law: it prints what the code itself follows, never a copy."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+
+class Of(StrEnum):
+    alert = "alert"
+    transactions = "transactions"
+    flows = "flows"
+
+
+def schema(of: Annotated[Of, typer.Argument(help="Which output.")]) -> None:
+    """Describe an output: the JSON Schema of alerts, or the columns of a table."""
+    if of is Of.alert:
+        import msgspec
+
+        from sensor.alert import Alert
+
+        typer.echo(msgspec.json.format(msgspec.json.encode(msgspec.json.schema(Alert))))
+        return
+    from sensor.export.columns import FLOW_COLUMNS, TRANSACTION_COLUMNS, json_type
+
+    columns = TRANSACTION_COLUMNS if of is Of.transactions else FLOW_COLUMNS
+    width = max(len(column.name) for column in columns)
+    for column in columns:
+        typer.echo(f"{column.name:{width}}  {json_type(column):8}  {column.about}")

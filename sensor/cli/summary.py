@@ -1,0 +1,105 @@
+"""What a run saw, added up: in: batches; out: the figures of the summary.
+
+The one law: work and memory per batch are bounded, whatever the traffic: of each batch only the most frequent TOP_PER_BATCH
+endpoints and clients are looked at, and at most TOP_KEPT of each are remembered.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sensor.schema import Anomaly, Proto, TransactionFlag
+
+if TYPE_CHECKING:
+    from sensor.alert import Alert
+    from sensor.cli.reading import Batch
+    from sensor.structures.string_pool import StringPool
+
+TOP_PER_BATCH = 64
+TOP_KEPT = 10_000
+_DONE = TransactionFlag.REQUEST_DONE | TransactionFlag.RESPONSE_DONE
+_GAPS = Anomaly.REQUEST_GAP | Anomaly.RESPONSE_GAP
+
+
+class Summary:
+    """Figures over all batches so far."""
+
+    def __init__(self) -> None:
+        self.first_ts: int | None = None
+        self.last_ts = 0
+        self.flows: Counter[str] = Counter()
+        self.flows_one_sided = 0
+        self.payload_bytes = self.missing_bytes = self.retransmitted_bytes = 0
+        self.transactions = self.complete = self.unanswered = 0
+        self.anomalies: Counter[str] = Counter()
+        self.endpoints: Counter[tuple[str, str, str]] = Counter()   # method, host, endpoint
+        self.clients: Counter[str] = Counter()
+        self.alerts: dict[str, Alert] = {}
+
+    def add(self, batch: Batch, pool: StringPool) -> None:
+        """Count what one batch brought."""
+        if len(batch.flows):
+            self._add_flows(batch.flows, batch.streams)
+        if len(batch.transactions):
+            self._add_transactions(batch.transactions, pool)
+        for alert in batch.alerts:
+            self.alerts[alert.alert_id] = alert
+
+    def _add_flows(self, flows: Any, streams: Any) -> None:
+        first = int(flows["start_ts"].min())
+        self.first_ts = first if self.first_ts is None else min(self.first_ts, first)
+        self.last_ts = max(self.last_ts, int(flows["last_ts"].max()))
+        protos, counts = np.unique(flows["proto"], return_counts=True)
+        self.flows.update({_proto_name(int(proto)): int(n) for proto, n in zip(protos, counts, strict=True)})
+        packets = streams["packets"].reshape(-1, 2)
+        self.flows_one_sided += int(np.count_nonzero((packets.min(axis=1) == 0) & (flows["proto"] == Proto.TCP)))
+        self.payload_bytes += int(streams["payload_bytes"].sum())
+        self.missing_bytes += int(streams["missing_bytes"].sum())
+        self.retransmitted_bytes += int(streams["retransmitted_bytes"].sum())
+
+    def _add_transactions(self, rows: Any, pool: StringPool) -> None:
+        self.transactions += len(rows)
+        done = (rows["flags"] & _DONE == _DONE) & (rows["anomalies"] & _GAPS == 0)
+        self.complete += int(np.count_nonzero(done))
+        self.unanswered += int(np.count_nonzero(rows["flags"] & TransactionFlag.RESPONSE == 0))
+        seen = int(np.bitwise_or.reduce(rows["anomalies"]))
+        for anomaly in Anomaly:
+            if seen & anomaly:
+                self.anomalies[anomaly.name.lower()] += int(np.count_nonzero(rows["anomalies"] & anomaly))
+        for (method, host, endpoint), count in _most_frequent(rows, ("method", "host", "endpoint")):
+            _count(self.endpoints, (pool.text(method), pool.text(host), pool.text(endpoint)), count)
+        for (hi, lo), count in _most_frequent(rows, ("client_hi", "client_lo")):
+            _count(self.clients, _address(hi, lo), count)
+
+
+def _most_frequent(rows: Any, fields: tuple[str, ...]) -> list[tuple[tuple[int, ...], int]]:
+    """The TOP_PER_BATCH most frequent combinations of some columns, each with its count."""
+    keys = np.stack([rows[field].astype(np.uint64) for field in fields])
+    order = np.lexsort(keys)
+    keys = keys[:, order]
+    starts = np.flatnonzero(np.append(True, (keys[:, 1:] != keys[:, :-1]).any(axis=0)))
+    counts = np.diff(np.append(starts, keys.shape[1]))
+    top = np.argsort(-counts, kind="stable")[:TOP_PER_BATCH]
+    return [(tuple(keys[:, starts[i]].tolist()), int(counts[i])) for i in top]
+
+
+def _count(counter: Counter[Any], key: Any, count: int) -> None:
+    if key in counter or len(counter) < TOP_KEPT:
+        counter[key] += count
+
+
+def _proto_name(number: int) -> str:
+    if number in (Proto.ICMP, Proto.ICMP6):
+        return "icmp"
+    return Proto(number).name.lower() if number in Proto else f"ip protocol {number}"
+
+
+def _address(hi: int, lo: int) -> str:
+    import ipaddress
+
+    if hi == 0 and lo >> 32 == 0xFFFF:
+        return str(ipaddress.IPv4Address(lo & 0xFFFFFFFF))
+    return str(ipaddress.IPv6Address(hi << 64 | lo))
