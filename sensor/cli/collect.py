@@ -1,0 +1,51 @@
+"""`tapir collect`: addresses of sensors go in, their alerts come out live. Law: arguments only; the rest is imported
+when it runs.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+EPILOG = (
+    "Exit codes: 0 done (count reached, time over, SIGINT, SIGTERM); 1 a bad address, an output that cannot be"
+    " written, or a sensor of another schema version; 2 wrong usage; 3 time over before --count alerts came."
+)
+
+
+def collect(
+    addresses: Annotated[
+        list[str],
+        typer.Argument(metavar="ADDRESS...", help="Sensors: tcp://HOST:PORT, tcp://[IPV6]:PORT or ipc://PATH."),
+    ],
+    topic: Annotated[
+        list[str] | None,
+        typer.Option(help="Only topics that start so, as alert.high does. May be given several times."),
+    ] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="End after so many alerts.")] = None,
+    timeout: Annotated[float | None, typer.Option(min=0, metavar="SECONDS", help="End after so many seconds.")] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|-", help="Append JSON lines to FILE; - is standard output, also on a terminal."),
+    ] = None,
+) -> None:
+    """Show the alerts of one or several sensors as they come: a table on a terminal, JSON lines otherwise.
+
+    Sensors may start later, stop and come back. What never arrived is said on standard error, as far as the sequence
+    numbers tell (with --topic they cannot).
+
+    \b
+    tapir collect tcp://127.0.0.1:5556
+    tapir collect tcp://10.0.0.1:5556 tcp://10.0.0.2:5556 --topic alert.critical --topic alert.high
+    tapir collect tcp://127.0.0.1:5556 --count 1 --timeout 30 | jq .title
+    """
+    from sensor.collector.collector import collect as run
+    from sensor.errors import TapirError
+
+    try:
+        code: int = run(addresses, topic or (), count, timeout, output)
+    except TapirError as error:
+        typer.echo(f"tapir collect: {error}", err=True)
+        code = 1
+    raise typer.Exit(code)

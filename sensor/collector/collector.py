@@ -1,0 +1,135 @@
+"""The collector: addresses of sensors go in, their alerts come out on the terminal, on standard output or in a file.
+
+Law: it imports no stage of the sensor, and whatever it had to skip or never got is said before it ends.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from enum import IntEnum
+
+from sensor.bus.subscriber import Subscriber
+from sensor.collector.signals import stop_signals
+from sensor.collector.views.json_lines import JsonLines
+from sensor.collector.views.table import AlertTable
+from sensor.collector.views.view import View
+from sensor.errors import BusError, InputError
+
+Report = Callable[[str], None]
+
+
+class ExitCode(IntEnum):
+    """How `tapir collect` ends. 2 is the command line's own, for an option that cannot be understood."""
+
+    DONE = 0       # count reached, time over without a count, SIGINT or SIGTERM, or the reader of our output left
+    FAILED = 1     # bad address, output not writable, or a sensor whose schema could not be read
+    TOO_FEW = 3    # time over before `count` alerts came
+
+
+class Collector:
+    """Shows what `subscriber` receives in each view, and says through `report` what is wrong with the stream."""
+
+    def __init__(self, subscriber: Subscriber, views: Sequence[View], report: Report) -> None:
+        self.shown = 0
+        self._subscriber, self._views, self._report = subscriber, views, report
+        self._refused = False
+
+    def run(self, count: int | None = None, timeout_seconds: float | None = None) -> ExitCode:
+        """Until `count` alerts were shown, `timeout_seconds` passed, or the subscriber was woken."""
+        end = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        while count is None or self.shown < count:
+            left = None if end is None else end - time.monotonic()
+            if left is not None and left <= 0:
+                return self._ended(ExitCode.DONE if count is None else ExitCode.TOO_FEW)
+            if not self._show_next(left) and (end is None or time.monotonic() < end):
+                break  # woken
+        return self._ended(ExitCode.DONE)
+
+    def _ended(self, code: ExitCode) -> ExitCode:
+        return ExitCode.FAILED if self._refused else code
+
+    def _show_next(self, timeout_seconds: float | None) -> bool:
+        """False when none came in time, or the subscriber was woken."""
+        try:
+            message = self._subscriber.receive(timeout_seconds)
+        except BusError as error:
+            self._refused = True
+            self._report(str(error))
+            return True
+        if message is None:
+            return False
+        if message.gap is not None:
+            self._report(str(message.gap))
+        for view in self._views:
+            view.show(message)
+        self.shown += 1
+        return True
+
+    @property
+    def faults(self) -> list[str]:
+        """What came and could not be shown, or did not come: "3 missed"."""
+        sub = self._subscriber
+        counted = {
+            "missed": sub.missed or 0,
+            "repeated": sub.repeated,
+            "malformed": sub.malformed,
+            "of another schema": sub.other_schema,
+            "connections broken by the peer": sub.broken,
+        }
+        return [f"{number} {what}" for what, number in counted.items() if number]
+
+
+def collect(
+    addresses: Sequence[str],
+    topics: Sequence[str] = (),
+    count: int | None = None,
+    timeout_seconds: float | None = None,
+    output: str | None = None,
+) -> ExitCode:
+    """Run a collector on this process's standard output and error, until done or told to end by a signal.
+
+    `output`: a file to append JSON lines to, "-" for JSON lines on standard output even on a terminal. Raises
+    BusError for a bad address and InputError for an output that cannot be written.
+    """
+    with ExitStack() as stack:
+        stop = stack.enter_context(stop_signals())
+        views = stack.enter_context(_views(output))
+        subscriber = stack.enter_context(Subscriber(addresses, topics or ("alert.",), wake=stop))
+        collector = Collector(subscriber, views, _report)
+        try:
+            code = collector.run(count, timeout_seconds)
+        except BrokenPipeError:
+            return ExitCode.DONE  # whoever read our output wants no more
+        except OSError as error:
+            raise InputError(output or "standard output", f"cannot be written: {error.strerror}") from None
+        if collector.faults or sys.stdout.isatty():
+            _report(", ".join([f"{collector.shown} alerts", *collector.faults]))
+        return code
+
+
+def _report(line: str) -> None:
+    print(f"tapir collect: {line}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _views(output: str | None) -> Iterator[list[View]]:
+    """A table when standard output is a terminal, JSON lines otherwise; a file gets JSON lines besides the table."""
+    on_terminal = sys.stdout.isatty()
+    with ExitStack() as stack:
+        views: list[View] = []
+        if output is not None and output != "-":
+            try:
+                views.append(JsonLines.appending(output))
+            except OSError as error:
+                raise InputError(output, f"cannot be written: {error.strerror}") from None
+        if on_terminal and output != "-":
+            views.append(AlertTable())
+        elif output in (None, "-"):
+            views.append(JsonLines(io.FileIO(sys.stdout.fileno(), "w", closefd=False)))
+        for view in views:
+            stack.callback(view.close)
+        yield views
