@@ -114,12 +114,14 @@ def kernel(function: F) -> F:
 
 def inline_kernel(function: F) -> F:
     """For small kernels and those with one caller: compiled into whoever calls them."""
-    return njit(nogil=True, boundscheck=True, error_model="numpy", _nrt=False, forceinline=True)(function)
+    return njit(
+        nogil=True, boundscheck=True, error_model="numpy", _nrt=False, forceinline=True, no_cfunc_wrapper=True
+    )(function)
 
 
 def part_kernel(function: F) -> F:
     """For large kernels with several callers: compiled once per calling kernel, and called."""
-    return njit(nogil=True, boundscheck=True, error_model="numpy", _nrt=False)(function)
+    return njit(nogil=True, boundscheck=True, error_model="numpy", _nrt=False, no_cfunc_wrapper=True)(function)
 
 
 @inline_kernel

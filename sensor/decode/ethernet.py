@@ -5,7 +5,7 @@ The law: a type field below 0x600 is an 802.3 length, and what follows is LLC (I
 
 from __future__ import annotations
 
-from sensor._jit import at, inline_kernel
+from sensor._jit import at, inline_kernel, part_kernel
 from sensor.decode.fields import u16, u24
 from sensor.decode.layers import Layer
 from sensor.decode.reasons import Reason
@@ -43,7 +43,7 @@ def llc_step(data, offset, state, row):
     return offset + 8, kind
 
 
-@inline_kernel
+@part_kernel
 def looks_like_ethernet(data, offset, state):
     """Whether a plausible Ethernet header with a decoded EtherType (or LLC) stands at `offset`."""
     if offset + HEADER > state["stop"]:

@@ -6,14 +6,11 @@ The law: ports are what Community ID v1 makes of a message: its type and the typ
 from __future__ import annotations
 
 from sensor._jit import at, inline_kernel
-from sensor.decode.layers import Layer
+from sensor.decode.layers import IP, Layer
 from sensor.decode.reasons import Reason
 from sensor.decode.transport import put_payload
 from sensor.decode.udp import clear_tcp
-from sensor.schema import Proto
 
-ICMP = int(Proto.ICMP)
-ICMP6 = int(Proto.ICMP6)
 NOT_ANSWERED = -1
 
 
@@ -40,26 +37,13 @@ def counterpart6(kind):
 
 
 @inline_kernel
-def step(data, offset, state, row):
+def step(data, offset, layer, state, row):
     if offset + 4 > state["stop"] or offset + 8 > state["wire_stop"]:
         return Reason.TRUNCATED_ICMP, Layer.FAILED
-    answer = counterpart(at(data, offset))
-    _put(data, offset, state, row, ICMP, answer)
-    return offset, Layer.DONE
-
-
-@inline_kernel
-def step6(data, offset, state, row):
-    if offset + 4 > state["stop"] or offset + 8 > state["wire_stop"]:
-        return Reason.TRUNCATED_ICMP, Layer.FAILED
-    answer = counterpart6(at(data, offset))
-    _put(data, offset, state, row, ICMP6, answer)
-    return offset, Layer.DONE
-
-
-@inline_kernel
-def _put(data, offset, state, row, proto, answer):
-    row["src_port"] = at(data, offset)
-    row["dst_port"] = at(data, offset + 1) if answer == NOT_ANSWERED else answer
+    kind, code = at(data, offset), at(data, offset + 1)
+    answer = counterpart(kind) if layer == Layer.ICMP else counterpart6(kind)
+    row["src_port"] = kind
+    row["dst_port"] = code if answer == NOT_ANSWERED else answer
     clear_tcp(row)
-    put_payload(row, proto, offset + 8, state["stop"], state["wire_stop"])
+    put_payload(row, layer - IP, offset + 8, state["stop"], state["wire_stop"])
+    return offset, Layer.DONE

@@ -47,28 +47,20 @@ def step(data, offset, state, row):
 
 
 @inline_kernel
-def is_extension(layer):
-    return (
-        layer == Layer.HOP_BY_HOP
-        or layer == Layer.DESTINATION
-        or layer == Layer.ROUTING
-        or layer == Layer.MOBILITY
-        or layer == Layer.HOST_IDENTITY
-        or layer == Layer.SHIM6
-    )
-
-
-@inline_kernel
 def extension_step(data, offset, layer, state, row):
-    """Hop-by-hop, destination, routing, mobility, HIP and shim6 headers: length in units of 8 bytes, the first not counted."""
-    if not row["flags"] & IPV6:
+    """Hop-by-hop, destination and routing headers: length in units of 8 bytes, the first not counted.
+
+    AH (RFC 4302), which IPv4 knows too: in units of 4 bytes, two of them not counted.
+    """
+    if layer != Layer.AUTHENTICATION and not row["flags"] & IPV6:
         return Reason.UNKNOWN_TRANSPORT, Layer.FAILED
     state["extensions"] += 1
     if state["extensions"] > limits.IPV6_EXTENSIONS_MAX:
         return Reason.TOO_MANY_EXTENSIONS, Layer.FAILED
     if offset + 8 > state["stop"]:
         return Reason.TRUNCATED_IPV6_EXTENSION, Layer.FAILED
-    after = offset + (at(data, offset + 1) + 1) * 8
+    length = at(data, offset + 1)
+    after = offset + ((length + 2) * 4 if layer == Layer.AUTHENTICATION else (length + 1) * 8)
     if after > state["stop"]:
         return Reason.TRUNCATED_IPV6_EXTENSION, Layer.FAILED
     if layer == Layer.HOP_BY_HOP and row["flags"] & OFFLOAD and not _jumbo(data, offset, after, state, row):
@@ -115,14 +107,3 @@ def fragment_step(data, offset, state, row):
     state["fragment_id"] = u32(data, offset + 4)
     state["fragment_proto"] = proto
     return offset + 8, Layer.IP_FRAGMENT
-
-
-@inline_kernel
-def authentication_step(data, offset, state, row):
-    """AH, RFC 4302, behind IPv4 or IPv6: length in units of 4 bytes, two of them not counted."""
-    if offset + 8 > state["stop"]:
-        return Reason.TRUNCATED_IPV6_EXTENSION, Layer.FAILED
-    after = offset + (at(data, offset + 1) + 2) * 4
-    if after > state["stop"]:
-        return Reason.TRUNCATED_IPV6_EXTENSION, Layer.FAILED
-    return after, IP + at(data, offset)

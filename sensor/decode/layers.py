@@ -62,10 +62,7 @@ class Layer(IntEnum):
     ETHERNET_IN_IP = IP + 97
     L2TP3_IN_IP = IP + 115
     SCTP = IP + 132
-    MOBILITY = IP + 135
     MPLS_IN_IP = IP + 137
-    HOST_IDENTITY = IP + 139
-    SHIM6 = IP + 140
 
     UNKNOWN_LINK = OWN
     RAW_IP = OWN + 1
@@ -73,15 +70,14 @@ class Layer(IntEnum):
     SLL = OWN + 3
     SLL2 = OWN + 4
     PPP = OWN + 5
-    PPP_HDLC = OWN + 6
-    CISCO_HDLC = OWN + 7
-    LLC = OWN + 8
-    FDDI = OWN + 9
-    NFLOG = OWN + 10
-    WLAN = OWN + 11
-    RADIOTAP = OWN + 12
-    PPI = OWN + 13
-    IP_FRAGMENT = OWN + 14
+    HDLC = OWN + 6
+    LLC = OWN + 7
+    FDDI = OWN + 8
+    NFLOG = OWN + 9
+    WLAN = OWN + 10
+    RADIOTAP = OWN + 11
+    PPI = OWN + 12
+    IP_FRAGMENT = OWN + 13
 
     VXLAN = BY_PORT + 1
     GENEVE = BY_PORT + 2

@@ -7,12 +7,12 @@ that page says that both forms occur.
 from __future__ import annotations
 
 from sensor._jit import at, inline_kernel
-from sensor.decode.ethernet import ETHERTYPE_MIN
 from sensor.decode.fields import u16, u16_little
 from sensor.decode.layers import Layer
 from sensor.decode.reasons import Reason
 
 ARPHRD_RADIOTAP = 803
+PROTOCOL_LLC = 4
 NFLOG_PAYLOAD = 9
 NFLOG_ATTRIBUTES_MAX = 32
 
@@ -32,12 +32,10 @@ def first_layer(link):
         return Layer.SLL2
     if link == 9:
         return Layer.PPP
-    if link == 50:
-        return Layer.PPP_HDLC
+    if link == 50 or link == 104:  # noqa: PLR1714
+        return Layer.HDLC
     if link == 51:
         return Layer.PPPOE
-    if link == 104:
-        return Layer.CISCO_HDLC
     if link == 10:
         return Layer.FDDI
     if link == 105:
@@ -79,40 +77,17 @@ def null_step(data, offset, state, row):
 
 
 @inline_kernel
-def sll_step(data, offset, state, row):
-    """Linux cooked capture: 16 bytes, the protocol last; below 0x600 it is 802.2 or none at all."""
-    if offset + 16 > state["stop"]:
+def sll_step(data, offset, layer, state, row):
+    """Linux cooked capture: 16 bytes with the protocol last, in version 2: 20 bytes with the protocol first."""
+    header, device, protocol = (16, 2, 14) if layer == Layer.SLL else (20, 8, 0)
+    if offset + header > state["stop"]:
         return Reason.TRUNCATED_LINK, Layer.FAILED
-    if u16(data, offset + 2) == ARPHRD_RADIOTAP:
-        return offset + 16, Layer.RADIOTAP
-    kind = u16(data, offset + 14)
-    if kind == 4:
-        return offset + 16, Layer.LLC
-    return offset + 16, kind
-
-
-@inline_kernel
-def sll2_step(data, offset, state, row):
-    """Linux cooked capture, version 2: 20 bytes, the protocol first."""
-    if offset + 20 > state["stop"]:
-        return Reason.TRUNCATED_LINK, Layer.FAILED
-    if u16(data, offset + 8) == ARPHRD_RADIOTAP:
-        return offset + 20, Layer.RADIOTAP
-    kind = u16(data, offset)
-    if kind == 4:
-        return offset + 20, Layer.LLC
-    return offset + 20, kind
-
-
-@inline_kernel
-def cisco_hdlc_step(data, offset, state, row):
-    """Address, control, EtherType."""
-    if offset + 4 > state["stop"]:
-        return Reason.TRUNCATED_LINK, Layer.FAILED
-    kind = u16(data, offset + 2)
-    if kind < ETHERTYPE_MIN:
-        return Reason.LLC, Layer.FAILED
-    return offset + 4, kind
+    if u16(data, offset + device) == ARPHRD_RADIOTAP:
+        return offset + header, Layer.RADIOTAP
+    kind = u16(data, offset + protocol)
+    if kind == PROTOCOL_LLC:
+        return offset + header, Layer.LLC
+    return offset + header, kind
 
 
 @inline_kernel

@@ -6,6 +6,7 @@ The law: address and control (ff 03) and the protocol's first byte may each be l
 from __future__ import annotations
 
 from sensor._jit import at, inline_kernel
+from sensor.decode.ethernet import ETHERTYPE_MIN
 from sensor.decode.fields import u16
 from sensor.decode.layers import Layer
 from sensor.decode.reasons import Reason
@@ -35,13 +36,16 @@ def step(data, offset, state, row):
 
 @inline_kernel
 def hdlc_step(data, offset, state, row):
-    """PPP or Cisco HDLC, told apart by the address byte: 0x0f and 0x8f are Cisco's unicast and multicast."""
-    if offset >= state["stop"]:
+    """PPP or Cisco HDLC, told apart by the address byte: 0x0f and 0x8f are Cisco's; there an EtherType follows the control byte."""
+    if offset + 4 > state["stop"]:
         return Reason.TRUNCATED_LINK, Layer.FAILED
     address = at(data, offset)
-    if address == 0x0F or address == 0x8F:  # noqa: PLR1714
-        return offset, Layer.CISCO_HDLC
-    return offset, Layer.PPP
+    if address != 0x0F and address != 0x8F:  # noqa: PLR1714
+        return offset, Layer.PPP
+    kind = u16(data, offset + 2)
+    if kind < ETHERTYPE_MIN:
+        return Reason.LLC, Layer.FAILED
+    return offset + 4, kind
 
 
 @inline_kernel

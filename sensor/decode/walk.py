@@ -7,7 +7,7 @@ the walk is, so that after a fault it goes on behind the frame that caused it.
 from __future__ import annotations
 
 from sensor import limits
-from sensor._jit import Bytes, I64s, U64s, at, inline_kernel, kernel
+from sensor._jit import Bytes, I64s, U64s, at, inline_kernel, kernel, part_kernel
 from sensor.decode import ethernet, fragments, icmp, ipv4, ipv6, links, ppp, tcp, udp, vlan, wlan
 from sensor.decode.layers import IP, STATE, Layer
 from sensor.decode.reasons import Reason
@@ -23,14 +23,13 @@ ROOM = limits.LAYERS_MAX * limits.DATAGRAM_BYTES
 
 
 @inline_kernel
-def unknown(layer, link, links_unknown):
+def unknown(layer):
     """The Reason for a layer that has no branch."""
     if layer == Layer.ARP:
         return Reason.ARP
     if layer == Layer.PPPOE_DISCOVERY:
         return Reason.PPP_CONTROL
     if layer == Layer.UNKNOWN_LINK:
-        links_unknown[link] += 1
         return Reason.UNKNOWN_LINK
     if layer < IP:
         return Reason.UNKNOWN_ETHERTYPE
@@ -39,6 +38,68 @@ def unknown(layer, link, links_unknown):
     if layer == Layer.ESP:
         return Reason.ENCRYPTED
     return Reason.UNKNOWN_TRANSPORT
+
+
+@part_kernel
+def link_step(source, offset, layer, state, row):
+    """The table of link headers other than Ethernet; what is none of them has a Reason."""
+    if layer == Layer.RAW_IP:
+        return links.raw_ip_step(source, offset, state, row)
+    if layer == Layer.NULL:
+        return links.null_step(source, offset, state, row)
+    if layer == Layer.SLL or layer == Layer.SLL2:
+        return links.sll_step(source, offset, layer, state, row)
+    if layer == Layer.LLC:
+        return ethernet.llc_step(source, offset, state, row)
+    if layer == Layer.PPP:
+        return ppp.step(source, offset, state, row)
+    if layer == Layer.PPPOE:
+        return ppp.over_ethernet_step(source, offset, state, row)
+    if layer == Layer.HDLC:
+        return ppp.hdlc_step(source, offset, state, row)
+    if layer == Layer.FDDI:
+        return links.fddi_step(source, offset, state, row)
+    if layer == Layer.NFLOG:
+        return links.nflog_step(source, offset, state, row)
+    if layer == Layer.WLAN:
+        return wlan.step(source, offset, state, row)
+    if layer == Layer.RADIOTAP:
+        return wlan.radiotap_step(source, offset, state, row)
+    if layer == Layer.PPI:
+        return wlan.ppi_step(source, offset, state, row)
+    return unknown(layer), Layer.FAILED
+
+
+@part_kernel
+def tunnel_step(source, offset, layer, state, row):
+    """The table of tunnels; what is none of them is handed to the links."""
+    if layer == Layer.VXLAN:
+        return vxlan.step(source, offset, state, row)
+    if layer == Layer.GENEVE:
+        return geneve.step(source, offset, state, row)
+    if layer == Layer.GRE:
+        return gre.step(source, offset, state, row)
+    if layer == Layer.GRE_IN_UDP:
+        return gre.udp_step(source, offset, state, row)
+    if layer == Layer.ERSPAN_2 or layer == Layer.ERSPAN_3:
+        return erspan.step(source, offset, layer, state, row)
+    if layer == Layer.MPLS or layer == Layer.MPLS_MULTICAST or layer == Layer.MPLS_IN_IP:
+        return mpls.step(source, offset, state, row)
+    if layer == Layer.IPV4_IN_IP or layer == Layer.IPV6_IN_IP or layer == Layer.ETHERNET_IN_IP:
+        return ip_in_ip.step(source, offset, layer, state, row)
+    if layer == Layer.GTPU:
+        return gtpu.step(source, offset, state, row)
+    if layer == Layer.TZSP:
+        return tzsp.step(source, offset, state, row)
+    if layer == Layer.TEREDO:
+        return teredo.step(source, offset, state, row)
+    if layer == Layer.L2TP:
+        return l2tp.step(source, offset, state, row)
+    if layer == Layer.L2TP3_IN_IP:
+        return l2tp.ip_step(source, offset, state, row)
+    if layer == Layer.VNTAG or layer == Layer.BACKBONE or layer == Layer.FABRIC_PATH or layer == Layer.NSH:
+        return switch_tags.step(source, offset, layer, state, row)
+    return link_step(source, offset, layer, state, row)
 
 
 @kernel
@@ -88,6 +149,8 @@ def walk(
                 break
             elif layer == Layer.FAILED:
                 reason = offset
+                if reason == Reason.UNKNOWN_LINK:
+                    links_unknown[frame["link"]] += 1
                 break
             elif layer == Layer.UDP:
                 offset, layer = udp.step(source, offset, state, row, ports)
@@ -95,10 +158,8 @@ def walk(
                 offset, layer = ipv6.step(source, offset, state, row)
             elif layer == Layer.VLAN or layer == Layer.VLAN_SERVICE or layer == Layer.VLAN_OLD:
                 offset, layer = vlan.step(source, offset, state, row)
-            elif layer == Layer.ICMP:
-                offset, layer = icmp.step(source, offset, state, row)
-            elif layer == Layer.ICMP6:
-                offset, layer = icmp.step6(source, offset, state, row)
+            elif layer == Layer.ICMP or layer == Layer.ICMP6:
+                offset, layer = icmp.step(source, offset, layer, state, row)
             elif layer == Layer.IP_FRAGMENT:
                 if rebuilt == 0 and state["datagrams"] + ROOM > datagrams.size:
                     return False
@@ -106,71 +167,19 @@ def walk(
                     source, offset, state, row, slots, digests, marks, store, datagrams, counts
                 )
                 source, rebuilt = datagrams, REBUILT
-            elif layer == Layer.VXLAN:
-                offset, layer = vxlan.step(source, offset, state, row)
-            elif layer == Layer.GENEVE:
-                offset, layer = geneve.step(source, offset, state, row)
-            elif layer == Layer.GRE:
-                offset, layer = gre.step(source, offset, state, row)
-            elif layer == Layer.GRE_IN_UDP:
-                offset, layer = gre.udp_step(source, offset, state, row)
-            elif layer == Layer.ERSPAN_2 or layer == Layer.ERSPAN_3:
-                offset, layer = erspan.step(source, offset, layer, state, row)
-            elif layer == Layer.MPLS or layer == Layer.MPLS_MULTICAST or layer == Layer.MPLS_IN_IP:
-                offset, layer = mpls.step(source, offset, state, row)
-            elif layer == Layer.IPV4_IN_IP or layer == Layer.IPV6_IN_IP or layer == Layer.ETHERNET_IN_IP:
-                offset, layer = ip_in_ip.step(source, offset, layer, state, row)
-            elif layer == Layer.GTPU:
-                offset, layer = gtpu.step(source, offset, state, row)
-            elif layer == Layer.TZSP:
-                offset, layer = tzsp.step(source, offset, state, row)
-            elif layer == Layer.TEREDO:
-                offset, layer = teredo.step(source, offset, state, row)
-            elif layer == Layer.L2TP:
-                offset, layer = l2tp.step(source, offset, state, row)
-            elif layer == Layer.L2TP3_IN_IP:
-                offset, layer = l2tp.ip_step(source, offset, state, row)
-            elif layer == Layer.VNTAG or layer == Layer.BACKBONE or layer == Layer.FABRIC_PATH or layer == Layer.NSH:
-                offset, layer = switch_tags.step(source, offset, layer, state, row)
             elif layer == Layer.FRAGMENT_HEADER:
                 offset, layer = ipv6.fragment_step(source, offset, state, row)
-            elif ipv6.is_extension(layer):
+            elif (
+                layer == Layer.HOP_BY_HOP
+                or layer == Layer.ROUTING
+                or layer == Layer.DESTINATION
+                or layer == Layer.AUTHENTICATION
+            ):
                 offset, layer = ipv6.extension_step(source, offset, layer, state, row)
-            elif layer == Layer.AUTHENTICATION:
-                offset, layer = ipv6.authentication_step(source, offset, state, row)
             elif layer == Layer.SCTP:
                 offset, layer = udp.sctp_step(source, offset, state, row)
-            elif layer == Layer.RAW_IP:
-                offset, layer = links.raw_ip_step(source, offset, state, row)
-            elif layer == Layer.NULL:
-                offset, layer = links.null_step(source, offset, state, row)
-            elif layer == Layer.SLL:
-                offset, layer = links.sll_step(source, offset, state, row)
-            elif layer == Layer.SLL2:
-                offset, layer = links.sll2_step(source, offset, state, row)
-            elif layer == Layer.LLC:
-                offset, layer = ethernet.llc_step(source, offset, state, row)
-            elif layer == Layer.PPP:
-                offset, layer = ppp.step(source, offset, state, row)
-            elif layer == Layer.PPPOE:
-                offset, layer = ppp.over_ethernet_step(source, offset, state, row)
-            elif layer == Layer.PPP_HDLC:
-                offset, layer = ppp.hdlc_step(source, offset, state, row)
-            elif layer == Layer.CISCO_HDLC:
-                offset, layer = links.cisco_hdlc_step(source, offset, state, row)
-            elif layer == Layer.FDDI:
-                offset, layer = links.fddi_step(source, offset, state, row)
-            elif layer == Layer.NFLOG:
-                offset, layer = links.nflog_step(source, offset, state, row)
-            elif layer == Layer.WLAN:
-                offset, layer = wlan.step(source, offset, state, row)
-            elif layer == Layer.RADIOTAP:
-                offset, layer = wlan.radiotap_step(source, offset, state, row)
-            elif layer == Layer.PPI:
-                offset, layer = wlan.ppi_step(source, offset, state, row)
             else:
-                reason = unknown(layer, frame["link"], links_unknown)
-                break
+                offset, layer = tunnel_step(source, offset, layer, state, row)
         reasons[reason] += 1
         if reason == Reason.DECODED:
             row["flags"] |= rebuilt

@@ -28,29 +28,15 @@ def step(data, offset, state, row):
     offset += 4
     if not last:
         return offset, Layer.MPLS
-    if offset >= state["stop"]:
+    if offset + 6 > state["stop"]:
         return Reason.TRUNCATED_TUNNEL, Layer.FAILED
-    first = at(data, offset)
-    if first >> 4 == 4 and not (looks_like_ethernet(data, offset, state) and not plausible_ipv4(data, offset, state)):
+    nibble = at(data, offset) >> 4
+    room = state["wire_stop"] - offset
+    ethernet = looks_like_ethernet(data, offset, state)
+    if nibble == 4 and (u16(data, offset + 2) <= room or not ethernet):
         return offset, Layer.IPV4
-    if first >> 4 == 6 and not (looks_like_ethernet(data, offset, state) and not plausible_ipv6(data, offset, state)):
+    if nibble == 6 and (u16(data, offset + 4) + 40 <= room or not ethernet):
         return offset, Layer.IPV6
-    if first >> 4 == 0 and (
-        looks_like_ethernet(data, offset + CONTROL_WORD, state) or not looks_like_ethernet(data, offset, state)
-    ):
+    if nibble == 0 and (looks_like_ethernet(data, offset + CONTROL_WORD, state) or not ethernet):
         return offset + CONTROL_WORD, Layer.ETHERNET
     return offset, Layer.ETHERNET
-
-
-@inline_kernel
-def plausible_ipv4(data, offset, state):
-    if offset + 4 > state["stop"] or at(data, offset) & 15 < 5:
-        return False
-    return 20 <= u16(data, offset + 2) <= state["wire_stop"] - offset
-
-
-@inline_kernel
-def plausible_ipv6(data, offset, state):
-    if offset + 6 > state["stop"]:
-        return False
-    return u16(data, offset + 4) <= state["wire_stop"] - offset - 40
