@@ -1,7 +1,8 @@
-"""The API that the captures show: an ordinary HTTP/1.1 JSON server that logs what it did. Runs inside the server's namespace.
+"""The API that the captures show: an ordinary HTTP/1.1 JSON server that logs what it did. Runs inside a namespace.
 
-Goes in: an address, a log file. Comes out: one JSON line a request: client, server, method, uri, host, user_agent, status and the body
-lengths on the wire, as the server counted them. The law: the log says what was sent, never what was meant to be.
+Goes in: addresses, a log file. Comes out: one JSON line a request: client, server, method, uri, host, user_agent,
+status and the body lengths on the wire, as the server counted them. The law: the log says what was sent, not what was
+meant.
 """
 
 from __future__ import annotations
@@ -26,11 +27,12 @@ _log_lock = threading.Lock()
 def customer(number: int) -> dict[str, Any]:
     """A made-up customer, always the same for the same number."""
     mark = hashlib.sha256(str(number).encode()).hexdigest()
-    return {"id": number, "name": f"Customer {mark[:6]}", "email": f"{mark[6:14]}@example.test", "city": f"Town {mark[14:16]}"}
+    email = f"{mark[6:14]}@example.test"
+    return {"id": number, "name": f"Customer {mark[:6]}", "email": email, "city": f"Town {mark[14:16]}"}
 
 
 class Api(http.server.BaseHTTPRequestHandler):
-    """GET /api/v1/customers, /api/v1/customers/{id}, /reports (Basic) ...; POST /login, /api/v1/orders ...; CONNECT; Upgrade."""
+    """GET /api/v1/customers, /api/v1/customers/{id}, /api/v1/reports (Basic) ...; POST /login ...; CONNECT; Upgrade."""
 
     protocol_version = "HTTP/1.1"
     server_version = "lab-api/1.0"
@@ -129,7 +131,8 @@ class Api(http.server.BaseHTTPRequestHandler):
         if address.path == "/api/v1/catalogue":
             if self.headers.get("If-None-Match") == '"7"':
                 return self._answer(304, ETag='"7"')
-            return self._answer(200, {"items": [{"sku": f"A{n}", "cents": n * 37 % 9000} for n in range(60)]}, ETag='"7"')
+            items = [{"sku": f"A{number}", "cents": number * 37 % 9000} for number in range(60)]
+            return self._answer(200, {"items": items}, ETag='"7"')
         if address.path == "/api/v1/reports":
             return self._report()
         if address.path == "/stream":

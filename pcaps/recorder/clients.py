@@ -1,6 +1,6 @@
 """What the clients do in the captures. Runs inside a client's namespace: clients.py NAME [ARGUMENT ...].
 
-Goes in: the name of a function below. Comes out: its traffic. The law: no time of day, no chance: the same requests every time.
+Goes in: the name of a function below. Comes out: its traffic. The law: no clock, no chance: the same requests always.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -104,9 +105,10 @@ def pipelining() -> None:
 
 
 def bare_line_feeds() -> None:
-    """A hand-written client that ends its lines with LF alone, and an HTTP/1.0 one with a blank line before the request."""
+    """A hand-written client that ends its lines with LF alone, and one of HTTP/1.0 without any header."""
     with socket.create_connection(API) as connection:
-        conversation(connection, b"GET /api/v1/customers/1 HTTP/1.1\nHost: api.example\nConnection: close\n\n", b"never")
+        asked = b"GET /api/v1/customers/1 HTTP/1.1\nHost: api.example\nConnection: close\n\n"
+        conversation(connection, asked, b"never")
     with socket.create_connection(API) as connection:
         conversation(connection, b"GET /api/v1/customers/2 HTTP/1.0\r\n\r\n", b"never")
 
@@ -151,9 +153,8 @@ def midstream(path: str) -> None:
     connection = http.client.HTTPConnection(*API)
     for number in range(16):
         if number == 8:
-            with open(path, "w", encoding="ascii") as ready:
-                ready.write("half")
-            while open(path, encoding="ascii").read() != "go":
+            Path(path).write_text("half")
+            while Path(path).read_text() != "go":
                 time.sleep(0.05)
         connection.request("GET", f"/api/v1/customers/{number}", headers=AGENT)
         connection.getresponse().read()
@@ -204,8 +205,8 @@ def bulk_download() -> None:
 
 
 def shared_export() -> None:
-    """Six clients take the same large page twice each: much, but nobody more than the others."""
-    together(lambda n: pages(n, 1, 2, 900), range(1, 7))
+    """Nine clients take the same large page: much, but nobody more than the others."""
+    together(lambda n: pages(n, 1, 1, 1000), range(1, 10))
 
 
 def uptime_monitor() -> None:

@@ -1,7 +1,7 @@
 """One capture in the making: the servers, where the files go, and what the servers' own logs say happened.
 
-Goes in: the capture's name. Comes out: NAME.pcap and NAME.expected.jsonl, one line a transaction. The law: what is expected comes from the
-servers' logs alone, never from reading the capture.
+Goes in: the capture's name. Comes out: NAME.pcap and NAME.expected.jsonl, one line a transaction. The law: what is
+expected comes from the servers' logs alone, never from reading the capture.
 """
 
 from __future__ import annotations
@@ -10,11 +10,9 @@ import contextlib
 import json
 import os
 import sys
-import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 from . import network
 
@@ -24,31 +22,58 @@ daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log; worker_process
 events {{ worker_connections 256; }}
 http {{
     log_format lines escape=json '{{"client":"$remote_addr:$remote_port","server":"$server_addr:$server_port",'
-        '"method":"$request_method","uri":"$request_uri","host":"$http_host","user_agent":"$http_user_agent","version":"$server_protocol",'
-        '"status_code":$status,"request_body_len":"$http_content_length","response_body_len":$body_bytes_sent,'
-        '"chunked":"$sent_http_transfer_encoding"}}';
+        '"method":"$request_method","uri":"$request_uri","host":"$http_host","user_agent":"$http_user_agent",'
+        '"version":"$server_protocol","status_code":$status,"request_body_len":"$http_content_length",'
+        '"response_body_len":$body_bytes_sent,"chunked":"$sent_http_transfer_encoding"}}';
     access_log {folder}/nginx.jsonl lines;
-    client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+    client_body_temp_path {folder}/b; proxy_temp_path {folder}/p;
+    fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
     types {{ text/html html; application/javascript js; image/png png; text/css css; }}
     gzip on; gzip_types application/javascript text/css; keepalive_requests 1000;
     server {{
         listen 80; listen [::]:80; root {folder}/www;
-        location ~ ^/(api/|login) {{ proxy_pass http://127.0.0.1:8000; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $http_host; }}
+        location ~ ^/(api/|login) {{
+            proxy_pass http://127.0.0.1:8000; proxy_http_version 1.1;
+            proxy_set_header Connection ""; proxy_set_header Host $http_host;
+        }}
         location = /old {{ return 301 /index.html; }}
     }}
 }}
 """
 
 
-@dataclass(frozen=True)
-class Scenario:
-    """What a capture shows, and which alerts it must raise: rule, kind of entity and (where it is known) the entity."""
+class Alert(NamedTuple):
+    """An alert that a capture must raise; `entity` is None where its value is a keyed fingerprint."""
 
-    name: str
+    rule: str
+    entity_kind: str
+    entity: str | None = None
+
+
+Recorder: TypeAlias = "Callable[[Lab], None]"
+
+
+class Capture(NamedTuple):
+    """What a capture shows and must raise. `compare` says which halves of its transactions the mirror showed."""
+
     shows: str
-    record: Callable[[Lab], None]
-    alerts: tuple[tuple[str, str, str | None], ...] = ()
-    extra: dict[str, Any] = field(default_factory=dict)
+    alerts: tuple[Alert, ...]
+    compare: str
+    record: Recorder
+
+
+CAPTURES: dict[str, Capture] = {}
+"""By name, in the order of the manifest; filled by the decorator below when the files with captures are imported."""
+
+
+def capture(shows: str, *alerts: Alert, compare: str = "both") -> Callable[[Recorder], Recorder]:
+    """The decorated function records the capture of its name."""
+
+    def enter(record: Recorder) -> Recorder:
+        CAPTURES[record.__name__.replace("_", "-")] = Capture(shows, alerts, compare, record)
+        return record
+
+    return enter
 
 
 class Lab:
@@ -82,14 +107,14 @@ class Lab:
             yield
 
     def _answers(self, port: int) -> bool:
-        status = network.run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", f"http://10.77.0.100:{port}/index.html",
-                             host="server", check=False)  # fmt: skip
+        asked = ("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", f"http://10.77.0.100:{port}/index.html")
+        status = network.run(*asked, host="server", check=False)
         return status.strip() in ("200", "404")
 
     def _write_site(self) -> None:
         www = self.folder / "www"
         www.mkdir(exist_ok=True)
-        (www / "index.html").write_text("<!doctype html><title>Shop</title><script src=app.js></script><img src=logo.png>" * 3)
+        (www / "index.html").write_text("<!doctype html><title>Shop</title><script src=app.js></script>" * 4)
         (www / "app.js").write_text("".join(f"export const row{n} = {n * n};\n" for n in range(900)))
         (www / "app.css").write_text("".join(f".c{n} {{ color: #{n:06x}; }}\n" for n in range(300)))
         (www / "logo.png").write_bytes(bytes(n * n * 31 % 251 for n in range(12_000)))
@@ -104,7 +129,8 @@ class Lab:
             row["host"], row["user_agent"] = row["host"] or None, row["user_agent"] or None
             if row.pop("chunked") == "chunked":
                 row["response_body_len"] = None  # nginx counts the chunk framing too
-            row["client"], row["server"] = (text.replace("[", "").replace("]", "") for text in (row["client"], row["server"]))
+            for end in ("client", "server"):
+                row[end] = row[end].replace("[", "").replace("]", "")
             rows.append(row)
         return rows
 

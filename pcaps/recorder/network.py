@@ -14,7 +14,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 HOSTS = {
@@ -34,14 +34,17 @@ def namespace(host: str) -> str:
 def run(*command: str, host: str | None = None, timeout: float = 60, check: bool = True) -> str:
     """Run to the end, inside a host when one is named; its standard output."""
     prefix = ("ip", "netns", "exec", namespace(host)) if host else ()
-    done = subprocess.run((*prefix, *command), capture_output=True, encoding="utf-8", errors="replace", timeout=timeout, check=False)
+    done = subprocess.run((*prefix, *command), capture_output=True, encoding="utf-8", errors="replace",
+                          timeout=timeout, check=False)  # fmt: skip
     if check and done.returncode:
         raise RuntimeError(f"{' '.join(command)}: exit {done.returncode}: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout
 
 
 @contextlib.contextmanager
-def started(*command: str, host: str, stop: int = signal.SIGTERM, log: Path | None = None) -> Iterator[subprocess.Popen]:
+def started(
+    *command: str, host: str, stop: int = signal.SIGTERM, log: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """A program that runs inside `host` as long as the block does."""
     with contextlib.ExitStack() as stack:
         output = stack.enter_context(log.open("wb")) if log else subprocess.DEVNULL
@@ -87,20 +90,23 @@ def network() -> Iterator[None]:
             run("ip", "netns", "del", namespace(host), check=False)
 
 
-def wait_for(what: str, reached: object, seconds: float = 10) -> None:
+def wait_for(what: str, reached: Callable[[], object], seconds: float = 10) -> None:
     """Poll until `reached()` is true; TimeoutError naming `what` otherwise."""
     until = time.monotonic() + seconds
-    while not reached():  # type: ignore[operator]
+    while not reached():
         if time.monotonic() > until:
             raise TimeoutError(f"waited {seconds} s in vain for {what}")
         time.sleep(0.05)
 
 
 @contextlib.contextmanager
-def recording(path: Path, *options: str, device: str = "br0", host: str = BRIDGE, expression: str = "tcp") -> Iterator[None]:
+def recording(
+    path: Path, *options: str, device: str = "br0", host: str = BRIDGE, expression: str = "tcp"
+) -> Iterator[None]:
     """tcpdump writes what passes `device` of `host` to `path` while the block runs, all of it, in order."""
     log = path.with_suffix(".tcpdump")
-    command = ("tcpdump", "-i", device, "-w", str(path), "-U", "--immediate-mode", "-B", "32768", "-Z", "root", *options, expression)
+    command = ("tcpdump", "-i", device, "-w", str(path), "-U", "--immediate-mode", "-B", "32768", "-s", "2048",
+               "-Z", "root", *options, expression)  # fmt: skip
     with started(*command, host=host, stop=signal.SIGINT, log=log):
         wait_for("tcpdump to listen", lambda: b"listening on" in log.read_bytes())
         yield

@@ -8,7 +8,7 @@ Goes in: the faults, each as a share of frames or a number. Comes out: a pcap of
 
 Beside FILE a file `.lost` gets one byte for each message head that the mirror did not show.
 
-The law: which frames suffer depends on SEED and on their order alone, and the pcap is written in the order of the mirror.
+The law: which frames suffer depends on SEED and on their order alone; the pcap is written in the order of the mirror.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Where generated captures lie: outside the checkout, made once and used again. Goes in: what is wanted. Comes out: its path.
+"""Where generated captures lie: outside the checkout, made once and used again. Goes in: what is wanted. Comes out:
+its path.
 
 The law: a capture's name says all that it was made from, so a stale one is never taken for another.
 """

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Tapir, Suricata, NFStream and TShark side by side, each on one core: compare.py [--packets SMALL LARGE] [--only NAME ...].
+"""Tapir and its peers side by side, each on one core: compare.py [--packets SMALL LARGE] [--only NAME ...].
 
-Goes in: two generated captures of the same kind. Comes out: a Markdown table (docs/performance.md shows it). The law: cost per packet is
-the slope between the two captures, in CPU seconds; what a program needs to start is a row of its own and enters no rate.
+Goes in: two generated captures of the same kind. Comes out: a Markdown table (docs/performance.md shows it). The law:
+cost per packet is the slope between the two captures, in CPU seconds; what a program needs to start enters no rate.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.bench import captures, measure, programs
 
 SLOW = {"tshark": 8, "nfstream": 2}
-"""These get captures so many times smaller: their cost per packet does not depend on the size, but one's patience does."""
+"""These get captures so many times smaller: one's patience depends on the size, their cost per packet does not."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ def table(rows: list[Row]) -> str:
     """The comparison; ratios are Suricata's cost per packet over the program's."""
     reference = next((row for row in rows if row.title.startswith("Suricata")), rows[0])
     lines = [
-        f"| one core, CPU time | packets/s | Gbit/s | µs per packet | times {reference.title.split(',')[0]} | start-up s | peak MB | anonymous MB |",
+        "| one core, CPU time | packets/s | Gbit/s | µs per packet "
+        f"| times {reference.title.split(',')[0]} | start-up s | peak MB | anonymous MB |",
         "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for row in rows:

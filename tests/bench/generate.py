@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes a capture of API traffic for measuring: generate.py OUT [--packets N] [--connections C] [--variant V] [--seed S].
+"""Writes a capture of API traffic: generate.py OUT [--packets N] [--connections C] [--variant V] [--seed S].
 
 Goes in: how many packets, how many connections stay open at once, and which variant:
 
@@ -34,8 +34,8 @@ MICROSECONDS_PER_FRAME = 10
 HEADERS = 66  # Ethernet 14, IPv4 20, TCP 32 with time stamps
 OUT_BYTES = 8 << 20
 
-CONNECTION = np.dtype([("client", "u4"), ("server", "u4"), ("seq0", "u4"), ("seq1", "u4"), ("port", "u2"), ("server_port", "u2"),
-                       ("open", "u1"), ("busy", "u1")], align=True)  # fmt: skip
+CONNECTION = np.dtype([("client", "u4"), ("server", "u4"), ("seq0", "u4"), ("seq1", "u4"), ("port", "u2"),
+                       ("server_port", "u2"), ("open", "u1"), ("busy", "u1")], align=True)  # fmt: skip
 SLOT = np.dtype([("connection", "i8"), ("template", "i8"), ("segment", "i8")])
 STATE = np.dtype([("chance", "u8"), ("frames", "i8"), ("transactions", "i8")])
 
@@ -113,7 +113,7 @@ def _headers(out, at, frame_number, connection, segment):
 
 @numba.njit(cache=True)
 def _take(state, slots, number, connections, page, t):
-    """Give a slot a quiet connection and something to do on it: open it, close it, or a transaction with numbers of its own."""
+    """Give a slot a quiet connection and something to do on it: open it, close it, or a transaction of its own."""
     which = _random(state, len(connections))
     while connections[which]["busy"]:
         which = (which + 1) % len(connections)
@@ -195,10 +195,11 @@ def clients_and_servers(count: int, variant: str, seed: int) -> np.ndarray:
     return connections
 
 
-def generate(path: Path, packets: int, connections: int, variant: str = "normal", seed: int = 1, templates: int = 2000) -> None:
+def generate(path: Path, packets: int, connections: int, variant: str, seed: int, templates: int = 2000) -> None:
     """Write the capture; a file that is there already is replaced at the end only."""
     made = build(seed, templates, variant)
-    t = (made.octets, made.segments, made.first, made.count, made.start, made.length, made.marks, made.marks_first, made.marks_count)
+    t = (made.octets, made.segments, made.first, made.count, made.start, made.length, made.marks, made.marks_first,
+         made.marks_count)  # fmt: skip
     state = np.zeros(1, STATE)
     state[0]["chance"] = seed * 0x9E3779B97F4A7C15 % 2**64 | 1
     slots = np.zeros(min(SLOTS, max(1, connections // 2)), SLOT)

@@ -27,7 +27,8 @@ class Usage:
 
     @property
     def one_line(self) -> str:
-        return f"{self.cpu_seconds:.2f} s CPU, {self.peak_bytes / 1e6:.0f} MB, anonymous {self.peak_anon_bytes / 1e6:.0f} MB"
+        sizes = f"{self.peak_bytes / 1e6:.0f} MB, anonymous {self.peak_anon_bytes / 1e6:.0f} MB"
+        return f"{self.cpu_seconds:.2f} s CPU, {sizes}"
 
 
 def _family(pid: int) -> list[int]:
@@ -47,12 +48,13 @@ def _resident(pid: int) -> tuple[int, int]:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
         return 0, 0
-    sizes = {key: int(rest.split()[0]) * 1024 for key, _, rest in (line.partition(":") for line in lines) if key in ("VmRSS", "RssAnon")}
-    return sizes.get("VmRSS", 0), sizes.get("RssAnon", 0)
+    values = dict(line.split(":", 1) for line in lines)
+    resident, anonymous = (int(values.get(key, "0 kB").split()[0]) * 1024 for key in ("VmRSS", "RssAnon"))
+    return resident, anonymous
 
 
 def run(command: Sequence[str], *, feed: Sequence[str] = (), log: Path, seconds_max: float = 1800) -> Usage:
-    """Run `command` to its end on CORE, reading from `feed`'s output when there is one (which runs elsewhere and is not counted).
+    """Run `command` to its end on CORE, reading from `feed`'s output when there is one (which is not counted).
 
     Its own output goes to `log`. RuntimeError with the end of the log when it fails.
     """
@@ -62,7 +64,8 @@ def run(command: Sequence[str], *, feed: Sequence[str] = (), log: Path, seconds_
         source = feeder.stdout
     began = time.monotonic()
     with log.open("wb") as output:
-        process = subprocess.Popen(("taskset", "-c", str(CORE), *command), stdin=source or subprocess.DEVNULL, stdout=output, stderr=output)
+        pinned = ("taskset", "-c", str(CORE), *command)
+        process = subprocess.Popen(pinned, stdin=source or subprocess.DEVNULL, stdout=output, stderr=output)
     if source:
         source.close()
     stop = threading.Timer(seconds_max, process.kill)
@@ -87,4 +90,5 @@ def run(command: Sequence[str], *, feed: Sequence[str] = (), log: Path, seconds_
         feeder.wait(10)
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)}: exit {process.returncode}: {log.read_text(errors='replace')[-500:]}")
-    return Usage(used.ru_utime + used.ru_stime, time.monotonic() - began, max(peaks[0], used.ru_maxrss * 1024), peaks[1])
+    resident = max(peaks[0], used.ru_maxrss * 1024)
+    return Usage(used.ru_utime + used.ru_stime, time.monotonic() - began, resident, peaks[1])

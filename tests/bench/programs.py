@@ -1,6 +1,7 @@
-"""The programs that are measured, each as a command over one capture. Goes in: a capture and a folder for what they write.
+"""The programs that are measured, each as a command over one capture.
 
-The law: each writes what it is meant to write (a line per HTTP transaction, or per flow), and reads the same file.
+Goes in: a capture and a folder for what they write. Comes out: the command. The law: each writes what it is meant to
+write (a line per HTTP transaction, or per flow), and reads the same file.
 """
 
 from __future__ import annotations
@@ -14,14 +15,20 @@ from pathlib import Path
 from tests.bench import captures
 
 HERE = Path(__file__).resolve().parent
-NFSTREAM_SCRIPT = "import sys; from nfstream import NFStreamer; NFStreamer(source=sys.argv[1], statistical_analysis=True).to_csv(sys.argv[2])"
-TSHARK_FIELDS = ("frame.time_epoch", "ip.src", "tcp.srcport", "ip.dst", "tcp.dstport", "http.request.method", "http.host",
-                 "http.request.uri", "http.user_agent", "http.response.code", "http.content_length_header")  # fmt: skip
+NFSTREAM_SCRIPT = """
+import sys, nfstream
+nfstream.NFStreamer(source=sys.argv[1], statistical_analysis=True).to_csv(sys.argv[2])
+"""
+TSHARK_FIELDS = ("frame.time_epoch", "ip.src", "tcp.srcport", "ip.dst", "tcp.dstport", "http.request.method",
+                 "http.host", "http.request.uri", "http.user_agent", "http.response.code",
+                 "http.content_length_header")  # fmt: skip
 
 
 def tapir_all(capture: Path, out: Path) -> list[str]:
-    outputs = [part for table in ("transactions", "flows", "alerts") for part in (f"--{table}", str(out / f"{table}.jsonl"))]
-    return [sys.executable, "-m", "sensor", "read", str(capture), *outputs]
+    command = [sys.executable, "-m", "sensor", "read", str(capture)]
+    for table in ("transactions", "flows", "alerts"):
+        command += [f"--{table}", str(out / f"{table}.jsonl")]
+    return command
 
 
 def tapir_alerts(capture: Path, out: Path) -> list[str]:

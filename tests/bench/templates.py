@@ -1,6 +1,7 @@
-"""Transactions of a made-up shop API, as bytes and as segments. Goes in: a seed. Comes out: Templates, which generate.py replays.
+"""Transactions of a made-up shop API, as bytes and as segments.
 
-The law: bodies are real JSON (some gzip-coded, some chunked, some holding text that looks like HTTP), and lengths in heads are true.
+Goes in: a seed. Comes out: Templates, which generate.py replays. The law: bodies are real JSON (some gzip-coded, some
+chunked, some holding text that looks like HTTP), and the lengths in heads are true.
 """
 
 from __future__ import annotations
@@ -18,17 +19,19 @@ MARK = b"%%%%%%%%%%%%"
 """Twelve bytes that generate.py replaces by a number of their own in every transaction."""
 FIN, SYN, PSH, ACK = 1, 2, 8, 16
 
-SEGMENT = np.dtype([("direction", "i8"), ("seq", "i8"), ("ack", "i8"), ("offset", "i8"), ("length", "i8"), ("flags", "i8")])
+SEGMENT = np.dtype([(name, "i8") for name in ("direction", "seq", "ack", "offset", "length", "flags")])
 """seq and ack count from the template's start; offset is into `octets`. Direction 0 goes from client to server."""
 
 AGENTS = [
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/129.0.0.0 Safari/537.36",
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.6 Mobile/15E148",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148",
     "ShopApp/5.12.1 (Android 14; Pixel 8) okhttp/4.12.0",
     "python-requests/2.32.3",
     "Go-http-client/1.1",
 ]
-WORDS = "amber birch cedar delta ember fjord grove haven inlet jetty knoll larch maple north ocean pine quay ridge shore tide".split()
+WORDS = ["amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "haven", "inlet", "jetty", "knoll", "larch"]
+STATUSES = {"200 OK": 90, "201 Created": 5, "204 No Content": 2, "404 Not Found": 2.5, "500 Internal Server Error": 0.5}
+HTTP_TEXT = "HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\nGET / HTTP/1.1\r\nHost: text.example\r\n\r\n"
 
 
 @dataclass
@@ -54,17 +57,16 @@ def record(chance: random.Random) -> dict[str, object]:
         "balance": round(chance.uniform(0, 9999), 2),
         "tags": chance.sample(WORDS, 3),
         "active": chance.random() < 0.8,
-        "created": f"2026-{chance.randrange(1, 13):02d}-{chance.randrange(1, 29):02d}T10:{chance.randrange(60):02d}:00Z",
+        "created": f"2026-{chance.randrange(10, 13)}-{chance.randrange(1, 29):02d}T10:00:{chance.randrange(60):02d}Z",
     }
 
 
 def document(chance: random.Random) -> bytes:
-    """A JSON answer; one in twenty quotes HTTP, at its start or in the middle."""
-    rows = [record(chance) for _ in range(max(1, int(chance.lognormvariate(3.3, 0.7))))]
-    answer: dict[str, object] = {"page": 1, "total": len(rows), "data": rows}
+    """A JSON answer; or, once in twenty, a log of HTTP messages, of which some begin a segment."""
     if chance.random() < 0.05:
-        answer["help"] = "HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\nGET / HTTP/1.1\r\nHost: text.example\r\n\r\n" * 40
-    return json.dumps(answer).encode()
+        return (HTTP_TEXT * chance.randrange(10, 200)).encode()
+    rows = [record(chance) for _ in range(max(1, int(chance.lognormvariate(3.3, 0.7))))]
+    return json.dumps({"page": 1, "total": len(rows), "data": rows}).encode()
 
 
 def request(chance: random.Random, distinct: bool) -> bytes:
@@ -98,8 +100,10 @@ def request(chance: random.Random, distinct: bool) -> bytes:
 
 def response(chance: random.Random, distinct: bool, small: bool) -> bytes:
     own = MARK.decode() if distinct else ""
-    status = chance.choices(["200 OK", "201 Created", "204 No Content", "404 Not Found", "500 Internal Server Error"], [90, 5, 2, 2.5, 0.5])[0]
-    body = b"" if status.startswith("204") else document(chance) if status[0] == "2" and not small else b'{"error":"no such thing"}'
+    status = chance.choices(tuple(STATUSES), tuple(STATUSES.values()))[0]
+    body = document(chance) if status[0] == "2" and not small else b'{"error":"no such thing"}'
+    if status.startswith("204"):
+        body = b""
     lines = [
         f"HTTP/1.1 {status}{own}",
         "Server: nginx",
