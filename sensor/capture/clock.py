@@ -17,7 +17,7 @@ from sensor.schema import FRAME, FrameFlag
 _QUARANTINED = int(FrameFlag.QUARANTINED)
 
 KEY_FIRST = -(2**63)
-"""Key of frames quarantined before packet time began: they come at once."""
+"""Key of frames quarantined before packet time began: they come as soon as their input is opened."""
 
 
 @inline_kernel

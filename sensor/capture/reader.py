@@ -78,12 +78,9 @@ class Reader:
         self._capture.source.close()
 
     def _read_on(self) -> None:
-        """Read behind what was read, after moving what is still needed of it to the front of the buffer.
-
-        The start of a long record that arrives in small reads is moved only when half of the buffer is full.
-        """
+        """Read behind what was read; what is still needed moves to the front when the rest is indexed or room is out."""
         top = int(self._cursor[Cursor.STOP])
-        if self._cursor[Cursor.POSITION] >= top or 2 * top > self._table.start + self._table.stop:
+        if self._cursor[Cursor.POSITION] >= top or top == self._table.stop:
             top = self._make_room()
             self._cursor[Cursor.STOP] = top
         try:

@@ -41,7 +41,7 @@ class Decoder(Protocol):
     def eof(self) -> bool: ...
 
     @property
-    def unused_data(self) -> bytes: ...
+    def unused_data(self) -> bytes | None: ...
 
     def decompress(self, data: bytes, max_length: int) -> bytes: ...
 
@@ -167,7 +167,7 @@ class DecodedBytes:
 
     def _next_member(self) -> bool:
         """Begin the next member; False when nothing but zero padding follows."""
-        rest = self._decoder.unused_data.lstrip(b"\0")
+        rest = (self._decoder.unused_data or b"").lstrip(b"\0")
         while not rest:
             data = self._more()
             if not data:

@@ -89,13 +89,14 @@ def open_capture(name: str) -> Capture:
     opener = SOURCES["-"] if name == "-" else SOURCES["tcp://" if name.startswith("tcp://") else ""]
     source = opener(name)
     try:
-        return _recognise(source)
+        return recognise(source)
     except InputError:
         source.close()
         raise
 
 
-def _recognise(source: Source) -> Capture:
+def recognise(source: Source) -> Capture:
+    """Codec and format of an opened source by its first bytes; InputError when there is none that is known."""
     head = _read_head(source)
     codec = codec_of(head)
     if codec:
