@@ -95,16 +95,16 @@ class Publisher:
             self._socket.send_multipart(message, zmq.DONTWAIT)
             self._socket.setsockopt(zmq.XPUB_NODROP, 1)
 
-    def close(self) -> bool:
-        """Wait for the queues within the linger time; False when it ran out, so that a subscriber may miss the last
-        alerts.
-        """
+    def close(self) -> None:
+        """Wait until the queues of all subscribers are empty. Raises BusError when the linger time ran out first."""
         if self._context.closed:
-            return True
+            return
         start = time.monotonic()
         self._socket.close(linger=round(self._linger_seconds * 1000))
         self._context.term()
-        return time.monotonic() - start < self._linger_seconds
+        if time.monotonic() - start >= self._linger_seconds:
+            waited = f"{self._linger_seconds:g} s"
+            raise BusError(f"{self.address}: a subscriber had not taken all alerts after {waited}")
 
     def __enter__(self) -> Self:
         return self

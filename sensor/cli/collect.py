@@ -9,15 +9,15 @@ from typing import Annotated
 import typer
 
 EPILOG = (
-    "Exit codes: 0 done (count reached, time over, SIGINT, SIGTERM); 1 a bad address, an output that cannot be"
-    " written, or a sensor of another schema version; 2 wrong usage; 3 time over before --count alerts came."
+    "Exit codes: 0 done (count reached, time over, SIGINT, SIGTERM); 1 a sensor spoke another version of the schema;"
+    " 2 wrong usage; 3 an address or an output cannot be used; 4 time over before --count alerts came."
 )
 
 
 def collect(
     addresses: Annotated[
         list[str],
-        typer.Argument(metavar="ADDRESS...", help="Sensors: tcp://HOST:PORT, tcp://[IPV6]:PORT or ipc://PATH."),
+        typer.Argument(metavar="ADDRESS", help="Sensors: tcp://HOST:PORT, tcp://[IPV6]:PORT or ipc://PATH."),
     ],
     topic: Annotated[
         list[str] | None,
@@ -30,16 +30,17 @@ def collect(
         typer.Option(metavar="FILE|-", help="Append JSON lines to FILE; - is standard output, also on a terminal."),
     ] = None,
 ) -> None:
-    """Show the alerts of one or several sensors as they come: a table on a terminal, JSON lines otherwise.
+    """Show the alerts of sensors as they come: a table on a terminal, JSON lines otherwise.
 
-    Sensors may start later, stop and come back. What never arrived is said on standard error, as far as the sequence
-    numbers tell (with --topic they cannot).
+    Sensors may start later, stop and come back. What never arrived is said on
+    standard error, as far as sequence numbers tell (with --topic they cannot).
 
     \b
     tapir collect tcp://127.0.0.1:5556
-    tapir collect tcp://10.0.0.1:5556 tcp://10.0.0.2:5556 --topic alert.critical --topic alert.high
+    tapir collect tcp://10.0.0.1:5556 tcp://10.0.0.2:5556 --topic alert.high
     tapir collect tcp://127.0.0.1:5556 --count 1 --timeout 30 | jq .title
     """
+    from sensor.cli.exit_codes import code_of
     from sensor.collector.collector import collect as run
     from sensor.errors import TapirError
 
@@ -47,5 +48,5 @@ def collect(
         code: int = run(addresses, topic or (), count, timeout, output)
     except TapirError as error:
         typer.echo(f"tapir collect: {error}", err=True)
-        code = 1
+        code = code_of(error)
     raise typer.Exit(code)

@@ -17,17 +17,17 @@ from sensor.collector.signals import stop_signals
 from sensor.collector.views.json_lines import JsonLines
 from sensor.collector.views.table import AlertTable
 from sensor.collector.views.view import View
-from sensor.errors import BusError, InputError
+from sensor.errors import BusError, OutputError
 
 Report = Callable[[str], None]
 
 
-class ExitCode(IntEnum):
-    """How `tapir collect` ends. 2 is the command line's own, for an option that cannot be understood."""
+class Ending(IntEnum):
+    """How a collector ended, as the exit code that says so; errors have others (sensor/cli/exit_codes.py)."""
 
-    DONE = 0       # count reached, time over without a count, SIGINT or SIGTERM, or the reader of our output left
-    FAILED = 1     # bad address, output not writable, or a sensor whose schema could not be read
-    TOO_FEW = 3    # time over before `count` alerts came
+    DONE = 0        # count reached, time over without a count, SIGINT or SIGTERM, or the reader of our output left
+    UNREADABLE = 1  # a sensor spoke another version of the schema
+    TOO_FEW = 4     # time over before `count` alerts came
 
 
 class Collector:
@@ -38,19 +38,19 @@ class Collector:
         self._subscriber, self._views, self._report = subscriber, views, report
         self._refused = False
 
-    def run(self, count: int | None = None, timeout_seconds: float | None = None) -> ExitCode:
+    def run(self, count: int | None = None, timeout_seconds: float | None = None) -> Ending:
         """Until `count` alerts were shown, `timeout_seconds` passed, or the subscriber was woken."""
         end = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         while count is None or self.shown < count:
             left = None if end is None else end - time.monotonic()
             if left is not None and left <= 0:
-                return self._ended(ExitCode.DONE if count is None else ExitCode.TOO_FEW)
+                return self._ended(Ending.DONE if count is None else Ending.TOO_FEW)
             if not self._show_next(left) and (end is None or time.monotonic() < end):
                 break  # woken
-        return self._ended(ExitCode.DONE)
+        return self._ended(Ending.DONE)
 
-    def _ended(self, code: ExitCode) -> ExitCode:
-        return ExitCode.FAILED if self._refused else code
+    def _ended(self, code: Ending) -> Ending:
+        return Ending.UNREADABLE if self._refused else code
 
     def _show_next(self, timeout_seconds: float | None) -> bool:
         """False when none came in time, or the subscriber was woken."""
@@ -89,11 +89,11 @@ def collect(
     count: int | None = None,
     timeout_seconds: float | None = None,
     output: str | None = None,
-) -> ExitCode:
+) -> Ending:
     """Run a collector on this process's standard output and error, until done or told to end by a signal.
 
     `output`: a file to append JSON lines to, "-" for JSON lines on standard output even on a terminal. Raises
-    BusError for a bad address and InputError for an output that cannot be written.
+    BusError for a bad address and OutputError for an output that cannot be written.
     """
     with ExitStack() as stack:
         stop = stack.enter_context(stop_signals())
@@ -103,9 +103,9 @@ def collect(
         try:
             code = collector.run(count, timeout_seconds)
         except BrokenPipeError:
-            return ExitCode.DONE  # whoever read our output wants no more
+            return Ending.DONE  # whoever read our output wants no more
         except OSError as error:
-            raise InputError(output or "standard output", f"cannot be written: {error.strerror}") from None
+            raise OutputError(f"{output or 'standard output'}: cannot be written: {error.strerror}") from None
         if collector.faults or sys.stdout.isatty():
             _report(", ".join([f"{collector.shown} alerts", *collector.faults]))
         return code
@@ -125,7 +125,7 @@ def _views(output: str | None) -> Iterator[list[View]]:
             try:
                 views.append(JsonLines.appending(output))
             except OSError as error:
-                raise InputError(output, f"cannot be written: {error.strerror}") from None
+                raise OutputError(f"{output}: cannot be written: {error.strerror}") from None
         if on_terminal and output != "-":
             views.append(AlertTable())
         elif output in (None, "-"):

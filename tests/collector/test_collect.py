@@ -21,7 +21,7 @@ from tests.bus.alerts import an_alert
 from tests.bus.test_subscriber import RawPublisher
 
 LIMIT_SECONDS = 30
-COLLECT = [sys.executable, "-c", "import typer; from sensor.cli.collect import collect; typer.run(collect)"]
+COLLECT = [sys.executable, "-m", "sensor", "collect"]
 
 
 @contextmanager
@@ -90,7 +90,7 @@ def test_time_over_is_the_end_asked_for_without_a_count_and_too_few_with_one(pub
     with collecting(publisher.address, "--timeout", "0.2") as process:
         assert ended(process) == (0, b"", b"")
     with collecting(publisher.address, "--timeout", "0.2", "--count", "1") as process:
-        assert ended(process) == (3, b"", b"")
+        assert ended(process) == (4, b"", b"")
 
 
 def test_topics_choose(publisher):
@@ -160,17 +160,17 @@ class TestOutput:
             publisher.wait_for_subscribers(1, LIMIT_SECONDS)
             publisher.publish(an_alert())
             code, _, err = ended(process)
-        assert (code, err) == (1, b"tapir collect: /dev/full: cannot be written: No space left on device\n")
+        assert (code, err) == (3, b"tapir collect: /dev/full: cannot be written: No space left on device\n")
 
     def test_a_file_that_cannot_be_opened_is_one_line(self, tmp_path):
         with collecting("tcp://127.0.0.1:9", "--output", str(tmp_path / "no" / "file")) as process:
             code, _, err = ended(process)
-        assert (code, len(err.splitlines())) == (1, 1)
+        assert (code, len(err.splitlines())) == (3, 1)
 
     def test_a_bad_address_is_one_line(self):
         with collecting("127.0.0.1:5556") as process:
             code, _, err = ended(process)
-        assert (code, len(err.splitlines())) == (1, 1)
+        assert (code, len(err.splitlines())) == (3, 1)
         assert b"expected tcp://HOST:PORT" in err
 
 

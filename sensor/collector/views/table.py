@@ -60,11 +60,13 @@ def printable(text: str) -> str:
 
 def _table(width: int, header: bool) -> Table:
     """A table whose columns depend on the terminal's width alone, so that rows printed one by one line up."""
-    fixed = (19 if width >= _WIDE else 8, 8, 10)
-    rest = max(30, width - sum(fixed) - 5 * _GAP)
-    flexible = (rest * 2 // 5, rest * 3 // 10, rest - rest * 2 // 5 - rest * 3 // 10)
+    fixed = (19 if width >= _WIDE else 8, 8, 9)
+    rest = max(45, width - sum(fixed) - 5 * _GAP)
+    entity = max(15, rest * 24 // 100)  # an IPv4 address in one line
+    alert = (rest - entity) // 2
+    flexible = (alert, entity, rest - entity - alert)
     table = Table(box=None, show_header=header, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
-    names = ("time (UTC)" if width >= _WIDE else "UTC", "severity", "revision", "alert", "entity", "observed")
+    names = ("time (UTC)" if width >= _WIDE else "UTC", "severity", "revision", "alert", "entity", "seen / allowed")
     for name, columns in zip(names, (*fixed, *flexible), strict=True):
         table.add_column(name, width=columns, overflow="fold")
     return table
@@ -84,14 +86,14 @@ def _change(alert: Alert) -> str:
 
 
 def _why(alert: Alert) -> str:
-    """The figures in a few words: 6 failed logins in 2 min, threshold 5."""
+    """What was observed, and what is still allowed: 6 / 5 failed logins in 2 min."""
     numbers = alert.numbers
-    observed = f"{_figure(numbers.observed)} {numbers.unit} in {_span(numbers.window_seconds)}"
-    return f"{observed}, threshold {_figure(numbers.threshold)}"
+    figures = f"{_figure(numbers.observed)} / {_figure(numbers.threshold)}"
+    return f"{figures} {numbers.unit} in {_span(numbers.window_seconds)}"
 
 
 def _figure(value: float) -> str:
-    return f"{value:,.0f}" if value.is_integer() or abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _span(seconds: float) -> str:
