@@ -1,4 +1,6 @@
-"""The commands of `tapir`, one file each. Law: nothing here or in those files imports numpy, numba or polars before a command runs."""
+"""The commands of `tapir`, one file each. Law: nothing here or in those files imports numpy, numba or polars before a
+command runs.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _common(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> None:
     pass
 

@@ -1,12 +1,12 @@
 """Everything a run writes to: in: batches; out: files, standard output and the alert stream.
 
-The one law: all outputs are checked and opened before anything is read, and every one of them is closed even when another fails.
+The one law: all outputs are checked and opened before anything is read, and every one of them is closed even when
+another fails.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-
 from typing import TYPE_CHECKING
 
 from sensor.errors import SettingError, TapirError
@@ -30,7 +30,7 @@ def check_outputs(options: Options) -> None:
     repeated = next((path for path in paths if paths.count(path) > 1), None)
     if repeated:
         name = "standard output (-)" if repeated == "-" else repeated
-        raise SettingError(f"{name} is named for more than one of --transactions, --flows and --alerts: choose different files")
+        raise SettingError(f"{name} is named more than once: --transactions, --flows and --alerts need different files")
     if options.wait_subscribers and not options.publish:
         raise SettingError("--wait-subscribers needs --publish ADDRESS")
 

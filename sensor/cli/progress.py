@@ -1,4 +1,6 @@
-"""A bar while captures are read: in: how many bytes were read; out: bytes, rate and time left on a terminal, nothing elsewhere."""
+"""A bar while captures are read: in: how many bytes were read; out: bytes, rate and time left on a terminal, nothing
+elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,14 @@ def progress(reading: Reading, quiet: bool) -> Iterator[Callable[[], None]]:
         yield lambda: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        SpinnerColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
 
     ends = [] if reading.bytes_total is None else [TimeRemainingColumn()]
     bar = Progress(

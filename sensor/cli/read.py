@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 EPILOG = (
-    "Exit codes: 0 fine; 1 an input could not be read to its end (what came before is kept and reported); 2 wrong usage or"
-    " setting; 3 an output or the alert stream failed; 130 interrupted (outputs are complete up to then)."
+    "Exit codes: 0 fine; 1 an input could not be read to its end (what came before is kept and reported); 2 wrong usage"
+    " or setting; 3 an output or the alert stream failed; 130 interrupted (outputs are complete up to then)."
 )
 _TABLE = "A table: .jsonl, .parquet, or - for JSON lines on standard output."
 
@@ -18,7 +18,7 @@ def read(
         list[str],
         typer.Argument(
             metavar="INPUT...",
-            help="Capture files, folders of them, - for standard input, tcp://HOST:PORT. Several are merged in order of time.",
+            help="Capture files, folders of them, - for standard input, tcp://HOST:PORT. Several are merged by time.",
         ),
     ],
     transactions: Annotated[str | None, typer.Option(metavar="FILE", help=f"HTTP transactions. {_TABLE}")] = None,

@@ -1,4 +1,6 @@
-"""The summary as people and programs read it: in: a Summary and the counters of all stages; out: text, or JSON lines."""
+"""The summary as people and programs read it: in: a Summary and the counters of all stages; out: text, or JSON
+lines.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,10 @@ Counts = dict[str, dict[str, int]]
 _TOP = 5
 _ALERTS_SHOWN = 40
 _PLAIN_WIDTH = 140
-_TROUBLE = ("evicted", "fault", "rejected", "full", "quarantined", "skipped", "late", "too_large", "backwards", "dropped")
+_TROUBLE = (
+    "evicted", "fault", "rejected", "full", "quarantined", "skipped", "late", "too_large", "backwards", "dropped",
+)  # fmt: skip
+"""A counter with one of these in its name tells of something lost or odd, and is shown when it is not 0."""
 _COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
 
 

@@ -17,11 +17,9 @@ class Of(StrEnum):
 def schema(of: Annotated[Of, typer.Argument(help="Which output.")]) -> None:
     """Describe an output: the JSON Schema of alerts, or the columns of a table."""
     if of is Of.alert:
-        import msgspec
+        from sensor.alert import json_schema
 
-        from sensor.alert import Alert
-
-        typer.echo(msgspec.json.format(msgspec.json.encode(msgspec.json.schema(Alert))))
+        typer.echo(json_schema(), nl=False)
         return
     from sensor.export.columns import FLOW_COLUMNS, TRANSACTION_COLUMNS, json_type
 

@@ -1,7 +1,7 @@
 """What a run saw, added up: in: batches; out: the figures of the summary.
 
-The one law: work and memory per batch are bounded, whatever the traffic: of each batch only the most frequent TOP_PER_BATCH
-endpoints and clients are looked at, and at most TOP_KEPT of each are remembered.
+The one law: work and memory per batch are bounded, whatever the traffic: of each batch only the most frequent
+TOP_PER_BATCH endpoints and clients are looked at, and at most TOP_KEPT of each are remembered.
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ def _count(counter: Counter[Any], key: Any, count: int) -> None:
 def _proto_name(number: int) -> str:
     if number in (Proto.ICMP, Proto.ICMP6):
         return "icmp"
-    return Proto(number).name.lower() if number in Proto else f"ip protocol {number}"
+    known = Proto.__members__.values()
+    return Proto(number).name.lower() if number in known else f"ip protocol {number}"
 
 
 def _address(hi: int, lo: int) -> str:

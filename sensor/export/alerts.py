@@ -1,7 +1,8 @@
 """Alerts to files: in: alerts in the order in which they are sent; out: JSON lines, or Parquet and DataFrames.
 
-The one law: JSON lines hold every revision, as the bus carries it; the columnar forms hold the last revision of each alert, in the
-order in which the alerts were raised. Nested fields become columns named with a dot (entity.kind); `details` becomes JSON text.
+The one law: JSON lines hold every revision, as the bus carries it; the columnar forms hold the last revision of each
+alert, in the order in which the alerts were raised. Nested fields become columns named with a dot (entity.kind);
+`details` becomes JSON text.
 """
 
 from __future__ import annotations

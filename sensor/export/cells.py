@@ -1,7 +1,9 @@
-"""A slice of rows ready to leave: in: whole columns; out: one int64 matrix, a row of it per column, and the texts it refers to.
+"""A slice of rows ready to leave: in: whole columns; out: one int64 matrix, a row of it per column, and the texts it
+refers to.
 
-The one law: a cell is filled for a whole column at once. Texts that come from short lists (protocol names, states) stand at the
-front of the text buffer for good; those made for the rows follow them and are overwritten by the next slice.
+The one law: a cell is filled for a whole column at once. Texts that come from short lists (protocol names, states)
+stand at the front of the text buffer for good; those made for the rows follow them and are overwritten by the next
+slice.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from sensor.structures import community_id
 
 Ints = npt.NDArray[np.int64]
 Octets = npt.NDArray[np.uint8]
+Address = tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]
+Ports = tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint16]]
 SLICE_ROWS = 2_048
 """Rows made at a time: the matrix stays in the second-level cache."""
 _ROW_TEXT_BYTES = 2 * texts.ADDRESS_BYTES + community_id.TEXT_BYTES + texts.UID_BYTES + 2 * texts.HEX_BYTES
@@ -103,13 +107,17 @@ class Cells:
         first, start = self._number(name, words == 0)
         texts.hex_texts(words, self.n, self.offsets, self.data, first, start)
 
-    def put_history(self, name: str, low: npt.NDArray[np.uint64], high: npt.NDArray[np.uint64], letters: Octets) -> None:
+    def put_history(
+        self, name: str, low: npt.NDArray[np.uint64], high: npt.NDArray[np.uint64], letters: Octets
+    ) -> None:
         first, start = self._number(name, low == 0)
         texts.history_texts(low, high, letters, self.n, self.offsets, self.data, first, start)
 
-    def put_community_ids(self, name: str, *endpoints: npt.NDArray[Any]) -> None:
-        """`endpoints`: a_hi, a_lo, b_hi, b_lo, a_port, b_port, proto."""
+    def put_community_ids(self, name: str, a: Address, b: Address, ports: Ports, proto: Octets) -> None:
+        """`ports`: of a and of b."""
         first, start = self._number(name)
-        community_id.community_ids(*endpoints, self.n, self._work, self.data, start)
+        community_id.community_ids(
+            a[0], a[1], b[0], b[1], ports[0], ports[1], proto, self.n, self._work, self.data, start
+        )
         ends = start + community_id.TEXT_BYTES * np.arange(self.n + 1)
         self.offsets[first : first + self.n + 1] = ends

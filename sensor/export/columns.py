@@ -1,7 +1,8 @@
-"""What a table looks like when it leaves: in: nothing; out: the columns of transactions and flows, in order, each with its kind.
+"""What a table looks like when it leaves: in: nothing; out: the columns of transactions and flows, in order, each
+with its kind.
 
-JSON lines, Parquet, the Python API, `tapir schema` and the documentation all follow these two lists. The one law: absent is null,
-never 0 or an empty text.
+JSON lines, Parquet, the Python API, `tapir schema` and the documentation all follow these two lists. The one law:
+absent is null, never 0 or an empty text.
 """
 
 from __future__ import annotations
@@ -137,5 +138,5 @@ FLOW_COLUMNS = (
 
 def json_type(column: Column) -> str:
     """What a column's values are in JSON: integer, number, boolean, text or list."""
-    names = {Kind.INT: "integer", Kind.DECIMAL: "number", Kind.TIME: "seconds", Kind.BOOL: "boolean", Kind.NAMES: "list"}
-    return names.get(column.kind, "text")
+    names = {Kind.INT: "integer", Kind.DECIMAL: "number", Kind.TIME: "seconds", Kind.BOOL: "boolean"}
+    return names.get(column.kind, "list" if column.kind == Kind.NAMES else "text")

@@ -46,7 +46,7 @@ class Output:
     def write(self, data: bytes | memoryview) -> None:
         """Write all of it."""
         view = memoryview(data)
-        while len(view):
+        while view:
             view = view[self._tried(self._file.write, view) :]
 
     def flush(self) -> None:

@@ -1,7 +1,7 @@
 """Cells to polars: in: a slice of cells and the texts it refers to; out: a DataFrame with the same columns.
 
-Buffers are handed over through Arrow, whole columns at a time. The one law: a DataFrame holds what the JSON lines hold; times are
-timestamps (ns, UTC) there and seconds here.
+Buffers are handed over through Arrow, whole columns at a time. The one law: a DataFrame holds what the JSON lines
+hold; times are timestamps (ns, UTC) there and seconds here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _TEXT = na.large_string()
 def frame(cells: Cells, pooled_offsets: Ints, pooled: Octets) -> pl.DataFrame:
     """All rows of the slice."""
     return pl.DataFrame(
-        [_series(column, cells[column.name], cells, pooled_offsets, pooled) for column in cells.columns]
+        {column.name: pl.Series(_array(column, cells, pooled_offsets, pooled)) for column in cells.columns}
     )
 
 
@@ -35,16 +35,16 @@ def empty_frame(columns: Sequence[Column]) -> pl.DataFrame:
     return frame(cells, cells.offsets, cells.data)
 
 
-def _series(column: Column, values: Ints, cells: Cells, pooled_offsets: Ints, pooled: Octets) -> pl.Series:
+def _array(column: Column, cells: Cells, pooled_offsets: Ints, pooled: Octets) -> Any:
+    """One column as an Arrow array."""
+    values = cells[column.name]
     if column.kind == Kind.TEXT:
-        array = _text_array(values, cells.offsets, cells.data)
-    elif column.kind == Kind.POOLED:
-        array = _text_array(values, pooled_offsets, pooled)
-    elif column.kind == Kind.NAMES:
-        array = _names_array(values, column.digits, cells)
-    else:
-        array = _number_array(column, values)
-    return pl.Series(column.name, array)
+        return _text_array(values, cells.offsets, cells.data)
+    if column.kind == Kind.POOLED:
+        return _text_array(values, pooled_offsets, pooled)
+    if column.kind == Kind.NAMES:
+        return _names_array(values, column.digits, cells)
+    return _number_array(column, values)
 
 
 def _validity(present: npt.NDArray[np.bool_]) -> Any:

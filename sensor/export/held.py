@@ -1,9 +1,11 @@
-"""Rows on their way out: in: the rows of each batch; out: runs of rows in order of (ts, flow, depth), cut at exact row counts.
+"""Rows on their way out: in: the rows of each batch; out: runs of rows in order of (ts, flow, depth), cut at exact
+row counts.
 
-Rows are finished in the order in which their last packet came. Those of a file are held back until `rows_max` of them (or
-`text_bytes_max` of their texts) wait, then sorted, and the older half is released. Both bounds are checked row by row, so what is
-released together does not depend on how packets came in batches. A row older than one already released is late: it leaves in the
-next run, and is counted. Codes of the string pool do not outlive their batch, so the texts are kept here, each about once a batch.
+Rows are finished in the order in which their last packet came. Those of a file are held back until `rows_max` of them
+(or `text_bytes_max` of their texts) wait, then sorted, and the older half is released. Both bounds are checked row by
+row, so what is released together does not depend on how packets came in batches. A row older than one already
+released is late: it leaves in the next run, and is counted. Codes of the string pool do not outlive their batch, so
+the texts are kept here, each about once a batch.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import numpy.typing as npt
 
 from sensor import limits
 from sensor.export import texts
-from sensor.export.cells import Ints, Octets
+from sensor.export.cells import SLICE_ROWS, Cells, Ints, Octets
 from sensor.export.json_lines import SPARE_BYTES
 from sensor.export.tables import Rows, Table
 from sensor.schema import STREAM
@@ -55,6 +57,12 @@ class Released(NamedTuple):
             return _NO_STREAMS
         return self.streams[self.order[start:stop]].reshape(-1).view(STREAM)
 
+    def slices(self) -> Iterator[Cells]:
+        """All rows as cells, SLICE_ROWS at a time; each slice is good until the next."""
+        for start in range(0, len(self.order), SLICE_ROWS):
+            part = start, start + SLICE_ROWS
+            yield self.table.cells(self.rows(*part), self.streams_of(*part), self.numbers_of(*part))
+
     def numbers_of(self, start: int, stop: int) -> Ints:
         """The numbers of their texts, a row for each pooled column."""
         return self.numbers[self.order[start:stop]].T
@@ -63,7 +71,8 @@ class Released(NamedTuple):
 class HeldRows:
     """Holds the rows of one table. `rows_late` counts the late ones.
 
-    `escape`: keep texts as they stand in JSON. Without `ordered` every batch is released at once, in the order of completion.
+    `escape`: keep texts as they stand in JSON. Without `ordered` every batch is released at once, in the order of
+    completion.
     """
 
     def __init__(
@@ -75,7 +84,8 @@ class HeldRows:
         rows_max: int = limits.ROWS_HELD_MAX,
         text_bytes_max: int = limits.TEXT_BYTES_HELD_MAX,
     ) -> None:
-        self._table, self._escape, self._ordered = table, escape, ordered
+        self.ordered = ordered
+        self._table, self._escape = table, escape
         self._rows_max, self._text_bytes_max = rows_max, text_bytes_max
         self._fields = tuple(table.pooled.values())
         room = rows_max if ordered else 0
@@ -87,6 +97,9 @@ class HeldRows:
         self.rows_late = 0
         self._known_codes = np.zeros(_KNOWN_CODES, np.uint32)
         self._known = np.zeros(_KNOWN_CODES, np.int64)
+        self._offsets: Ints
+        self._texts: Octets
+        self._text_count: int
         self._forget()
 
     def add(self, rows: Rows, streams: Rows, pool: Pool) -> Iterator[Released]:
@@ -96,7 +109,7 @@ class HeldRows:
         numbers = self._keep(rows, pool)
         words = np.ascontiguousarray(rows).view(np.uint64).reshape(len(rows), -1)
         pairs = np.ascontiguousarray(streams).view(np.uint64).reshape(len(rows), -1)
-        if not self._ordered:
+        if not self.ordered:
             yield Released(self._table, np.arange(len(rows)), words, pairs, numbers, self._offsets, self._texts)
             self._forget()
             return
@@ -152,10 +165,11 @@ class HeldRows:
         return taken, self._count + taken == self._rows_max or self._text_bytes >= self._text_bytes_max
 
     def _lengths(self, numbers: Ints) -> Ints:
-        return self._offsets[numbers + 1] - self._offsets[numbers]
+        lengths: Ints = self._offsets[numbers + 1] - self._offsets[numbers]
+        return lengths
 
     def _order(self) -> Ints:
-        return _order(self._table.keys(self._words[: self._count].view(self._table.dtype).reshape(-1)))
+        return in_order(self._table.keys(self._words[: self._count].view(self._table.dtype).reshape(-1)))
 
     def _release(self, order: Ints) -> Released:
         """What leaves now; counts the late rows among it."""
@@ -169,7 +183,7 @@ class HeldRows:
         )
 
     def _retain(self, kept: Ints, later: Ints) -> None:
-        """Forget all rows but `kept`, and all texts but theirs and those of `later`, the rest of the batch (renumbered)."""
+        """Forget all rows but `kept`, and all texts but theirs and those of `later`, the batch's rest (renumbered)."""
         n = self._count = len(kept)
         for held in (self._words, self._streams, self._numbers):
             held[:n] = held[kept]
@@ -190,7 +204,7 @@ class HeldRows:
         self._text_count, self._text_bytes = 1, 0
 
 
-def _order(keys: tuple[npt.NDArray[Any], ...]) -> Ints:
+def in_order(keys: tuple[npt.NDArray[Any], ...]) -> Ints:
     """Row numbers in order of the keys, the first one foremost. Only rows of equal time are compared by the others."""
     order = np.argsort(keys[0], kind="stable")
     ts = keys[0][order]

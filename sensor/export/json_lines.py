@@ -1,10 +1,8 @@
 """Rows to JSON lines: in: a matrix of int64 cells, the kinds of its columns, and texts; out: bytes.
 
-The texts are printable ASCII, quotes and backslashes already escaped. The one law: only whole lines are written; when the
-buffer is full the kernel says at which row to go on, so the bytes are the same whatever the buffer's size.
+The texts are printable ASCII, quotes and backslashes already escaped. The one law: only whole lines are written; when
+the buffer is full the kernel says at which row to go on, so the bytes are the same whatever the buffer's size.
 """
-
-import numpy as np
 
 from sensor._jit import Bytes, I64s, inline_kernel, kernel
 from sensor.export.columns import Kind
@@ -131,7 +129,7 @@ def json_lines(
                         position = _put_text(out, position + 1, digits[column] + bit, text_offsets, texts) - 1
                 out[position + 1] = 93
                 position += 2
-            elif number == NULL or kind == Kind.TEXT or kind == Kind.POOLED:
+            elif number == NULL or kind in (Kind.TEXT, Kind.POOLED):
                 position = _put_word(out, position, 0x6C6C756E, 4)
             elif kind == Kind.INT:
                 position = _put_int(out, position, number)

@@ -1,7 +1,8 @@
 """DataFrames to one Parquet file, piece by piece: in: slices of cells; out: row groups of exactly ROW_GROUP_ROWS rows.
 
-polars writes Parquet from a source that it pulls from, so the file is written by a thread of its own that is fed through a queue of
-one. The one law: at most two row groups are in memory, and an error of that thread is raised in the one that writes.
+polars writes Parquet from a source that it pulls from, so the file is written by a thread of its own that is fed
+through a queue of one. The one law: at most two row groups are in memory, and an error of that thread is raised in
+the one that writes.
 """
 
 from __future__ import annotations

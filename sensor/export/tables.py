@@ -1,12 +1,13 @@
 """Tables to cells: in: TRANSACTION or FLOW and STREAM rows; out: a slice of cells in the order of the columns.
 
-The one law: every conversion (units, null, names of numbers) from what the sensor keeps to what the reader sees is in this file.
+The one law: every conversion (units, null, names of numbers) from what the sensor keeps to what the reader sees is in
+this file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +38,7 @@ class Table(Protocol):
     name: str
     columns: Sequence[Column]
     dtype: np.dtype[Any]
-    pooled: dict[str, str]    # POOLED column -> field with its code
+    pooled: ClassVar[dict[str, str]]  # POOLED column -> field with its code
     companions: int           # STREAM rows per row
 
     def keys(self, rows: Rows) -> tuple[npt.NDArray[Any], ...]:
@@ -49,6 +50,10 @@ class Table(Protocol):
 
 def _column(rows: Rows, field: str, dtype: Any = None) -> npt.NDArray[Any]:
     return np.ascontiguousarray(rows[field], dtype)
+
+
+def _tcp_letters(mask: int) -> str:
+    return "".join(letter for bit, letter in enumerate(_TCP_LETTERS) if mask >> bit & 1)
 
 
 def _put_tunnel(cells: Cells, rows: Rows, tunnels: Ints) -> None:
@@ -64,7 +69,7 @@ class Transactions:
     columns: Sequence[Column]
     dtype = schema.TRANSACTION
     companions = 0
-    pooled = {column.name: column.name for column in TRANSACTION_COLUMNS if column.kind == Kind.POOLED}
+    pooled: ClassVar = {column.name: column.name for column in TRANSACTION_COLUMNS if column.kind == Kind.POOLED}
 
     def __init__(self) -> None:
         words = Words()
@@ -95,7 +100,7 @@ class Transactions:
         server = _column(rows, "server_hi"), _column(rows, "server_lo")
         ports = _column(rows, "client_port"), _column(rows, "server_port")
         cells.put_uids("uid", _column(rows, "uid_hi"), _column(rows, "uid_lo"))
-        cells.put_community_ids("community_id", *client, *server, *ports, _column(rows, "proto"))
+        cells.put_community_ids("community_id", client, server, ports, _column(rows, "proto"))
         cells.put_addresses("client_ip", *client)
         cells.put_addresses("server_ip", *server)
         cells.put("client_port", ports[0])
@@ -134,7 +139,7 @@ class Flows:
     columns: Sequence[Column] = FLOW_COLUMNS
     dtype = schema.FLOW
     companions = 2
-    pooled: dict[str, str] = {}
+    pooled: ClassVar[dict[str, str]] = {}
 
     def __init__(self) -> None:
         words = Words()
@@ -142,9 +147,7 @@ class Flows:
         self._states = words.codes({int(state): state.name for state in ConnState})
         self._reasons = words.codes({int(reason): reason.name.lower() for reason in EndReason})
         self._services = words.codes({int(Service.HTTP): "http"})
-        self._flags = words.codes(
-            {mask: "".join(letter for bit, letter in enumerate(_TCP_LETTERS) if mask >> bit & 1) for mask in range(1, 256)}
-        )
+        self._flags = words.codes({mask: _tcp_letters(mask) for mask in range(1, 256)})
         self._letters = np.frombuffer(schema.HISTORY_LETTERS.encode(), np.uint8).copy()
         self._cells = Cells(self.columns, words)
         self._hi, self._lo = np.zeros(SLICE_ROWS, np.uint64), np.zeros(SLICE_ROWS, np.uint64)
@@ -169,7 +172,7 @@ class Flows:
         ports = _column(rows, "orig_port"), _column(rows, "resp_port")
         texts.flow_uids(np.ascontiguousarray(rows), len(rows), self._hi, self._lo)
         cells.put_uids("uid", self._hi, self._lo)
-        cells.put_community_ids("community_id", *orig, *resp, *ports, _column(rows, "proto"))
+        cells.put_community_ids("community_id", orig, resp, ports, _column(rows, "proto"))
         cells.put_addresses("id.orig_h", *orig)
         cells.put_addresses("id.resp_h", *resp)
         cells.put("id.orig_p", ports[0])

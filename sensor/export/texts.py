@@ -1,8 +1,9 @@
-"""Texts made for the rows of a slice: in: columns of addresses, words and masks; out: ASCII in one buffer, with offsets.
+"""Texts made for the rows of a slice: in: columns of addresses, words and masks; out: ASCII in one buffer, with
+offsets.
 
-Text number k lies at data[offsets[k]:offsets[k + 1]]. Each kernel writes n texts, numbered from `first`, at data[start:], and
-returns where the last one ends; the caller gives room for the longest (the *_BYTES below). The one law: equal values give equal
-texts, in the form the standards call canonical (dotted decimal, RFC 5952).
+Text number k lies at data[offsets[k]:offsets[k + 1]]. Each kernel writes n texts, numbered from `first`, at
+data[start:], and returns where the last one ends; the caller gives room for the longest (the *_BYTES below). The one
+law: equal values give equal texts, in the form the standards call canonical (dotted decimal, RFC 5952).
 """
 
 import numpy as np
@@ -183,8 +184,9 @@ def gather_texts(
 def known_texts(codes: U32s, n: int, known_codes: U32s, known: I64s, numbers: I64s, fresh: U32s, count: int) -> int:
     """Number the pool codes of a batch: numbers[i] is the text kept for codes[i], 0 for code 0.
 
-    `known_codes` and `known` (a power of two long) remember the latest codes; a code found in neither gets the next number after
-    `count` and is appended to `fresh`. Returns how many are fresh. A code may get several numbers; that only costs room.
+    `known_codes` and `known` (a power of two long) remember the latest codes; a code found in neither gets the next
+    number after `count` and is appended to `fresh`. Returns how many are fresh. A code may get several numbers; that
+    only costs room.
     """
     added = 0
     for i in range(n):
@@ -206,7 +208,9 @@ def known_texts(codes: U32s, n: int, known_codes: U32s, known: I64s, numbers: I6
 def append_texts(
     source_offsets: I64s, source: Bytes, n: int, offsets: I64s, data: Bytes, first: int, start: int, escape: bool
 ) -> int:
-    """Append n texts to a store, with a backslash before each quote and backslash when they go into JSON; return the end."""
+    """Append n texts to a store, with a backslash before each quote and backslash when they go into JSON; return the
+    end.
+    """
     position = start
     for i in range(n):
         offsets[first + i] = position

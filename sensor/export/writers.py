@@ -4,7 +4,8 @@
     writer.write(batch.transactions, streams, pool)
     writer.close()
 
-The one law: the file's bytes depend on the rows and nothing else. Files hold personal data and are created with mode 0600.
+The one law: the file's bytes depend on the rows and nothing else. Files hold personal data and are created with mode
+0600.
 """
 
 from __future__ import annotations
@@ -69,9 +70,8 @@ class JsonSink:
 class Writer:
     """Rows of one table into one sink. `rows` counts those written, `rows_late` those that came out of order."""
 
-    def __init__(self, table: Table, sink: Sink, *, escape: bool, ordered: bool) -> None:
-        self._table, self._sink, self._ordered = table, sink, ordered
-        self._held = HeldRows(table, escape=escape, ordered=ordered)
+    def __init__(self, sink: Sink, held: HeldRows) -> None:
+        self._sink, self._held = sink, held
         self.rows = 0
 
     @property
@@ -82,7 +82,7 @@ class Writer:
         """Take the rows of a batch; `streams` are their STREAM rows, two a flow, empty for transactions."""
         for released in self._held.add(rows, streams, pool):
             self._put(released)
-        if not self._ordered:
+        if not self._held.ordered:
             self._sink.flush()
 
     def close(self) -> None:
@@ -91,16 +91,14 @@ class Writer:
         self._sink.close()
 
     def _put(self, released: Released) -> None:
-        for start in range(0, len(released.order), SLICE_ROWS):
-            part = start, start + SLICE_ROWS
-            rows, streams = released.rows(*part), released.streams_of(*part)
-            self._sink.put(self._table.cells(rows, streams, released.numbers_of(*part)), released)
+        for cells in released.slices():
+            self._sink.put(cells, released)
         self.rows += len(released.order)
 
 
 def table_of(name: str) -> Table:
     """`transactions` or `flows`."""
-    return {"transactions": Transactions, "flows": Flows}[name]()
+    return Transactions() if name == "transactions" else Flows()
 
 
 def open_writer(path: str, name: str, *, ordered: bool) -> Writer:
@@ -112,5 +110,5 @@ def open_writer(path: str, name: str, *, ordered: bool) -> Writer:
     if format_of(path) == "parquet":
         from sensor.export.parquet import ParquetSink
 
-        return Writer(table, ParquetSink(path, table), escape=False, ordered=ordered)
-    return Writer(table, JsonSink(Output(path), table), escape=True, ordered=ordered)
+        return Writer(ParquetSink(path, table), HeldRows(table, escape=False, ordered=ordered))
+    return Writer(JsonSink(Output(path), table), HeldRows(table, escape=True, ordered=ordered))

@@ -1,9 +1,9 @@
 """Community ID v1, seed 0: in: addresses, ports and protocol as columns; out: 30 bytes of text a row.
 
-https://github.com/corelight/community-id-spec. The text is "1:" and the base64 of the SHA-1 (RFC 3174) of the smaller endpoint,
-the larger one, the protocol, and the ports where the protocol has them. For ICMP the ports are the type and its counterpart;
-a type without a counterpart is one-way, and its endpoints stay in the order in which they came.
-The one law: both directions of a flow give the same text, and so do all other tools that know Community ID.
+https://github.com/corelight/community-id-spec. The text is "1:" and the base64 of the SHA-1 (RFC 3174) of the smaller
+endpoint, the larger one, the protocol, and the ports where the protocol has them. For ICMP the ports are the type and
+its counterpart; a type without a counterpart is one-way, and its endpoints stay in the order in which they came. The
+one law: both directions of a flow give the same text, and so do all other tools that know Community ID.
 """
 
 import numpy as np
@@ -133,7 +133,9 @@ def community_ids(
     a_hi: U64s, a_lo: U64s, b_hi: U64s, b_lo: U64s, a_port: U16s, b_port: U16s, proto: Bytes,
     n: int, work: I64s, text: Bytes, start: int,
 ) -> int:  # fmt: skip
-    """Write the Community IDs of rows 0 to n at text[start:], TEXT_BYTES each; return the end. `work` is WORK_WORDS of scratch."""
+    """Write the Community IDs of rows 0 to n at text[start:], TEXT_BYTES each; return the end. `work` is WORK_WORDS
+    of scratch.
+    """
     for i in range(n):
         _message(work, a_hi[i], a_lo[i], b_hi[i], b_lo[i], np.int64(a_port[i]), np.int64(b_port[i]), np.int64(proto[i]))
         work[80], work[81], work[82], work[83], work[84] = _sha1(work)
