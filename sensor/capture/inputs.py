@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -70,18 +71,20 @@ class Inputs:
         reader = self._reader(each, table, Counters(Count), short=True)
         if reader is None:
             return None
-        try:
-            count = reader.advance()
-        finally:
-            reader.close()
-        if count == 0:
-            self._counters.values[Count.INPUTS] += 1
-            self._bytes_closed += reader.position
-            if reader.fault:
-                self.faults.append(reader.fault)
-            return None
-        sane = table.keys[:count][table.keys[:count] != KEY_FIRST]
-        return int(sane[0]) if len(sane) else KEY_FIRST
+        with closing(reader):
+            rows = 0
+            while count := reader.advance():
+                rows += count
+                sane = table.keys[:count][table.keys[:count] != KEY_FIRST]
+                if len(sane):
+                    return int(sane[0])
+            if rows:
+                return KEY_FIRST
+        self._counters.values[Count.INPUTS] += 1
+        self._bytes_closed += reader.position
+        if reader.fault:
+            self.faults.append(reader.fault)
+        return None
 
     def close(self, each: Input) -> None:
         """Put the fault of the input's reader on record, and close it."""

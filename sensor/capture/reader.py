@@ -78,7 +78,7 @@ class Reader:
         self._capture.source.close()
 
     def _read_on(self) -> None:
-        """Read behind what was read; what is still needed moves to the front when the rest is indexed or room is out."""
+        """Read behind what was read; what is needed of it moves to the front when the rest is done or room is out."""
         top = int(self._cursor[Cursor.STOP])
         if self._cursor[Cursor.POSITION] >= top or top == self._table.stop:
             top = self._make_room()
