@@ -1,7 +1,8 @@
 """What sensor and collector share: detections as a detector states them, alerts as they are sent.
 
-A Detection is a verdict about one entity at one moment of packet time. Policy folds repeats of the same (rule, entity) into one
-Alert, whose revisions are few. An alert's identity is derived from its content, so the same capture gives the same ids.
+A Detection is a verdict about one entity at one moment of packet time. Policy folds repeats of the same (rule, entity)
+into one Alert, whose revisions are few. An alert's identity is derived from its content, so the same capture gives the
+same ids.
 """
 
 from __future__ import annotations
@@ -81,14 +82,14 @@ class Http(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Detection(msgspec.Struct, frozen=True, kw_only=True):
-    """One verdict. `now` is packet time (ns) when it was reached, `first_ts`/`last_ts` the packets (ns) it speaks of."""
+    """One verdict. `now` is packet time (ns) when it was reached, `first_ts` and `last_ts` the packets it speaks of."""
 
     now: int
     rule: Rule
     entity: Entity
     numbers: Numbers
     count: int                        # attempts, requests or flows it counts so far, in this run
-    run: str                          # names what `count` counts: a repeat of the run replaces its count, another run adds to it
+    run: str                          # names what `count` counts: a repeat replaces the count, another run adds to it
     first_ts: int
     last_ts: int
     confidence: float = 1.0           # 0 to 1
@@ -105,9 +106,10 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True):
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """One revision of an alert, as it leaves on every output.
 
-    Times are seconds since 1970 as Zeek writes them, exact to the microsecond. All times but `detection_ts` are packet time.
-    The alert that its first revision raised is updated a few times and closed by its last; `alert_id` stays. `sequence` counts all
-    revisions of all alerts from 1 within an epoch, which is one run of one sensor: a missing number is a missed revision.
+    Times are seconds since 1970 as Zeek writes them, exact to the microsecond. All times but `detection_ts` are packet
+    time. The alert that its first revision raised is updated a few times and closed by its last; `alert_id` stays.
+    `sequence` counts all revisions of all alerts from 1 within an epoch, which is one run of one sensor: a missing
+    number is a missed revision.
     """
 
     schema_version: int
@@ -118,7 +120,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     revision: int                     # 1 for the raised one
     state: State
     kind: Kind
-    ts: float                         # of what this revision tells: the verdict, or the end of the quiet time for a closed one
+    ts: float                         # of the verdict, or of the end of the quiet time when it closes
     detection_ts: float               # wall clock of the sensor when it said so
     rule_id: str
     rule_version: int
@@ -142,16 +144,16 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     last_seen: float
     count: int                        # attempts, requests or flows, of all runs
     details: dict[str, Any]
-    degraded: dict[str, int]          # what the sensor lost since it started (evicted, shed, faults), by name; empty when nothing
+    degraded: dict[str, int]          # what was lost since the start (evicted, shed, faults), by name
 
 
 def seconds(ns: int) -> float:
     """Packet time (ns) as an alert shows it."""
-    return round(ns / 1000) / 1e6
+    return (ns + 500) // 1000 / 1_000_000
 
 
 def alert_id_of(sensor: str, rule_id: str, entity: Entity, first_ts: int) -> str:
-    """The same alert of the same capture has the same id: SHA-256 over a JSON array of what makes it, cut to 128 bits."""
+    """SHA-256, cut to 128 bits, over a JSON array of what makes the alert: the same capture gives the same ids."""
     content = msgspec.json.encode([sensor, rule_id, entity.kind, entity.value, first_ts])
     return hashlib.sha256(content).hexdigest()[:32]
 

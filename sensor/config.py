@@ -53,6 +53,8 @@ class ReassemblySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 class ProtocolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     show_secrets: bool = False
     """Leave tokens, keys, passwords and card numbers in uri and referrer."""
+    fingerprint_key_file: str = ""
+    """Key of the fingerprints that stand for credentials (16 bytes, mode 0600); made in the state folder when empty."""
 
 
 class PortScanSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,7 +62,7 @@ class PortScanSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """Look for port scans."""
     window_seconds: float = 300.0
     """Packet time in which the attempts are counted."""
-    ports_min: int = 15
+    ports_min: int = 10
     """Vertical: this many different ports of one host tried in vain, or half-open, by one client."""
     hosts_min: int = 10
     """Horizontal: this many different hosts tried on one port in vain, or half-open, by one client."""
@@ -98,6 +100,8 @@ class BulkTransferSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     """Robust deviations (1.4826 MAD of log1p) above that median."""
     peers_min: int = 8
     """Other clients the endpoint must have for their median to count."""
+    known_seconds: float = 30.0
+    """Packet time for which an endpoint must have been known for its clients to be judged; what they took before counts then."""
     alone_bytes_min: int = 2_097_152
     """On an endpoint with fewer clients: bytes below which nothing is bulk."""
     alone_records_min: int = 10_000

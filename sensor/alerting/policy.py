@@ -1,8 +1,9 @@
 """From repeated detections to alerts with few revisions: in: detections in order of packet time; out: revisions.
 
-An alert is raised by the first detection of a (rule, entity), updated when its severity rises, or when its count has doubled and
-some packet time has passed, and closed when nothing was added for a quiet time. The one law: what happens depends on the detections
-and on packet time alone, so a closing that falls between two detections is made between them, at its own time.
+An alert is raised by the first detection of a (rule, entity), updated when its severity rises, or when its count has
+doubled and some packet time has passed, and closed when nothing was added for a quiet time. The one law: what happens
+depends on the detections and on packet time alone, so a closing that falls between two detections is made between them,
+at its own time.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Case:
     first_ts: int
     last_ts: int
     confidence: float
-    opened_ts: int                                       # first_ts of the detection that raised it: part of the alert's id
+    opened_ts: int                                       # first_ts of the detection that raised it: part of its id
     runs: dict[str, int] = field(default_factory=dict)   # count by run, the least recent first
     past: int = 0                                        # count of runs that are no longer told apart
     revision: int = 0
@@ -77,7 +78,9 @@ def fold(case: Case, detection: Detection) -> None:
 
 
 class Policy:
-    """The open cases, the one quiet for longest first. `tell` gets a case whenever it is raised, updated or closed, and when (ns)."""
+    """The open cases, the one quiet for longest first. `tell` gets a case whenever it is raised, updated or closed, and
+    when (ns).
+    """
 
     def __init__(self, settings: AlertingSettings, tell: Tell) -> None:
         self.quiet_ns = round(settings.quiet_seconds * 1e9)

@@ -1,7 +1,8 @@
-"""Detections into alerts: in: detections and packet time; out: revisions of alerts, in the order of their sequence numbers.
+"""Detections into alerts: in: detections and packet time; out: revisions of alerts, in the order of their sequence
+numbers.
 
-The one law: the same capture gives the same revisions whatever the batches. Detections come in batch order, so those of the present
-packet time wait until it has passed, and the rest is taken in the order of (packet time, rule, entity).
+The one law: the same capture gives the same revisions whatever the batches. Detections come in batch order, so those of
+the present packet time wait until it has passed, and the rest is taken in the order of (packet time, rule, entity).
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ class AlertingStage:
     ) -> list[Alert]:
         """Alerts up to packet time `now` (ns), that of the batch's end.
 
-        `degraded` names what was lost so far (evicted, shed, faults since the start); alerts made from here on carry what is not 0.
+        `degraded` names what was lost so far (evicted, shed, faults since the start); alerts made from here on carry
+        what is not 0.
         """
         self._degraded = {name: count for name, count in (degraded or {}).items() if count}
         ready = [detection for detection in [*self._waiting, *detections] if detection.now < now]
@@ -79,10 +81,9 @@ class AlertingStage:
 
     def _take(self, detections: list[Detection]) -> None:
         for detection in sorted(detections, key=lambda one: (one.now, one.rule.id, one.entity)):
-            if detection.now < self._passed:
-                self.counters.values[Count.LATE] += 1
-                detection = msgspec.structs.replace(detection, now=self._passed)
-            self._policy.add(detection)
+            late = detection.now < self._passed
+            self.counters.values[Count.LATE] += late
+            self._policy.add(msgspec.structs.replace(detection, now=self._passed) if late else detection)
 
     def _given(self) -> list[Alert]:
         alerts, self._alerts = self._alerts, []

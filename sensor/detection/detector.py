@@ -1,7 +1,7 @@
 """What a detector is: in: one batch of transactions and of flows that ended; out: the detections in it.
 
-The one law: the same rows give the same detections however they are cut into batches, so a detector keeps what it needs, works in
-packet time, and takes from the batch alone whatever a later batch could change.
+The one law: the same rows give the same detections however they are cut into batches, so a detector keeps what it
+needs, works in packet time, and takes from the batch alone whatever a later batch could change.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ class Strings(Protocol):
 
 
 class Batch(NamedTuple):
-    """`transactions` TRANSACTION[n]; `flows` FLOW[m] that ended; `streams` STREAM[2 * m], rows 2*i and 2*i+1 of flow i; `now` its end, ns."""
+    """`transactions` TRANSACTION[n]; `flows` FLOW[m] that ended; `streams` STREAM[2 * m], rows 2*i and 2*i+1 of flow i;
+    `now` its end, ns.
+    """
 
     transactions: Table
     flows: Table
@@ -56,7 +58,7 @@ class Detector(Protocol):
 
 
 REPORT_SECONDS = 30
-"""Packet time after which a detector reports a case that goes on, however little it grew; less than any alert's quiet time."""
+"""Packet time after which a case that goes on is reported, however little it grew; less than an alert's quiet time."""
 
 
 def sweep(

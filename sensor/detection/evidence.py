@@ -28,7 +28,10 @@ def address(row: Any, side: str) -> str:
 def community_id(row: Any, source: str, target: str) -> str:
     """Community ID of a transaction ("client", "server") or a flow ("orig", "resp")."""
     return community_id_of(
-        *(int(row[f"{side}_{part}"]) for side in (source, target) for part in ("hi", "lo")),
+        int(row[f"{source}_hi"]),
+        int(row[f"{source}_lo"]),
+        int(row[f"{target}_hi"]),
+        int(row[f"{target}_lo"]),
         int(row[f"{source}_port"]),
         int(row[f"{target}_port"]),
         int(row["proto"]),

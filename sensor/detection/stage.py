@@ -1,6 +1,7 @@
 """Batches into detections: in: transactions, flows that ended, packet time; out: what the detectors say of them.
 
-The one law: detections leave in the order (packet time, rule), and none is older than the packet time at the end of the batch before.
+The one law: detections leave in the order (packet time, rule), and none is older than the packet time at the end of the
+batch before.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ class DetectionStage:
     def process(self, transactions: Table, flows: Table, streams: Table, now: int) -> list[Detection]:
         """Detections of one batch: TRANSACTION[n], FLOW[m], STREAM[2 * m] with rows 2*i and 2*i+1 of flow i.
 
-        `now` is packet time (ns) at the batch's end. `now` of the transactions and `end_now` of the flows never decrease, are not
-        after it, and not before that of the batch before.
+        `now` is packet time (ns) at the batch's end. `now` of the transactions and `end_now` of the flows never
+        decrease, are not after it, and not before that of the batch before.
         """
         batch = Batch(transactions, flows, streams, now)
         detections = [detection for detector in self.detectors for detection in detector.process(batch)]

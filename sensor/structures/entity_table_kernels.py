@@ -1,7 +1,8 @@
 """Rows for entities: in: a key of four words; out: its row, the least recently used one giving way when all are taken.
 
-`entities[row]` holds the key and the row's place in the order of use; `state` holds the scalars below; `seeds` two random words.
-The one law: which row gives way depends on the order of the keys alone, never on the random hash, so results repeat.
+`entities[row]` holds the key and the row's place in the order of use; `state` holds the scalars below; `seeds` two
+random words. The one law: which row gives way depends on the order of the keys alone, never on the random hash, so
+results repeat.
 """
 
 from enum import IntEnum

@@ -1,7 +1,8 @@
 """How a quantity spreads over a population: in: integers >= 0; out: counts by bin, and robust statistics of log1p.
 
-Bins are exact below 4, then four to each doubling (19 % wide), so a histogram is 188 int32 whatever the population, can be added to
-another, and forgets a member in constant time. The one law: everything is integers until a statistic is asked for.
+Bins are exact below 4, then four to each doubling (19 % wide), so a histogram is 188 int32 whatever the population, can
+be added to another, and forgets a member in constant time. The one law: everything is integers until a statistic is
+asked for.
 """
 
 import numpy as np

@@ -1,7 +1,8 @@
 """Exact sliding windows over packet time: in: times that never decrease, ns; out: counts, targets, sums.
 
-Each entity owns `size` consecutive items of flat int64 or uint64 arrays, from `base` on; fill the times with NEVER at first.
-The one law: constant work per observation, however much traffic there is. What "within" means: `now - time <= window`.
+Each entity owns `size` consecutive items of flat int64 or uint64 arrays, from `base` on; fill the times with NEVER at
+first. The one law: constant work per observation, however much traffic there is. What "within" means: `now - time <=
+window`.
 
     ring      the last `size` times: more than size - 1 in the window exactly when the oldest of them is within
     distinct  the last `size` different targets: at least `size` of them in the window exactly when all are within
@@ -41,7 +42,9 @@ def count_within(times, base, size, since):
 
 @part_kernel
 def distinct_touch(targets, times, base, size, target, now, since):
-    """Note a sight of `target`; returns its place, or `-1 - place` when it was not among the last `size` seen since `since`."""
+    """Note a sight of `target`; returns its place, or `-1 - place` when it was not among the last `size` seen since
+    `since`.
+    """
     oldest = base
     for i in range(base, base + size):
         if targets[i] == target and times[i] != NEVER:

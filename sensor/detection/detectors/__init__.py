@@ -1,4 +1,6 @@
-"""The detectors that ship: to add one, add its file, its slice of DetectionSettings of the same name, and its line here."""
+"""The detectors that ship: to add one, add its file, its slice of DetectionSettings of the same name, and its line
+here.
+"""
 
 from sensor.detection.detectors.bulk_transfer import BulkTransfer
 from sensor.detection.detectors.failed_logins import FailedLogins

@@ -1,9 +1,9 @@
 """Bulk transfers: in: transactions; out: detections of clients that take far more bytes or records than others do.
 
-A client is compared with the endpoint's other clients (median and MAD of log1p, per credential, so that an address with many users
-is not accused for them). Where there are too few of them, with what the server's other (client, endpoint) pairs take: only a walk of
-many large answers that began once the server was known counts then, with low confidence, and a single large download never does.
-The one law: no figure is absolute but the floors, unless the operator sets a limit.
+A client is compared with the endpoint's other clients (median and MAD of log1p, per credential, so that an address with
+many users is not accused for them). Where there are too few of them, with what the server's other (client, endpoint)
+pairs take: only a walk of many large answers that began once the server was known counts then, with low confidence, and
+a single large download never does. The one law: no figure is absolute but the floors, unless the operator sets a limit.
 """
 
 from __future__ import annotations
@@ -16,18 +16,15 @@ from sensor import limits
 from sensor.alert import Detection, Entity, Kind, Numbers, Rule, Severity
 from sensor.config import BulkTransferSettings
 from sensor.detection.detector import REPORT_SECONDS, Batch, Strings, nanoseconds, sweep
-from sensor.detection.detectors.bulk_transfer_kernel import (
+from sensor.detection.detectors.bulk_transfer_cells_kernel import (
     BYTES,
     CELL,
     CREDENTIALS,
-    HIT,
     LANES,
     POPULATION,
     STRETCHES,
-    Against,
-    Progress,
-    find_bulk,
 )
+from sensor.detection.detectors.bulk_transfer_kernel import HIT, Against, Progress, find_bulk
 from sensor.detection.evidence import address, community_id, http_of
 from sensor.structures.entity_table import EntityTable
 from sensor.structures.log_histogram import BINS
@@ -63,6 +60,7 @@ def _thresholds(settings: BulkTransferSettings) -> np.ndarray[Any, np.dtype[np.f
             settings.alone_ratio_min,
             settings.alone_responses_min,
             nanoseconds(settings.alone_known_seconds),
+            nanoseconds(settings.known_seconds),
             settings.bytes_min,
             settings.records_min,
             settings.alone_bytes_min,

@@ -1,9 +1,7 @@
 """Bulk transfers in transactions: in: transactions; out: rows of hits.
 
-A cell is one (client, endpoint): the bytes and records of its successful answers over a sliding window, and with how many
-credentials it asked. A population is the cells of one endpoint, or of one server: a histogram of what each of them took per
-credential when it last took something. A cell is compared with its endpoint's other clients where there are enough, else with
-what all cells of the server take, far more cautiously. The one law: nothing is judged against itself, and nothing below the floors.
+A cell, one (client, endpoint), is compared with its endpoint's other clients where there are enough, else with what all
+cells of the server take, far more cautiously. The one law: nothing is judged against itself, nor below the floors.
 """
 
 from enum import IntEnum
@@ -11,56 +9,29 @@ from enum import IntEnum
 import numpy as np
 
 from sensor._jit import F64s, I32s, I64s, U64s, inline_kernel, kernel, part_kernel
+from sensor.detection.detectors.bulk_transfer_cells_kernel import (
+    BYTES,
+    CELL,
+    FIRST_TS,
+    LANES,
+    POPULATION,
+    RECORDS,
+    RESPONSES,
+    STRETCHES,
+    add_answer,
+    clear_cell,
+    join,
+    leave,
+    population_row,
+)
 from sensor.schema import TRANSACTION
 from sensor.structures.entity_table_kernels import ENTITY, touch
 from sensor.structures.hashing import mix
-from sensor.structures.log_histogram import BINS, LOGS, MIDDLES, bin_of, quantile_bin, spread
+from sensor.structures.log_histogram import BINS, LOGS, MIDDLES, quantile_bin, spread
 from sensor.structures.string_pool_kernels import ENTRY
-from sensor.structures.windows import buckets_advance, clear_times, count_within, distinct_touch
 
-STRETCHES = 10
-"""Steps in which the window slides."""
-CREDENTIALS = 16
-"""Different credentials counted per cell: an address with more users is judged as if it had these."""
 SCALE_MIN = 0.5
 """Least deviation of log1p that peers are taken to have: they differ by two thirds anyway."""
-LANES = 4
-BYTES, RECORDS, RESPONSES, FIRST_TS = range(LANES)
-
-CELL = np.dtype(
-    [
-        ("endpoint", "i4"),             # row of the population
-        ("endpoint_generation", "i4"),
-        ("server", "i4"),
-        ("server_generation", "i4"),
-        ("bytes_bin", "i4"),            # where its populations count it, -1 when they do not
-        ("records_bin", "i4"),
-        ("credentials", "i4"),
-        ("metric", "i4"),               # what the present run is about
-        ("stretch", "i8"),              # number of the present stretch
-        ("began", "i8"),                # packet time of the first answer
-        ("bytes", "i8"),                # in the window
-        ("records", "i8"),
-        ("responses", "i8"),
-        ("user", "u8"),                 # the latest credential
-        ("run_now", "i8"),              # packet time at which the run began, 0 while there is none
-        ("run_first_ts", "i8"),
-        ("run_responses", "i8"),
-        ("reported_now", "i8"),
-        ("reported_taken", "i8"),
-    ],
-    align=True,
-)
-
-POPULATION = np.dtype(
-    [
-        ("generation", "i4"),           # another each time the row gets a new owner
-        ("bytes_members", "i4"),
-        ("records_members", "i4"),
-        ("began", "i8"),
-    ],
-    align=True,
-)
 
 HIT = np.dtype(
     [
@@ -99,9 +70,10 @@ class Threshold(IntEnum):
     ALONE_RATIO = 5
     ALONE_RESPONSES = 6
     ALONE_KNOWN_NS = 7
-    LEAST = 8        # and 9
-    ALONE_LEAST = 10 # and 11
-    LIMIT = 12       # and 13
+    KNOWN_NS = 8
+    LEAST = 9         # and 10
+    ALONE_LEAST = 11  # and 12
+    LIMIT = 13        # and 14
 
 
 class Progress(IntEnum):
@@ -113,130 +85,6 @@ class Progress(IntEnum):
 @inline_kernel
 def _members(population, metric):
     return np.int64(population["bytes_members"] if metric == BYTES else population["records_members"])
-
-
-@inline_kernel
-def _count(populations, histograms, row, metric, place, step):
-    """Add `step` members to one bin of a population."""
-    histograms[(2 * row + metric) * BINS + place] += step
-    if metric == BYTES:
-        populations[row]["bytes_members"] += step
-    else:
-        populations[row]["records_members"] += step
-
-
-@part_kernel
-def leave(populations, histograms, cell):
-    """Take a cell out of the populations that count it and still belong to the same owner."""
-    for metric in range(2):
-        place = np.int64(cell["bytes_bin"] if metric == BYTES else cell["records_bin"])
-        if place >= 0:
-            if populations[np.int64(cell["endpoint"])]["generation"] == cell["endpoint_generation"]:
-                _count(populations, histograms, np.int64(cell["endpoint"]), metric, place, -1)
-            if populations[np.int64(cell["server"])]["generation"] == cell["server_generation"]:
-                _count(populations, histograms, np.int64(cell["server"]), metric, place, -1)
-    cell["bytes_bin"] = -1
-    cell["records_bin"] = -1
-
-
-@part_kernel
-def join(populations, histograms, cell, endpoint, server):
-    """Count a cell where its present sums belong, in both populations, moving it there when it was counted elsewhere."""
-    credentials = max(np.int64(cell["credentials"]), 1)
-    bytes_bin = bin_of(np.int64(cell["bytes"]) // credentials)
-    records_bin = bin_of(np.int64(cell["records"]) // credentials) if cell["records"] > 0 else -1
-    same = (
-        cell["endpoint"] == endpoint
-        and cell["server"] == server
-        and cell["endpoint_generation"] == populations[endpoint]["generation"]
-        and cell["server_generation"] == populations[server]["generation"]
-    )
-    if same and bytes_bin == cell["bytes_bin"] and records_bin == cell["records_bin"]:
-        return
-    leave(populations, histograms, cell)
-    cell["endpoint"] = endpoint
-    cell["server"] = server
-    cell["endpoint_generation"] = populations[endpoint]["generation"]
-    cell["server_generation"] = populations[server]["generation"]
-    cell["bytes_bin"] = bytes_bin
-    cell["records_bin"] = records_bin
-    _count(populations, histograms, endpoint, BYTES, bytes_bin, 1)
-    _count(populations, histograms, server, BYTES, bytes_bin, 1)
-    if records_bin >= 0:
-        _count(populations, histograms, endpoint, RECORDS, records_bin, 1)
-        _count(populations, histograms, server, RECORDS, records_bin, 1)
-
-
-@part_kernel
-def population_row(entities, slots, use, seeds, populations, histograms, key0, key1, key2, key3, now):
-    """The population's row, emptied when it is a new owner's."""
-    row = touch(entities, slots, use, seeds, key0, key1, key2, key3)
-    if row >= 0:
-        return row
-    row = -1 - row
-    population = populations[row]
-    population["generation"] += 1
-    population["bytes_members"] = 0
-    population["records_members"] = 0
-    population["began"] = now
-    for i in range(2 * row * BINS, 2 * (row + 1) * BINS):
-        histograms[i] = 0
-    return row
-
-
-@inline_kernel
-def clear_cell(cell, sums, user_times, row, now, stretch):
-    for i in range(row * LANES * STRETCHES, (row + 1) * LANES * STRETCHES):
-        sums[i] = 0
-    clear_times(user_times, row * CREDENTIALS, CREDENTIALS)
-    cell["credentials"] = 0
-    cell["stretch"] = stretch
-    cell["began"] = now
-    cell["bytes"] = 0
-    cell["records"] = 0
-    cell["responses"] = 0
-    cell["user"] = np.uint64(0)
-    cell["run_now"] = 0
-
-
-@inline_kernel
-def _slide(cell, sums, row, stretch):
-    """Let the cell's window end at `stretch`."""
-    base = row * LANES * STRETCHES
-    last = np.int64(cell["stretch"])
-    cell["bytes"] -= buckets_advance(sums, base + BYTES * STRETCHES, STRETCHES, last, stretch)
-    cell["records"] -= buckets_advance(sums, base + RECORDS * STRETCHES, STRETCHES, last, stretch)
-    cell["responses"] -= buckets_advance(sums, base + RESPONSES * STRETCHES, STRETCHES, last, stretch)
-    buckets_advance(sums, base + FIRST_TS * STRETCHES, STRETCHES, last, stretch)
-    cell["stretch"] = stretch
-
-
-@part_kernel
-def add_answer(cell, sums, users, user_times, row, transaction, stretch_ns):
-    """Add one answer to its cell's window."""
-    now = np.int64(transaction["now"])
-    stretch = now // stretch_ns
-    user = transaction["user"]
-    known = user == cell["user"] and stretch == cell["stretch"]
-    if stretch != cell["stretch"]:
-        _slide(cell, sums, row, stretch)
-    if not known:
-        cell["user"] = user
-        since = now - STRETCHES * stretch_ns
-        if user != 0:
-            distinct_touch(users, user_times, row * CREDENTIALS, CREDENTIALS, user, now, since)
-        cell["credentials"] = count_within(user_times, row * CREDENTIALS, CREDENTIALS, since)
-    place = row * LANES * STRETCHES + stretch % STRETCHES
-    taken = np.int64(transaction["response_body_len"])
-    records = max(np.int64(transaction["records"]), 0)
-    if sums[place + RESPONSES * STRETCHES] == 0:
-        sums[place + FIRST_TS * STRETCHES] = transaction["ts"]
-    sums[place + BYTES * STRETCHES] += taken
-    sums[place + RECORDS * STRETCHES] += records
-    sums[place + RESPONSES * STRETCHES] += 1
-    cell["bytes"] += taken
-    cell["records"] += records
-    cell["responses"] += 1
 
 
 @inline_kernel
@@ -263,7 +111,7 @@ def _against_server(histograms, base, members, thresholds, credentials, hit):
 
 
 @part_kernel
-def judge(cell, metric, populations, histograms, thresholds, hit):
+def judge(cell, metric, now, populations, histograms, thresholds, hit):
     """Whether a cell takes too much, and against what; fills the hit's figures."""
     taken = np.int64(cell["bytes"] if metric == BYTES else cell["records"])
     hit["taken"] = taken
@@ -283,7 +131,10 @@ def judge(cell, metric, populations, histograms, thresholds, hit):
     against = Against.PEERS
     row = np.int64(cell["endpoint"])
     members = _members(populations[row], metric) - 1
-    if members < thresholds[Threshold.PEERS]:
+    if members >= thresholds[Threshold.PEERS]:
+        if now - np.int64(populations[row]["began"]) < thresholds[Threshold.KNOWN_NS]:
+            return Against.NOTHING
+    else:
         against = Against.SERVER
         least = thresholds[Threshold.ALONE_LEAST + metric]
         row = np.int64(cell["server"])
@@ -325,7 +176,7 @@ def follow_run(cell, sums, row, hit, transaction, report_ns):
     else:
         cell["run_responses"] += 1
     reported = np.int64(cell["reported_taken"])
-    if hit["taken"] - reported <= reported >> 3 and now - np.int64(cell["reported_now"]) < report_ns:
+    if hit["taken"] - reported <= reported >> 6 and now - np.int64(cell["reported_now"]) < report_ns:
         return False
     cell["reported_now"] = now
     cell["reported_taken"] = hit["taken"]
@@ -346,8 +197,8 @@ def find_bulk(
 ) -> int:  # fmt: skip
     """Look at transactions from row `start` on; returns the row to go on with.
 
-    `strings` are the string pool's entries; each population has 2 * BINS items of `histograms`, each cell LANES * STRETCHES
-    of `sums` and CREDENTIALS of `users` and `user_times`.
+    `strings` are the string pool's entries; each population has 2 * BINS items of `histograms`, each cell LANES *
+    STRETCHES of `sums` and CREDENTIALS of `users` and `user_times`.
     """
     progress[Progress.HITS] = 0
     stretch_ns = np.int64(thresholds[Threshold.STRETCH_NS])
@@ -386,10 +237,10 @@ def find_bulk(
         join(populations, histograms, cell, endpoint, server)
         hit = hits[progress[Progress.HITS]]
         metric = BYTES
-        against = judge(cell, BYTES, populations, histograms, thresholds, hit)
+        against = judge(cell, BYTES, now, populations, histograms, thresholds, hit)
         if against == Against.NOTHING:
             metric = RECORDS
-            against = judge(cell, RECORDS, populations, histograms, thresholds, hit)
+            against = judge(cell, RECORDS, now, populations, histograms, thresholds, hit)
         if against == Against.NOTHING:
             cell["run_now"] = 0
             continue

@@ -1,8 +1,8 @@
 """Failed logins: in: transactions; out: detections of password guessing, by client address and by account.
 
-"More than N failures in W" is exact. A login that goes well for whoever was guessing makes the case critical: the account is to be
-taken as compromised. What stays quiet: a few wrong passwords, tokens that run out, many users behind one address who each mistype.
-The one law: only transactions that the protocol marked as logins count.
+"More than N failures in W" is exact. A login that goes well for whoever was guessing makes the case critical: the
+account is to be taken as compromised. What stays quiet: a few wrong passwords, tokens that run out, many users behind
+one address who each mistype. The one law: only transactions that the protocol marked as logins count.
 """
 
 from __future__ import annotations
@@ -110,10 +110,11 @@ class FailedLogins:
 
     def _detection(self, kind: _Guesses, hit: Any, transaction: Any) -> Detection:
         client = address(transaction, "client")
-        entity = Entity("client", client) if kind.by == By.CLIENT else Entity("account", f"{transaction['account']:016x}")
+        account = f"{transaction['account']:016x}"
+        entity = Entity("client", client) if kind.by == By.CLIENT else Entity("account", account)
         details: dict[str, Any] = {"succeeded": bool(hit["succeeded"])}
         if transaction["account"]:
-            details["account"] = f"{transaction['account']:016x}"
+            details["account"] = account
         return Detection(
             now=int(transaction["now"]),
             rule=kind.rule,

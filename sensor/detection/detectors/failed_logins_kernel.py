@@ -1,9 +1,9 @@
 """Failed logins in transactions: in: transactions; out: rows of hits, for clients and for accounts.
 
-A failed login is a transaction with TransactionFlag.LOGIN answered 401, or 400, 403, 422 or 423 where the login is not Basic: with
-Basic credentials every endpoint carries the flag, and those codes then speak of the request. Other 401s (a token that ran out)
-carry no flag and do not count. The one law: an entity is over "more than N in W" exactly when the (N+1)th most recent failure
-lies within W.
+A failed login is a transaction with TransactionFlag.LOGIN answered 401, or 400, 403, 422 or 423 where the login is not
+Basic: with Basic credentials every endpoint carries the flag, and those codes then speak of the request. Other 401s (a
+token that ran out) carry no flag and do not count. The one law: an entity is over "more than N in W" exactly when the
+(N+1)th most recent failure lies within W.
 """
 
 from enum import IntEnum
@@ -57,7 +57,7 @@ class Progress(IntEnum):
 @inline_kernel
 def is_failure(status, basic):
     """Whether this answer to a login says that it failed."""
-    return status == 401 or (not basic and (status == 400 or status == 403 or status == 422 or status == 423))
+    return status == 401 or (not basic and status in (400, 403, 422, 423))
 
 
 @inline_kernel
@@ -95,7 +95,9 @@ def note_failure(guessed, row, times, starts, size, transaction, window_ns, repo
 
 @inline_kernel
 def is_success_of(entity, transaction, window_ns):
-    """Whether a login that went well ends a run of guesses: by whoever failed last, within the window, the first of the run."""
+    """Whether a login that went well ends a run of guesses: by whoever failed last, within the window, the first of the
+    run.
+    """
     return (
         entity["run_now"] != 0
         and entity["succeeded"] == 0
@@ -127,8 +129,8 @@ def find_guessing(
 ) -> int:  # fmt: skip
     """Look at transactions from row `start` on; returns the row to go on with.
 
-    `by` says whose failures are counted; `times` and `starts` hold `size` items, one more than are allowed, for each entity;
-    `basic_code` is the auth_scheme code of Basic, -1 when the batch has none.
+    `by` says whose failures are counted; `times` and `starts` hold `size` items, one more than are allowed, for each
+    entity; `basic_code` is the auth_scheme code of Basic, -1 when the batch has none.
     """
     progress[Progress.HITS] = 0
     for row in range(start, len(transactions)):

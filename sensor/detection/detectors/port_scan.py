@@ -1,8 +1,9 @@
-"""Port scans: in: flows that ended; out: detections of clients that try many ports of a host, or many hosts on a port, in vain.
+"""Port scans: in: flows that ended; out: detections of clients that try many ports of a host, or many hosts on a port,
+in vain.
 
-A dead server that is tried over and over is one target and stays quiet, as do clients whose connections carry data. What also
-looks like this: a balancer that checks many hosts on one port without sending anything. UDP is not judged yet: unanswered is normal
-there. The one law: both thresholds are exact, see windows.py.
+A dead server that is tried over and over is one target and stays quiet, as do clients whose connections carry data.
+What also looks like this: a balancer that checks many hosts on one port without sending anything. UDP is not judged
+yet: unanswered is normal there. The one law: both thresholds are exact, see windows.py.
 """
 
 from __future__ import annotations

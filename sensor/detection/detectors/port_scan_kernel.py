@@ -1,8 +1,9 @@
 """Port scans in ended flows: in: flows with their streams; out: rows of hits.
 
-An attempt is a TCP flow without a byte of payload either way that was refused, unanswered, or reset by its originator once it was
-answered (half-open). Vertical counts the ports of one host that a client tried, horizontal the hosts on which it tried one port.
-The one law: a pair is over the threshold exactly when its last `size` different targets were all tried within the window.
+An attempt is a TCP flow without a byte of payload either way that was refused, unanswered, or reset by its originator
+once it was answered (half-open). Vertical counts the ports of one host that a client tried, horizontal the hosts on
+which it tried one port. The one law: a pair is over the threshold exactly when its last `size` different targets were
+all tried within the window.
 """
 
 from enum import IntEnum
@@ -69,14 +70,9 @@ def is_attempt(flow, originator, responder):
     if flow["proto"] != Proto.TCP or flow["flags"] & FlowFlag.MIDSTREAM:
         return False
     state = flow["conn_state"]
-    failed = (
-        state == ConnState.S0
-        or state == ConnState.REJ
-        or state == ConnState.RSTOS0
-        or state == ConnState.SH
-        or state == ConnState.RSTRH
-        or state == ConnState.RSTO
-    )
+    failed = state in (
+        ConnState.S0, ConnState.REJ, ConnState.RSTOS0, ConnState.SH, ConnState.RSTRH, ConnState.RSTO
+    )  # fmt: skip
     return failed and originator["payload_bytes"] == 0 and responder["payload_bytes"] == 0
 
 
