@@ -1,4 +1,4 @@
-"""The alert's contract: the published schema is current, alerts fit it and survive their own encoding, ids come from content."""
+"""The alert's contract: the published schema is current, alerts fit it and survive encoding, ids come from content."""
 
 from pathlib import Path
 

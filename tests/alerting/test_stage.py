@@ -1,5 +1,7 @@
 """Alerting: repeats fold, revisions are few, closings fall at their packet time, and batches do not matter."""
 
+from itertools import pairwise
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -13,8 +15,8 @@ from tests.alerting.detections import SECOND, detection
 SETTINGS = AlertingSettings(sensor="tap-1", quiet_seconds=300.0, update_seconds=10.0)
 
 
-def run(detections: list[Detection], end_seconds: float = 100_000, settings: AlertingSettings = SETTINGS) -> list[Alert]:
-    stage = AlertingStage(settings)
+def run(detections: list[Detection], end_seconds: int = 100_000) -> list[Alert]:
+    stage = AlertingStage(SETTINGS)
     return stage.process(detections, end_seconds * SECOND) + stage.finish(end_seconds * SECOND)
 
 
@@ -40,7 +42,8 @@ def test_thousands_of_repeats_are_few_revisions():
 
 
 def test_an_update_waits_for_twice_the_count_and_for_its_time():
-    alerts = run([detection(100, count=5), detection(101, count=50), detection(110, count=51), detection(120, count=60)])
+    counts = {100: 5, 101: 50, 110: 51, 120: 60}
+    alerts = run([detection(at, count=count) for at, count in counts.items()])
     assert story(alerts) == [("raised", 100.0, 5), ("updated", 110.0, 51), ("closed", 420.0, 60)]
 
 
@@ -66,8 +69,8 @@ def test_other_rules_and_entities_are_other_alerts():
 
 
 def test_runs_add_up_and_their_repeats_do_not():
-    repeats = [detection(100 + i, count=count, run=run) for i, (run, count) in enumerate([("a", 5), ("b", 7), ("a", 9)])]
-    assert run(repeats)[-1].count == 16
+    repeats = [("a", 5), ("b", 7), ("a", 9)]
+    assert run([detection(100, count=count, run=name) for name, count in repeats])[-1].count == 16
     many = [detection(100 + i, count=2, run=str(i)) for i in range(200)]
     assert run(many)[-1].count == 400
 
@@ -76,7 +79,7 @@ def test_the_figures_are_those_of_the_worst_moment():
     def taken(observed):
         return Numbers(observed=observed, threshold=10.0, unit="bytes", window_seconds=60.0)
 
-    alerts = run([detection(100, numbers=taken(20)), detection(120, numbers=taken(90)), detection(130, numbers=taken(30))])
+    alerts = run([detection(100 + i, numbers=taken(observed)) for i, observed in enumerate([20, 90, 30])])
     assert alerts[-1].numbers.observed == 90
 
 
@@ -92,7 +95,8 @@ def test_sequence_numbers_count_every_revision_from_one():
 
 def test_a_flood_of_entities_closes_the_quietest_early_and_counts_it():
     stage = AlertingStage(AlertingSettings(sensor="tap-1", open_max=10))
-    alerts = stage.process([detection(100 + i / 10, who=f"10.0.{i // 200}.{i % 200}") for i in range(500)], 160 * SECOND)
+    flood = [detection(100 + i / 10, who=f"10.0.{i // 200}.{i % 200}") for i in range(500)]
+    alerts = stage.process(flood, 160 * SECOND)
     assert sum(alert.state == State.RAISED for alert in alerts) == 500
     assert stage.counters.as_dict()["evicted"] == 490
     assert len(stage.finish(200 * SECOND)) == 10
@@ -161,7 +165,7 @@ def test_the_same_detections_give_the_same_alerts_whatever_the_batches(made, cut
     expected = whole.process(by_detector(detections), end) + whole.finish(end)
     cut = AlertingStage(policy)
     found, bounds = [], sorted({0, len(detections), *(c for c in cuts if c < len(detections))})
-    for start, stop in zip(bounds, bounds[1:], strict=False):
+    for start, stop in pairwise(bounds):
         part = detections[start:stop]
         found += cut.process(by_detector(part), part[-1].now)
     found += cut.process([], end) + cut.finish(end)
