@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -185,6 +189,39 @@ def test_a_peer_that_sends_more_than_a_subscription_is_cut_off():
             publisher.wait_for_subscribers(2, 0.3)
         publisher.publish(an_alert())
         assert len(sub.recv_multipart()) == 2
+
+
+@pytest.mark.parametrize("junk", [b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 64, b"\xff" + bytes(8) + b"\x7f" * 99])
+def test_a_peer_that_speaks_no_zeromq_disturbs_nobody(junk):
+    with Publisher(ANY_PORT) as publisher, plain_subscriber(publisher.address, "alert.") as sub:
+        host, port = publisher.address.removeprefix("tcp://").split(":")
+        with socket.create_connection((host, int(port)), timeout=LIMIT_SECONDS) as peer:
+            peer.sendall(junk)
+            publisher.wait_for_subscribers(1, LIMIT_SECONDS)
+            publisher.publish(an_alert())
+            assert len(sub.recv_multipart()) == 2
+
+
+def test_a_process_that_publishes_and_ends_has_sent_all(tmp_path):
+    """As `tapir read --publish --wait-subscribers 1` does; the subscriber begins to read when the process is closing."""
+    total = 2_000
+    program = f"""
+from sensor.bus.publisher import Publisher
+from tests.bus.alerts import an_alert
+with Publisher("ipc://{tmp_path}/alerts", wait_subscribers=1) as publisher:
+    for sequence in range(1, {total} + 1):
+        publisher.publish(an_alert(sequence, title="x" * 10_000))
+    print("closing", flush=True)
+"""
+    root = Path(__file__).parents[2]
+    with (
+        plain_subscriber(f"ipc://{tmp_path}/alerts", "alert.") as sub,
+        subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, cwd=root) as process,
+    ):
+        assert process.stdout.readline() == b"closing\n"
+        numbers = [msgspec.json.decode(sub.recv_multipart()[1])["sequence"] for _ in range(total)]
+        assert process.wait(LIMIT_SECONDS) == 0
+    assert numbers == list(range(1, total + 1))
 
 
 def test_a_port_in_use_is_one_line():

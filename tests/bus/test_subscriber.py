@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import random
+import select
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 
 import msgspec
 import pytest
@@ -20,6 +23,7 @@ from sensor.bus.subscriber import Subscriber
 from sensor.errors import BusError
 from sensor.limits import ALERT_BYTES_MAX
 from tests.bus.alerts import an_alert
+from tests.bus.test_addresses import has_ipv6
 
 ANY_PORT = "tcp://127.0.0.1:*"
 LIMIT_SECONDS = 20.0
@@ -27,8 +31,11 @@ TOPIC = b"alert.high.authentication.brute-force-login"
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
+    """Below those that the system gives to clients: a client that tries one of its own kind can connect to itself."""
+    for port in random.sample(range(20_000, 30_000), 100):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("none of 100 ports is free")
 
 
 def body(**changes) -> bytes:
@@ -109,9 +116,12 @@ def test_several_sensors_at_once():
         assert alerts.missed == 0
 
 
-def test_over_ipc_and_ipv6(tmp_path):
-    address = f"ipc://{tmp_path}/alerts"
-    with Publisher(address) as publisher, Subscriber(address, timeout=LIMIT_SECONDS) as alerts:
+@pytest.mark.parametrize("kind", ["ipc path", "ipc abstract", "ipv6"])
+def test_other_kinds_of_addresses(kind, tmp_path):
+    if kind == "ipv6" and not has_ipv6():
+        pytest.skip("this host has no IPv6")
+    address = {"ipc path": f"ipc://{tmp_path}/alerts", "ipc abstract": f"ipc://@{tmp_path}", "ipv6": "tcp://[::1]:*"}[kind]
+    with Publisher(address) as publisher, Subscriber(publisher.address, timeout=LIMIT_SECONDS) as alerts:
         publisher.wait_for_subscribers(1, LIMIT_SECONDS)
         publisher.publish(an_alert())
         assert next(alerts) == an_alert()
@@ -213,6 +223,23 @@ def test_a_message_over_the_limit_costs_its_sender_the_connection(raw):
     raw.send(TOPIC, body())
     assert next(raw.subscriber) == an_alert()
     assert raw.subscriber.broken == 1
+
+
+def test_a_peer_that_speaks_no_zeromq_is_tried_again_until_a_sensor_is_there():
+    """Each attempt is answered as a web server would; then a sensor takes the port."""
+    with socket.create_server(("127.0.0.1", free_port())) as web:
+        port = web.getsockname()[1]
+        alerts = Subscriber(f"tcp://127.0.0.1:{port}", timeout=LIMIT_SECONDS)
+        for _ in range(2):
+            while not select.select([web], [], [], 0)[0]:
+                assert alerts.receive(0.05) is None
+            with web.accept()[0] as connection:
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n" * 10)
+    with alerts:
+        sensor = Runs(f"tcp://127.0.0.1:{port}", epochs=(1,))
+        sensor.start()
+        assert next(alerts).sequence == 1
+        sensor.join()
 
 
 @pytest.mark.parametrize(
