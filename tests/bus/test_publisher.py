@@ -203,10 +203,7 @@ def test_a_peer_that_speaks_no_zeromq_disturbs_nobody(junk):
 
 
 def test_a_process_that_publishes_and_ends_has_sent_all(tmp_path):
-JUNK = [b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 64, b"\xff" + bytes(8) + b"\x7f" * 4096]
-
-
-@pytest.mark.parametrize("junk", JUNK, ids=["a web client", "ones", "an endless greeting"])
+    """As `tapir read --publish --wait-subscribers 1` does; the subscriber begins to read when the process closes."""
     total = 2_000
     program = f"""
 from sensor.bus.publisher import Publisher
