@@ -28,8 +28,10 @@ INPUT_ROWS = 4_096
 """Frames indexed at a time of one of several inputs."""
 SHORT_READ_BYTES = 16_384
 """Read of each of several files to learn when it begins, until its first frame is there."""
-COMPRESSED_READ_BYTES = 262_144
+COMPRESSED_READ_BYTES = 65_536
 """Compressed bytes read at a time."""
+DECODED_STEP_BYTES = 32_768
+"""Plain bytes decompressed in one call: what is lost before the place where a compressed stream is damaged."""
 DECODER_WINDOW_BYTES = 128 << 20
 """Memory a decompressor may take: xz -9 needs 65 MB; zstd --long=31 would need 2 GB and is refused."""
 CONNECT_TIMEOUT_SECONDS = 10
@@ -64,8 +66,8 @@ STRINGS_MAX = 131_072
 """Distinct strings alive in the pool (hosts, agents, URIs of the current batches)."""
 STRING_BYTES_MAX = 32 << 20
 """Bytes of all pooled strings together."""
-TRANSACTIONS_OPEN_MAX = 65_536
-"""Requests and responses in flight over all connections."""
+TRANSACTIONS_OPEN_MAX = 131_072
+"""Requests and responses in flight over all connections: one on each of FLOWS_MAX."""
 
 # --- detection and alerting ----------------------------------------------------------------------------------------
 SCAN_PAIRS_MAX = 16_384

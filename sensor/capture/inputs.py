@@ -157,6 +157,10 @@ class _ShortReads:
     def position(self) -> int:
         return self._inner.position
 
+    @property
+    def ready(self) -> bool:
+        return self._inner.ready
+
     def readinto(self, view: memoryview) -> int:
         return self._inner.readinto(view[:SHORT_READ_BYTES])
 

@@ -13,7 +13,7 @@ import pytest
 from backports import zstd
 
 from sensor.capture.sources import compressed
-from sensor.limits import READ_BUFFER_BYTES
+from sensor.limits import DECODED_STEP_BYTES, READ_BUFFER_BYTES
 from tests.capture.build import Reading, frame, pcap, pcapng, write
 
 FRAMES = [frame(i / 1000, i.to_bytes(4, "big") * 100) for i in range(2000)]
@@ -80,6 +80,16 @@ def test_damaged_stream_is_one_fault(tmp_path, codec):
     assert codec in fault.problem or "offset in the decompressed bytes" in fault.problem
 
 
+@pytest.mark.parametrize("codec", ["gzip", "xz"])
+def test_checksum_of_the_whole_is_checked(tmp_path, codec, gzip_library):
+    packed = bytearray(CODECS[codec](pcap(FRAMES)))
+    packed[-8 if codec == "gzip" else -24] ^= 1
+    reading = Reading(write(tmp_path / "x", bytes(packed)))
+    assert reading.frames == FRAMES[: len(reading.frames)]
+    assert len(FRAMES) - len(reading.frames) <= DECODED_STEP_BYTES // 400
+    assert f"the {codec} stream is damaged" in reading.faults[0].problem
+
+
 def test_record_fault_says_that_its_offset_is_of_the_decompressed_bytes(tmp_path):
     [fault] = Reading(write(tmp_path / "x", gzip.compress(pcap(FRAMES)[:-1]))).faults
     assert fault.offset == len(pcap(FRAMES[:-1]))
@@ -92,7 +102,7 @@ def test_output_is_bounded_whatever_the_ratio(codec):
     bomb = CODECS[codec](bytes(64 << 20))
 
     class Bomb:
-        name, position = "bomb", 0
+        name, position, ready = "bomb", 0, True
 
         def readinto(self, view):
             size = min(len(view), len(bomb) - self.position)

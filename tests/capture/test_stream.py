@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 import subprocess
 import sys
 import threading
+import zlib
+from contextlib import closing
 
 import pytest
 
+from sensor.capture.sources.stream import connect
 from sensor.capture.stage import CaptureStage
 from sensor.config import CaptureSettings
+from sensor.errors import InputError
 from tests.capture.build import Reading, frame, pcap, write
 
 FRAMES = [frame(i, i.to_bytes(4, "big") * 50) for i in range(300)]
 PROGRAM = """
 from sensor.capture.stage import CaptureStage
 from sensor.config import CaptureSettings
+from sensor.errors import InputError
 stage = CaptureStage(CaptureSettings(), ["-"])
 for block in stage.blocks():
     print(len(block.frames), flush=True)
@@ -73,6 +79,21 @@ def test_many_small_writes_become_one_block(tmp_path):
     assert stage.faults == []
 
 
+def test_compressed_packets_of_a_live_pipe_are_seen_as_they_come(tmp_path):
+    """What the writer flushed is decoded without waiting for the next compressed byte."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    keeper = os.open(fifo, os.O_RDWR)
+    packer = zlib.compressobj(wbits=31)
+    blocks = CaptureStage(CaptureSettings(), [str(fifo)]).blocks()
+    for packets in (FRAMES[:10], FRAMES[10:30], FRAMES[30:35]):
+        content = pcap(packets)[0 if packets[0] is FRAMES[0] else 24 :]
+        os.write(keeper, packer.compress(content) + packer.flush(zlib.Z_SYNC_FLUSH))
+        assert len(next(blocks).frames) == len(packets)
+    blocks.close()
+    os.close(keeper)
+
+
 def test_record_cut_into_single_bytes(tmp_path):
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
@@ -107,29 +128,28 @@ def test_tcp_server_that_stops_in_the_middle():
     assert [(fault.source, fault.offset) for fault in reading.faults] == [(address, len(pcap(FRAMES[:-1])))]
 
 
-def test_tcp_reset_is_a_fault():
-    listener = socket.create_server(("127.0.0.1", 0))
-    address = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
-    stage = CaptureStage(CaptureSettings(), [address])
-    blocks = stage.blocks()
+def test_tcp_reset_is_a_fault_behind_what_was_read():
+    content = pcap(FRAMES)
+    received = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
 
-    def answer():
-        peer = listener.accept()[0]
-        peer.sendall(pcap(FRAMES))
-        peer.recv(1)  # returns when the reader has its first block
-        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        peer.close()
+        def answer():
+            peer = listener.accept()[0]
+            peer.sendall(content)
+            received.wait(60)
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            peer.close()
 
-    thread = threading.Thread(target=answer)
-    thread.start()
-    with listener:
-        frames = len(next(blocks).frames)
-        [reader] = stage._inputs._readers.values()
-        os.write(reader._capture.source._descriptor, b"x")
-        frames += sum(len(block.frames) for block in blocks)
-    thread.join()
-    assert frames == len(FRAMES)
-    assert "cannot be read on" in stage.faults[0].problem
+        thread = threading.Thread(target=answer)
+        thread.start()
+        source = connect(f"tcp://127.0.0.1:{listener.getsockname()[1]}")
+        while source.position < len(content):
+            source.readinto(memoryview(bytearray(1000)))
+        received.set()
+        with closing(source), pytest.raises(InputError, match="cannot be read on: Connection reset") as fault:
+            source.readinto(memoryview(bytearray(1000)))
+        thread.join()
+    assert fault.value.offset == len(content)
 
 
 def test_nobody_listens():

@@ -35,7 +35,7 @@ _FRAMES, _KEYS = np.empty(_ROWS, FRAME), np.empty(_ROWS, np.int64)
 class Pieces:
     """Bytes that arrive `step` at a time."""
 
-    name = "pieces"
+    name, ready = "pieces", True
 
     def __init__(self, content: bytes, step: int) -> None:
         self.content, self.step, self.position = content, step, 0

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from sensor.errors import InputError
-from sensor.limits import COMPRESSED_READ_BYTES, DECODER_WINDOW_BYTES
+from sensor.limits import COMPRESSED_READ_BYTES, DECODED_STEP_BYTES, DECODER_WINDOW_BYTES
 
 _EXTRA = "needs a library that is not installed: pip install 'tapir-sensor[compressed]'"
 
@@ -25,6 +25,10 @@ class Source(Protocol):
 
     @property
     def position(self) -> int: ...
+
+    @property
+    def ready(self) -> bool:
+        """Whether the next readinto need not wait."""
 
     def readinto(self, view: memoryview) -> int: ...
 
@@ -124,14 +128,15 @@ def codec_of(head: bytes) -> Codec | None:
 class DecodedBytes:
     """`readinto` returns at least one byte, or 0 at the end. `position`: compressed bytes read so far.
 
-    `head` is what was already read of `inner` to recognise the codec. A cut or damaged stream raises InputError after
-    everything before the damage was handed out.
+    `head` is what was already read of `inner` to recognise the codec. A cut stream raises InputError after everything
+    that can be decoded was handed out, a damaged one after all but the last DECODED_STEP_BYTES before the damage.
     """
 
     def __init__(self, inner: Source, codec: Codec, head: bytes) -> None:
         self.name = inner.name
         self._inner, self._codec = inner, codec
         self._waiting = head
+        self._fault: InputError | None = None
         self._read = memoryview(bytearray(COMPRESSED_READ_BYTES))
         try:
             self._decoder = codec.decoder()
@@ -143,22 +148,42 @@ class DecodedBytes:
         return self._inner.position
 
     def readinto(self, view: memoryview) -> int:
+        size = 0
+        while size < len(view) and self._fault is None and (size == 0 or self.ready):
+            try:
+                plain = self._decode(min(len(view) - size, DECODED_STEP_BYTES))
+            except InputError as fault:
+                self._fault = fault
+                break
+            if not plain:
+                break
+            view[size : size + len(plain)] = plain
+            size += len(plain)
+        if size == 0 and self._fault:
+            raise self._fault
+        return size
+
+    @property
+    def ready(self) -> bool:
+        return bool(self._waiting) or not (self._decoder.eof or self._decoder.needs_input) or self._inner.ready
+
+    def _decode(self, size_max: int) -> bytes:
+        """The next plain bytes; none at the end of the last member."""
         while not self._decoder.eof or self._next_member():
             if not self._waiting and self._decoder.needs_input:
                 self._waiting = self._more()
                 if not self._waiting:
-                    raise self._fault("is cut off")
+                    raise self._problem("is cut off")
             data, self._waiting = self._waiting, b""
             try:
-                plain = self._decoder.decompress(data, len(view))
+                plain = self._decoder.decompress(data, size_max)
             except Exception as error:  # each library has its own
-                raise self._fault(f"is damaged before here: {error}") from error
+                raise self._problem(f"is damaged before here: {error}") from error
             if plain:
-                view[: len(plain)] = plain
-                return len(plain)
-        return 0
+                return plain
+        return b""
 
-    def _fault(self, problem: str) -> InputError:
+    def _problem(self, problem: str) -> InputError:
         where = "offset in the compressed bytes"
         return InputError(self.name, f"the {self._codec.name} stream {problem} ({where})", self.position)
 

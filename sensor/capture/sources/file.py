@@ -14,6 +14,8 @@ from sensor.errors import InputError
 class FileBytes:
     """`readinto` fills the view as far as the file goes; 0 at its end. `position`: bytes read so far."""
 
+    ready = True
+
     def __init__(self, name: str) -> None:
         self.name, self.position = name, 0
         try:

@@ -4,7 +4,7 @@ Three tables say what opens what: SOURCES by the look of the name, CODECS (compr
 first bytes, never by the file's extension. The one law: what a source, a codec or a format cannot do is an
 InputError that names the input.
 
-To add a source: a file here with `readinto`, `position`, `name`, `close`, and a line in SOURCES. To add a
+To add a source: a file here with `readinto`, `position`, `ready`, `name`, `close`, and a line in SOURCES. To add a
 format: a file with an index (`start`, `fill`, `explain`) and a line in FORMATS.
 """
 

@@ -28,10 +28,14 @@ class StreamBytes:
 
     def readinto(self, view: memoryview) -> int:
         size = received = self._receive(view)
-        while received and size < len(view) and self._poll.poll(0):
+        while received and size < len(view) and self.ready:
             received = self._receive(view[size:])
             size += received
         return size
+
+    @property
+    def ready(self) -> bool:
+        return bool(self._poll.poll(0))
 
     def _receive(self, view: memoryview) -> int:
         try:
