@@ -240,10 +240,16 @@ CHUNK = np.dtype(
         ("length", "i8"),
         ("stream", "i4"),  # 2*flow + direction
         ("kind", "u1"),    # ChunkKind
-        ("source", "u1"),  # 0 the block's buffer, 1 the page pool
+        ("source", "u1"),  # ChunkSource
     ],
     align=True,
 )
+
+
+class ChunkSource(IntEnum):
+    BLOCK = 0      # the block's buffer
+    PAGES = 1      # reassembly's pages
+    DATAGRAMS = 2  # decode's rebuilt datagrams
 
 
 class ChunkKind(IntEnum):
@@ -333,9 +339,8 @@ class Anomaly(IntEnum):
     HEADER_INVALID = 1 << 15         # a header line without a colon, or with a bad name
     VERSION_INVALID = 1 << 16
     MIDSTREAM = 1 << 17              # the connection was joined midway
-    ONE_SIDED = 1 << 18              # only one direction of the connection was seen
-    PAIRING_AMBIGUOUS = 1 << 19      # a loss left no way to tell which request this answers
-    EARLY_RESPONSE = 1 << 20         # the response began before the request ended
-    NONASCII_URI = 1 << 21
-    HOST_MISSING = 1 << 22           # HTTP/1.1 without Host
-    TE_INVALID = 1 << 23             # a Transfer-Encoding that does not end in chunked
+    PAIRING_AMBIGUOUS = 1 << 18      # a loss left no way to tell which request this answers
+    EARLY_RESPONSE = 1 << 19         # the response began before the request ended
+    NONASCII_URI = 1 << 20
+    HOST_MISSING = 1 << 21           # HTTP/1.1 without Host
+    TE_INVALID = 1 << 22             # a Transfer-Encoding that does not end in chunked

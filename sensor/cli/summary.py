@@ -68,7 +68,7 @@ class Summary:
         seen = int(np.bitwise_or.reduce(rows["anomalies"]))
         for anomaly in Anomaly:
             if seen & anomaly:
-                self.anomalies[anomaly.name.lower()] += int(np.count_nonzero(rows["anomalies"] & anomaly))
+                self.anomalies[anomaly.name.lower()] += int(np.count_nonzero(rows["anomalies"] & np.uint64(anomaly)))
         for (method, host, endpoint), count in _most_frequent(rows, ("method", "host", "endpoint")):
             _count(self.endpoints, (pool.text(method), pool.text(host), pool.text(endpoint)), count)
         for (hi, lo), count in _most_frequent(rows, ("client_hi", "client_lo")):

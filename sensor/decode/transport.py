@@ -11,14 +11,10 @@ CUT = int(SegmentFlag.CUT)
 @inline_kernel
 def put_payload(row, proto, offset, stop, wire_stop):
     """`stop` and `wire_stop` end what was captured and what was sent; a payload of which nothing was captured lies at `stop`."""
-    if offset > stop:
-        row["payload_offset"] = stop
-        row["payload_caplen"] = 0
-        row["flags"] |= CUT
-    else:
-        row["payload_offset"] = offset
-        row["payload_caplen"] = stop - offset
-        if stop < wire_stop:
-            row["flags"] |= CUT
+    start = min(offset, stop)
+    row["payload_offset"] = start
+    row["payload_caplen"] = stop - start
     row["payload_len"] = wire_stop - offset
     row["proto"] = proto
+    if stop - start < wire_stop - offset:
+        row["flags"] |= CUT

@@ -1,6 +1,6 @@
 """Reading many bytes at once: in: a uint8 array and offsets; out: words, masks and positions.
 
-The one law: every read is checked against the array's end, in one comparison for 8 or 32 bytes, and a read past either end
+The one law: every access is checked against the array's end, in one comparison for 8 or 32 bytes, and one past either end
 raises IndexError like any other subscript.
 """
 
@@ -24,7 +24,7 @@ def _checked_pointer(context, builder, signature, args, width):
         builder.icmp_signed("<", room, ir.Constant(_I64, 0)), builder.icmp_unsigned(">", offset, room)
     )
     with builder.if_then(outside, likely=False):
-        context.call_conv.return_user_exc(builder, IndexError, ("read past the end of the buffer",))
+        context.call_conv.return_user_exc(builder, IndexError, ("access past the end of the buffer",))
     return builder.gep(array.data, [offset])
 
 
@@ -37,6 +37,17 @@ def _load64(typingctx, data, offset):
         return word
 
     return types.uint64(data, types.int64), codegen
+
+
+@intrinsic
+def _store64(typingctx, data, offset, word):
+    def codegen(context, builder, signature, args):
+        pointer = _checked_pointer(context, builder, signature, args, 8)
+        stored = builder.store(args[2], builder.bitcast(pointer, _I64.as_pointer()))
+        stored.align = 1
+        return context.get_dummy_value()
+
+    return types.void(data, types.int64, types.uint64), codegen
 
 
 @intrinsic
@@ -66,13 +77,19 @@ def _trailing_zeros(typingctx, word):
 
 def _load64_slow(data, offset):
     if not 0 <= offset <= len(data) - 8:
-        raise IndexError("read past the end of the buffer")
+        raise IndexError("access past the end of the buffer")
     return np.uint64(int.from_bytes(data[offset : offset + 8].tobytes(), "little"))
+
+
+def _store64_slow(data, offset, word):
+    if not 0 <= offset <= len(data) - 8:
+        raise IndexError("access past the end of the buffer")
+    data[offset : offset + 8] = np.frombuffer(int(word).to_bytes(8, "little"), np.uint8)
 
 
 def _match32_slow(data, offset, byte):
     if not 0 <= offset <= len(data) - 32:
-        raise IndexError("read past the end of the buffer")
+        raise IndexError("access past the end of the buffer")
     return np.uint64(sum(1 << i for i in range(32) if data[offset + i] == byte))
 
 
@@ -81,6 +98,7 @@ def _trailing_zeros_slow(word):
 
 
 load64 = _load64_slow if numba.config.DISABLE_JIT else _load64
+store64 = _store64_slow if numba.config.DISABLE_JIT else _store64
 match32 = _match32_slow if numba.config.DISABLE_JIT else _match32
 trailing_zeros = _trailing_zeros_slow if numba.config.DISABLE_JIT else _trailing_zeros
 
@@ -114,12 +132,10 @@ def word_of(data, start, length):
 
 @inline_kernel
 def copy_bytes(source, start, length, target, position):
-    """Copy `length` bytes; both ends are checked word by word."""
+    """Copy `length` bytes from source[start:] to target[position:]."""
     i = 0
     while i + 8 <= length:
-        word = load64(source, start + i)
-        for k in range(8):
-            target[np.uint64(position + i + k)] = np.uint8((word >> np.uint64(8 * k)) & np.uint64(255))
+        store64(target, position + i, load64(source, start + i))
         i += 8
     while i < length:
         target[np.uint64(position + i)] = np.uint8(at(source, start + i))

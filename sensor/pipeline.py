@@ -1,0 +1,147 @@
+"""The wiring: in: settings and inputs; out: batches of transactions, flows and alerts. The only file that knows every stage.
+
+    capture -> decode -> reassembly -> protocols -> detection -> alerting
+
+The one law: what a batch holds is good until the next batch is asked for, and what all batches hold together does not depend on how
+frames were divided among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sensor.alert import Alert
+from sensor.alerting.stage import AlertingStage
+from sensor.capture.stage import CaptureStage
+from sensor.config import Settings
+from sensor.decode.stage import DecodeStage
+from sensor.detection.stage import DetectionStage
+from sensor.errors import InputError
+from sensor.fingerprint import fingerprint_key
+from sensor.protocols.stage import ProtocolStage
+from sensor.reassembly.stage import Part, ReassemblyStage
+from sensor.schema import STREAM, TRANSACTION, FlowFlag
+from sensor.structures.string_pool import StringPool
+
+Rows = npt.NDArray[np.void]
+
+_NO_ROWS = np.zeros(0, TRANSACTION)
+_NO_BYTES = np.zeros(0, np.uint8)
+_DEGRADING = ("flows_evicted", "pages_exhausted", "holds_exhausted", "open_exhausted", "evicted", "kernel_fault")
+"""Counters that say that something was lost in here: alerts made since carry them."""
+
+
+class Batch(NamedTuple):
+    """Rows of TRANSACTION, of FLOW that ended with two of STREAM each, alerts; `now` is packet time (ns) at its end."""
+
+    transactions: Rows
+    flows: Rows
+    streams: Rows
+    alerts: list[Alert]
+    now: int
+
+
+class Pipeline:
+    """Iterate to read the inputs. `pool` holds the strings of the present batch's transactions."""
+
+    def __init__(self, settings: Settings, inputs: Sequence[str]) -> None:
+        self._capture = CaptureStage(settings.capture, inputs)
+        self._decode = DecodeStage(settings.decode)
+        self._reassembly = ReassemblyStage(settings.reassembly)
+        key = fingerprint_key(settings.protocols.fingerprint_key_file)
+        self._protocols = ProtocolStage(settings.protocols, self._reassembly.flows, key)
+        self._detection = DetectionStage(settings.detection, self._protocols.pool)
+        self._alerting = AlertingStage(settings.alerting)
+        self._now = 0
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Read no further: the batches that follow hold what was still open."""
+        self._stopped = True
+
+    def __iter__(self) -> Iterator[Batch]:
+        for block in self._capture.blocks():
+            segments, datagrams = self._decode.process(block.data, block.frames)
+            for part in self._reassembly.process(block.data, datagrams, segments):
+                yield from self._batches(block.data, datagrams, part)
+            if self._stopped:
+                break
+        for part in self._reassembly.finish():
+            yield from self._batches(_NO_BYTES, _NO_BYTES, part)
+        yield Batch(_NO_ROWS, *self._ended(np.zeros(0, np.int32)), self._alerting.finish(self._now), self._now)
+
+    def _batches(self, data: npt.NDArray[np.uint8], datagrams: npt.NDArray[np.uint8], part: Part) -> Iterator[Batch]:
+        """Usually one: more when the transactions of a part do not fit in their table. Time moves on with the last."""
+        held = _NO_ROWS
+        nothing = self._ended(part.ended[:0])
+        for transactions in self._protocols.process(data, datagrams, self._reassembly.pages, part.chunks):
+            if len(held):
+                yield self._judge(held, *nothing, self._now)
+            held = transactions
+        self._now = max(self._now, part.now)
+        yield self._judge(held, *self._ended(part.ended), self._now)
+
+    def _judge(self, transactions: Rows, flows: Rows, streams: Rows, now: int) -> Batch:
+        detections = self._detection.process(transactions, flows, streams, now)
+        return Batch(transactions, flows, streams, self._alerting.process(detections, now, self._degraded()), now)
+
+    def _ended(self, rows: npt.NDArray[np.int32]) -> tuple[Rows, Rows]:
+        """Copies of flows that ended and of their streams; where the responder sent the requests, the two change places."""
+        flows = self._reassembly.flows[rows]
+        streams = np.empty(2 * len(rows), STREAM)
+        flipped = (flows["flags"] & FlowFlag.FLIPPED != 0).astype(np.int64)
+        streams[0::2] = self._reassembly.streams[2 * rows.astype(np.int64) + flipped]
+        streams[1::2] = self._reassembly.streams[2 * rows.astype(np.int64) + 1 - flipped]
+        if flipped.any():
+            turned = flipped != 0
+            for one, other in (("orig_hi", "resp_hi"), ("orig_lo", "resp_lo"), ("orig_port", "resp_port")):
+                flows[one][turned], flows[other][turned] = flows[other][turned], flows[one][turned]
+        return flows, streams
+
+    def _degraded(self) -> dict[str, int]:
+        return {
+            f"{stage}.{name}": count
+            for stage, counts in self.counters().items()
+            for name, count in counts.items()
+            if count and name in _DEGRADING
+        }
+
+    @property
+    def pool(self) -> StringPool:
+        """The strings that transactions refer to."""
+        return self._protocols.pool
+
+    @property
+    def faults(self) -> list[InputError]:
+        """Inputs that could not be read, or not to their end."""
+        return self._capture.faults
+
+    @property
+    def bytes_total(self) -> int | None:
+        """Bytes of all inputs; None when one of them has no known end."""
+        return self._capture.bytes_total
+
+    @property
+    def bytes_read(self) -> int:
+        return self._capture.bytes_read
+
+    @property
+    def unknown_links(self) -> list[str]:
+        """One line for each link type that is not decoded."""
+        return self._decode.unknown_link_lines()
+
+    def counters(self) -> dict[str, dict[str, int]]:
+        """What each stage counted, by stage."""
+        return {
+            "capture": self._capture.counters.as_dict(),
+            "decode": self._decode.counters.as_dict(),
+            "fragments": self._decode.fragments.as_dict(),
+            "reassembly": self._reassembly.counters.as_dict(),
+            "protocols": {**self._protocols.counters.as_dict(), "strings_rejected": self.pool.rejected},
+            "detection": self._detection.counters.as_dict(),
+            "alerting": self._alerting.counters.as_dict(),
+        }

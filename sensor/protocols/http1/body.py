@@ -1,0 +1,102 @@
+"""Reading bodies: in: bytes of a stream that is behind a head; out: the position behind what was used, the message ended when it is over."""
+
+import numpy as np
+
+from sensor._jit import at, inline_kernel, part_kernel
+from sensor.protocols.http1.holds import hold_bytes
+from sensor.protocols.http1.messages import end_message, mark
+from sensor.protocols.http1.records import count_records
+from sensor.protocols.http1.tables import LOGIN_BODY_BYTES_MAX, JsonFlag, State
+from sensor.protocols.http1.words import is_digit, is_hex
+from sensor.schema import Anomaly
+
+_CR, _LF = 13, 10
+_CHUNK_MAX = 1 << 48
+_LINE_MAX = 8_192
+
+
+@inline_kernel
+def body_bytes(t, stream, data, start, stop):
+    """Body bytes that somebody wants to look at."""
+    flags = stream["json_flags"]
+    if flags & JsonFlag.ACTIVE != 0:
+        if flags & JsonFlag.STOPPED == 0:
+            count_records(stream, data, start, stop)
+    elif flags & JsonFlag.LOGIN != 0 and stream["hold_len"] < LOGIN_BODY_BYTES_MAX:
+        hold_bytes(t, stream, data, start, min(stop - start, LOGIN_BODY_BYTES_MAX - np.int64(stream["hold_len"])))
+
+
+@inline_kernel
+def _hex_value(byte):
+    return byte - 0x30 if is_digit(byte) else (byte | 0x20) - 0x57
+
+
+@part_kernel
+def chunk_size(t, stream_row, data, start, stop):
+    """The line with a chunk's size, byte by byte (RFC 9112, 7.1); extensions are passed over. `line` counts its bytes."""
+    stream = t.http_streams[stream_row]
+    i = start
+    while i < stop:
+        byte = at(data, i)
+        i += 1
+        if byte == _LF:
+            if stream["line"] == 0 or stream["remaining"] < 0:
+                mark(t, stream_row, Anomaly.CHUNK_INVALID, Anomaly.CHUNK_INVALID)
+                stream["state"] = State.SYNC
+                return i
+            stream["remaining"] = stream["chunk_size"]
+            stream["state"] = State.CHUNK_DATA if stream["chunk_size"] > 0 else State.TRAILER
+            stream["line"] = 0
+            return i
+        if stream["line"] == 0:
+            stream["chunk_size"] = 0
+            stream["remaining"] = 0 if is_hex(byte) else -1
+        if stream["remaining"] == 0:
+            if is_hex(byte):
+                stream["chunk_size"] = min(stream["chunk_size"] * 16 + _hex_value(byte), _CHUNK_MAX)
+            else:
+                stream["remaining"] = 1
+        stream["line"] += 1
+        if stream["chunk_size"] >= _CHUNK_MAX or stream["line"] > _LINE_MAX or stream["remaining"] < 0:
+            mark(t, stream_row, Anomaly.CHUNK_INVALID, Anomaly.CHUNK_INVALID)
+            stream["state"] = State.SYNC
+            return i
+    return i
+
+
+@part_kernel
+def chunk_end(t, stream_row, data, start, stop):
+    """The line break behind a chunk's data."""
+    stream = t.http_streams[stream_row]
+    i = start
+    while i < stop:
+        byte = at(data, i)
+        if byte == _LF:
+            stream["state"] = State.CHUNK_SIZE
+            stream["line"] = 0
+            stream["chunk_size"] = 0
+            return i + 1
+        if byte != _CR:
+            mark(t, stream_row, Anomaly.CHUNK_INVALID, Anomaly.CHUNK_INVALID)
+            stream["state"] = State.SYNC
+            return i
+        i += 1
+    return i
+
+
+@part_kernel
+def trailer(t, stream_row, data, start, stop, ts):
+    """Trailer lines up to the empty one, which ends the message."""
+    stream = t.http_streams[stream_row]
+    i = start
+    while i < stop:
+        byte = at(data, i)
+        i += 1
+        if byte == _LF:
+            if stream["line"] == 0:
+                end_message(t, stream_row, ts)
+                return i
+            stream["line"] = 0
+        elif byte != _CR:
+            stream["line"] += 1
+    return i

@@ -1,0 +1,163 @@
+"""Who a request says it is: in: Authorization, API-key and Cookie headers, login bodies; out: fingerprints.
+
+A fingerprint is SipHash-2-4 under the sensor's key, never 0. The one law: what is hashed is never stored.
+"""
+
+import numpy as np
+
+from sensor._jit import at, inline_kernel, part_kernel
+from sensor.protocols.http1 import words
+from sensor.protocols.http1.words import find_folded, folded, is_letter, short_word
+from sensor.structures.bytesearch import find_byte
+from sensor.structures.hashing import siphash
+
+_SESS, _TOKEN, _AUTH, _JWT, _SID = folded("sess"), folded("token"), folded("auth"), folded("jwt"), folded("sid")
+_USER, _EMAIL, _LOGIN, _ACCOUNT = folded("user"), folded("email"), folded("login"), folded("account")
+_SIGNIN, _SIGN_IN, _LOGON, _REFRESH = folded("signin"), folded("sign-in"), folded("logon"), folded("refresh")
+_LOGOUT, _SIGNOUT, _AUTHENTI, _SESSION = folded("logout"), folded("signout"), folded("authenti"), folded("session")
+_REGISTER, _RESET, _VERIFY = folded("register"), folded("reset"), folded("verify")
+_QUOTE, _COLON, _EQUAL, _AMP, _SEMI, _SP = 0x22, 0x3A, 0x3D, 0x26, 0x3B, 0x20
+
+
+@inline_kernel
+def fingerprint(key, data, start, length):
+    """64 bits that stand for data[start:start+length]; 0 for the empty string only."""
+    if length <= 0:
+        return np.uint64(0)
+    return siphash(key[0], key[1], data, start, length) | np.uint64(1)
+
+
+@inline_kernel
+def _base64_value(byte):
+    if 0x41 <= byte <= 0x5A:
+        return byte - 0x41
+    if 0x61 <= byte <= 0x7A:
+        return byte - 0x61 + 26
+    if 0x30 <= byte <= 0x39:
+        return byte - 0x30 + 52
+    if byte == 0x2B or byte == 0x2D:
+        return 62
+    if byte == 0x2F or byte == 0x5F:
+        return 63
+    return -1
+
+
+@part_kernel
+def basic_user(data, start, stop, scratch):
+    """Decode Basic credentials (RFC 7617) up to the colon into scratch; returns the length of the user's name."""
+    bits = 0
+    held = 0
+    length = 0
+    for i in range(start, min(stop, start + 1024)):
+        value = _base64_value(at(data, i))
+        if value < 0:
+            break
+        held = ((held << 6) | value) & 0xFFFF
+        bits += 6
+        if bits >= 8:
+            bits -= 8
+            byte = (held >> bits) & 255
+            if byte == _COLON:
+                return length
+            scratch[length] = np.uint8(byte)
+            length += 1
+    return length
+
+
+@part_kernel
+def session_cookie(data, start, stop):
+    """(start, length) of the value of the first cookie whose name is a session's, or (start, 0)."""
+    i = start
+    while i < stop:
+        while i < stop and (at(data, i) == _SP or at(data, i) == _SEMI):
+            i += 1
+        end = find_byte(data, i, stop, _SEMI)
+        equal = find_byte(data, i, end, _EQUAL)
+        if equal < end and (
+            find_folded(data, i, equal, _SESS, 4) >= 0
+            or find_folded(data, i, equal, _TOKEN, 5) >= 0
+            or find_folded(data, i, equal, _AUTH, 4) >= 0
+            or find_folded(data, i, equal, _JWT, 3) >= 0
+            or (equal - i >= 3 and short_word(data, equal - 3, 3) == _SID)
+        ):
+            return equal + 1, end - equal - 1
+        i = end + 1
+    return start, 0
+
+
+@inline_kernel
+def scheme_length(data, start, stop):
+    """Letters of the scheme's name at the head of an Authorization value."""
+    i = start
+    while i < stop and (is_letter(at(data, i)) or at(data, i) == 0x2D):
+        i += 1
+    return i - start if i < stop and at(data, i) == _SP else 0
+
+
+@part_kernel
+def is_login_path(data, start, stop):
+    """Whether a path, by its words, takes names and passwords."""
+    if (
+        find_folded(data, start, stop, _REFRESH, 7) >= 0
+        or find_folded(data, start, stop, _LOGOUT, 6) >= 0
+        or find_folded(data, start, stop, _SIGNOUT, 7) >= 0
+        or find_folded(data, start, stop, _REGISTER, 8) >= 0
+        or find_folded(data, start, stop, _RESET, 5) >= 0
+        or find_folded(data, start, stop, _VERIFY, 6) >= 0
+    ):
+        return False
+    return (
+        find_folded(data, start, stop, _LOGIN, 5) >= 0
+        or find_folded(data, start, stop, _SIGNIN, 6) >= 0
+        or find_folded(data, start, stop, _SIGN_IN, 7) >= 0
+        or find_folded(data, start, stop, _LOGON, 5) >= 0
+        or find_folded(data, start, stop, _AUTHENTI, 8) >= 0
+        or find_folded(data, start, stop, _TOKEN, 5) >= 0
+        or find_folded(data, start, stop, _SESSION, 7) >= 0
+        or (stop - start >= 5 and short_word(data, stop - 4, 4) == _AUTH)
+    )
+
+
+@inline_kernel
+def _is_account_key(data, start, stop):
+    length = stop - start
+    if length < 4 or length > 20:
+        return False
+    return (
+        short_word(data, start, 4) == _USER
+        or find_folded(data, start, stop, _EMAIL, 5) >= 0
+        or short_word(data, start, 4) == (_LOGIN & np.uint64(0xFFFFFFFF))
+        or (length >= 7 and short_word(data, start, 7) == _ACCOUNT)
+    )
+
+
+@part_kernel
+def login_account(data, start, stop):
+    """(start, length) of the account's name in a JSON or form body, or (start, 0)."""
+    i = start
+    while i < stop:
+        byte = at(data, i)
+        if byte == _QUOTE:
+            end = find_byte(data, i + 1, stop, _QUOTE)
+            value = end + 1
+            while value < stop and (at(data, value) == _SP or at(data, value) == _COLON):
+                value += 1
+            if end < stop and _is_account_key(data, i + 1, end) and value < stop and at(data, value) == _QUOTE:
+                return value + 1, find_byte(data, value + 1, stop, _QUOTE) - value - 1
+            i = end + 1
+        elif byte == _EQUAL:
+            name = i
+            while name > start and at(data, name - 1) != _AMP:
+                name -= 1
+            end = find_byte(data, i + 1, stop, _AMP)
+            if _is_account_key(data, name, i):
+                return i + 1, end - i - 1
+            i = end + 1
+        else:
+            i += 1
+    return start, 0
+
+
+@inline_kernel
+def is_basic(data, start, length):
+    return length == 5 and short_word(data, start, 5) == words.BASIC

@@ -1,0 +1,370 @@
+"""The loop of HTTP/1: in: chunks in order of packet time; out: finished transactions.
+
+The one law: what a stream's bytes mean depends on the bytes and on what the other stream has shown up to then, never on how they were
+cut into segments; and what was lost costs the messages it lay in and nothing else.
+"""
+
+import numpy as np
+
+from sensor._jit import Bytes, at, inline_kernel, kernel, part_kernel
+from sensor.protocols.http1.body import body_bytes, chunk_end, chunk_size, trailer
+from sensor.protocols.http1.head import INCOMPLETE, INVALID, looks_like_head, parse_head
+from sensor.protocols.http1.holds import held_start, hold_bytes, release_hold
+from sensor.protocols.http1.messages import begin_message, end_message, mark, set_lengths
+from sensor.protocols.http1.pairing import drop_first, finish_row, resolve_waiting
+from sensor.protocols.http1.tables import (
+    MISSES_MAX,
+    OPEN_PER_FLOW_MAX,
+    ROWS_PER_CHUNK,
+    Count,
+    JsonFlag,
+    Scalar,
+    State,
+    Tables,
+)
+from sensor.schema import CHUNK, Anomaly, ChunkKind, ChunkSource, FlowFlag, Service, TransactionFlag
+from sensor.structures.bytesearch import find_byte
+from sensor.structures.string_pool_kernels import State as PoolState
+
+_CR, _LF = 13, 10
+
+
+@part_kernel
+def reset_flow(t, flow_row):
+    """Both streams of the flow as they are before the first byte."""
+    flow = t.http_flows[flow_row]
+    flow["serial"] = t.flows[flow_row]["serial"]
+    flow["depth"] = 0
+    flow["queued"] = 0
+    flow["first"] = -1
+    flow["last"] = -1
+    flow["waiting"] = 0
+    flow["wait_first"] = -1
+    flow["wait_last"] = -1
+    flow["misses"] = 0
+    flow["client"] = -1
+    flow["loss"] = 0
+    flow["tunnel"] = 0
+    for stream_row in (2 * flow_row, 2 * flow_row + 1):
+        stream = t.http_streams[stream_row]
+        release_hold(t, stream)
+        stream["delivered"] = 0
+        stream["gap_end"] = 0
+        stream["remaining"] = 0
+        stream["body"] = 0
+        stream["unknown"] = 0
+        stream["message"] = -1
+        stream["state"] = State.INIT
+        stream["json_flags"] = 0
+
+
+@inline_kernel
+def _miss(t, stream_row):
+    """Bytes that are not HTTP where a message could begin: after too many the flow is somebody else's."""
+    flow = t.http_flows[stream_row >> 1]
+    flow["misses"] += 1
+    whole = t.flows[stream_row >> 1]["flags"] & FlowFlag.MIDSTREAM == 0 and flow["loss"] == 0
+    if flow["misses"] >= MISSES_MAX and flow["client"] < 0 and whole:
+        t.flows[stream_row >> 1]["service"] = Service.NOT_HTTP
+        t.counts[Count.NOT_HTTP_FLOWS] += 1
+        reset_flow(t, stream_row >> 1)
+
+
+@part_kernel
+def lose_framing(t, stream_row):
+    """The end of the present message is not known any more: look for the next head."""
+    stream = t.http_streams[stream_row]
+    if stream["json_flags"] & JsonFlag.ACTIVE != 0:
+        stream["json_flags"] = stream["json_flags"] | JsonFlag.STOPPED
+    release_hold(t, stream)
+    stream["state"] = State.SYNC
+    t.http_flows[stream_row >> 1]["loss"] = 1
+
+
+@part_kernel
+def _end_lost_message(t, stream_row, ts):
+    """A new head was found while the end of the message before it was unknown."""
+    stream = t.http_streams[stream_row]
+    t.counts[Count.RESYNCHRONISED] += 1
+    if stream["message"] >= 0:
+        end_message(t, stream_row, ts)
+    stream["state"] = State.HEAD
+
+
+@inline_kernel
+def _has_end(data, start, stop):
+    """Whether an empty line is among these bytes."""
+    position = find_byte(data, start, stop, _LF)
+    while position + 1 < stop:
+        if at(data, position + 1) == _LF:
+            return True
+        if at(data, position + 1) == _CR and position + 2 < stop and at(data, position + 2) == _LF:
+            return True
+        position = find_byte(data, position + 1, stop, _LF)
+    return False
+
+
+@part_kernel
+def _head(t, stream_row, data, position, stop, seq, ack, ts):
+    """Bytes at which a head begins or goes on; returns the position behind what was used."""
+    stream = t.http_streams[stream_row]
+    start = position
+    held = np.int64(stream["hold_len"]) if stream["hold"] > 0 else 0
+    full = False
+    buffer, begin, end = data, position, stop
+    if held > 0:
+        taken = hold_bytes(t, stream, data, position, stop - position)
+        full = taken < stop - position
+        begin = held_start(stream)
+        buffer, end = t.holds, begin + held + taken
+        seq, ack, ts_first = stream["hold_seq"], stream["hold_ack"], stream["hold_ts"]
+        if not full and not _has_end(t.holds, max(begin, begin + held - 3), end):
+            return stop
+    else:
+        ts_first = ts
+    result = parse_head(buffer, begin, end, full, t.field)
+    if result == INCOMPLETE and held == 0:
+        stream["hold_seq"], stream["hold_ack"], stream["hold_ts"] = seq, ack, ts
+        if hold_bytes(t, stream, data, position, stop - position) < stop - position:
+            lose_framing(t, stream_row)
+        return stop
+    if result == INCOMPLETE and not full:
+        return stop
+    if result < 0:
+        release_hold(t, stream)
+        stream["state"] = State.SYNC
+        if t.http_flows[stream_row >> 1]["client"] >= 0:
+            t.http_flows[stream_row >> 1]["loss"] = 1
+        _miss(t, stream_row)
+        return stop
+    used = result - begin
+    begin_message(t, buffer, stream_row, seq, seq + used, ack, ts_first)
+    if full:
+        mark(t, stream_row, Anomaly.HEAD_TOO_LARGE, Anomaly.HEAD_TOO_LARGE)
+        lose_framing(t, stream_row)
+        return stop
+    return start + used - held
+
+
+@inline_kernel
+def _find_head(t, stream_row, data, position, stop, ts):
+    """At a segment's start, before anything is known or after a loss: is this a head? False when it is not."""
+    stream = t.http_streams[stream_row]
+    kind = looks_like_head(data, position, stop)
+    fresh = stream["state"] == State.INIT
+    client = np.int64(t.http_flows[stream_row >> 1]["client"])
+    wanted = 3 if client < 0 else (1 if client == (stream_row & 1) else 2)
+    if kind == 0 or (kind < 3 and wanted < 3 and kind != wanted) or (kind == 3 and not fresh):
+        if fresh:
+            stream["state"] = State.SYNC
+        _miss(t, stream_row)
+        return False
+    if fresh:
+        if t.flows[stream_row >> 1]["flags"] & FlowFlag.MIDSTREAM != 0:
+            t.http_flows[stream_row >> 1]["loss"] = 1
+        stream["state"] = State.HEAD
+    else:
+        _end_lost_message(t, stream_row, ts)
+    return True
+
+
+@part_kernel
+def feed(t, stream_row, data, position, stop, seq, ack, ts):
+    """Bytes in order: work through every message they touch."""
+    stream = t.http_streams[stream_row]
+    stream["delivered"] = seq + stop - position
+    origin = seq - position
+    if (stream["state"] == State.SYNC or stream["state"] == State.INIT) and not _find_head(
+        t, stream_row, data, position, stop, ts
+    ):
+        stream["unknown"] += stop - position
+        t.counts[Count.SKIPPED_BYTES] += stop - position
+        return
+    while position < stop:
+        state = np.int64(stream["state"])
+        if state == State.HEAD:
+            position = _head(t, stream_row, data, position, stop, origin + position, ack, ts)
+        elif state == State.LENGTH or state == State.CHUNK_DATA:
+            taken = min(stream["remaining"], stop - position)
+            body_bytes(t, stream, data, position, position + taken)
+            stream["remaining"] -= taken
+            position += taken
+            if state == State.CHUNK_DATA:
+                stream["body"] += taken
+                if stream["remaining"] == 0:
+                    stream["state"] = State.CHUNK_END
+            elif stream["remaining"] == 0:
+                end_message(t, stream_row, ts)
+        elif state == State.CHUNK_SIZE:
+            position = chunk_size(t, stream_row, data, position, stop)
+            if stream["state"] == State.SYNC:
+                lose_framing(t, stream_row)
+        elif state == State.CHUNK_END:
+            position = chunk_end(t, stream_row, data, position, stop)
+            if stream["state"] == State.SYNC:
+                lose_framing(t, stream_row)
+        elif state == State.TRAILER:
+            position = trailer(t, stream_row, data, position, stop, ts)
+        elif state == State.CLOSE:
+            body_bytes(t, stream, data, position, stop)
+            stream["body"] += stop - position
+            return
+        elif state == State.OPAQUE:
+            t.counts[Count.TUNNEL_BYTES] += stop - position
+            return
+        else:
+            stream["unknown"] += stop - position
+            t.counts[Count.SKIPPED_BYTES] += stop - position
+            return
+
+
+@part_kernel
+def _partial_head(t, stream_row):
+    """A head whose rest was lost or never came: what is there counts, if its first line does."""
+    stream = t.http_streams[stream_row]
+    begin = held_start(stream)
+    held = np.int64(stream["hold_len"])
+    result = parse_head(t.holds, begin, begin + held, True, t.field)
+    if result < 0:
+        release_hold(t, stream)
+        return
+    seq = stream["hold_seq"]
+    begin_message(t, t.holds, stream_row, seq, seq + held, stream["hold_ack"], stream["hold_ts"])
+    mark(t, stream_row, Anomaly.REQUEST_GAP, Anomaly.RESPONSE_GAP)
+
+
+@part_kernel
+def gap(t, stream_row, length, seq, ts):
+    """Bytes that nobody saw: sizes stay right where framing allows, else the next head is looked for."""
+    stream = t.http_streams[stream_row]
+    flow = t.http_flows[stream_row >> 1]
+    stream["delivered"] = seq + length
+    stream["gap_end"] = seq + length
+    state = np.int64(stream["state"])
+    if state == State.OPAQUE:
+        t.counts[Count.TUNNEL_BYTES] += length
+        return
+    flow["loss"] = 1
+    mark(t, stream_row, Anomaly.REQUEST_GAP, Anomaly.RESPONSE_GAP)
+    if stream["json_flags"] & JsonFlag.ACTIVE != 0:
+        stream["json_flags"] = stream["json_flags"] | JsonFlag.STOPPED
+    if state == State.CLOSE:
+        stream["body"] += length
+    elif (state == State.LENGTH or state == State.CHUNK_DATA) and length <= stream["remaining"]:
+        stream["remaining"] -= length
+        if state == State.CHUNK_DATA:
+            stream["body"] += length
+            if stream["remaining"] == 0:
+                stream["state"] = State.CHUNK_END
+        elif stream["remaining"] == 0:
+            end_message(t, stream_row, ts)
+    elif state == State.LENGTH:
+        end_message(t, stream_row, ts)
+        lose_framing(t, stream_row)
+    elif state == State.INIT:
+        stream["state"] = State.SYNC
+    else:
+        if state == State.HEAD and stream["hold"] > 0:
+            _partial_head(t, stream_row)
+        stream["unknown"] += length
+        lose_framing(t, stream_row)
+
+
+@part_kernel
+def _end_stream(t, stream_row, ts):
+    """Nothing more will come from this side: its message, if one is open, is unfinished."""
+    stream = t.http_streams[stream_row]
+    if stream["state"] == State.HEAD and stream["hold"] > 0:
+        _partial_head(t, stream_row)
+    if stream["message"] >= 0:
+        mark(t, stream_row, Anomaly.REQUEST_UNFINISHED, Anomaly.RESPONSE_UNFINISHED)
+        set_lengths(t, stream_row, False)
+
+
+@part_kernel
+def end(t, flow_row, ts):
+    """The flow is over: hand out everything that is open, and forget it."""
+    flow = t.http_flows[flow_row]
+    _end_stream(t, 2 * flow_row, ts)
+    _end_stream(t, 2 * flow_row + 1, ts)
+    resolve_waiting(t, flow_row, True)
+    if flow["client"] >= 0:
+        server = t.http_streams[2 * flow_row + 1 - np.int64(flow["client"])]
+        client = t.http_streams[2 * flow_row + np.int64(flow["client"])]
+        answering = np.int64(server["message"])
+        asking = np.int64(client["message"])
+        server["message"] = -1
+        if answering >= 0:
+            if asking == answering:
+                client["message"] = -1
+            finish_row(t, answering)
+        while flow["first"] >= 0:
+            drop_first(t, flow_row)
+        asking = np.int64(client["message"])
+        if asking >= 0:
+            client["message"] = -1
+            finish_row(t, asking)
+    reset_flow(t, flow_row)
+
+
+@kernel
+def read_chunks(t: Tables, data: Bytes, datagrams: Bytes, pages: Bytes, chunks: CHUNK, start: int, stop: int) -> int:
+    """Work on chunks[start:stop]; returns the row to go on from, `stop` when done."""
+    state = t.state
+    for i in range(start, stop):
+        if len(t.rows) - state[Scalar.ROWS] < ROWS_PER_CHUNK + OPEN_PER_FLOW_MAX + 64:
+            return i
+        if t.pool.state[PoolState.FREE] < state[Scalar.POOL_FLOOR] and i > start:
+            return i
+        state[Scalar.CURSOR] = i
+        chunk = chunks[i]
+        stream_row = np.int64(chunk["stream"])
+        if t.flows[stream_row >> 1]["service"] == Service.NOT_HTTP:
+            continue
+        if t.http_flows[stream_row >> 1]["serial"] != t.flows[stream_row >> 1]["serial"]:
+            reset_flow(t, stream_row >> 1)
+        state[Scalar.NOW] = chunk["now"]
+        stream = t.http_streams[stream_row]
+        kind = chunk["kind"]
+        length = chunk["length"]
+        if kind == ChunkKind.DATA:
+            if stream["state"] == State.LENGTH and length < stream["remaining"] and stream["json_flags"] == 0:
+                stream["remaining"] -= length
+                stream["delivered"] = chunk["seq"] + length
+                continue
+            buffer = data
+            if chunk["source"] != ChunkSource.BLOCK:
+                buffer = pages if chunk["source"] == ChunkSource.PAGES else datagrams
+            feed(
+                t, stream_row, buffer, chunk["offset"], chunk["offset"] + length, chunk["seq"], chunk["ack"], chunk["ts"]
+            )
+        elif kind == ChunkKind.GAP:
+            gap(t, stream_row, length, chunk["seq"], chunk["ts"])
+        elif kind == ChunkKind.FIN:
+            stream["delivered"] = chunk["seq"] + 1
+            if stream["state"] == State.CLOSE:
+                end_message(t, stream_row, chunk["ts"])
+        else:
+            end(t, stream_row >> 1, chunk["ts"])
+        if t.http_flows[stream_row >> 1]["waiting"] > 0:
+            resolve_waiting(t, stream_row >> 1, False)
+    return stop
+
+
+@kernel
+def mark_open(t: Tables) -> None:
+    """Mark the strings that open transactions use, before the pool is swept."""
+    entries = t.pool.entries
+    for message in range(len(t.open)):
+        row = t.open[message]
+        if row["flags"] != 0:
+            entries[np.int64(row["method"])]["mark"] = 1
+            entries[np.int64(row["host"])]["mark"] = 1
+            entries[np.int64(row["uri"])]["mark"] = 1
+            entries[np.int64(row["endpoint"])]["mark"] = 1
+            entries[np.int64(row["user_agent"])]["mark"] = 1
+            entries[np.int64(row["referrer"])]["mark"] = 1
+            entries[np.int64(row["request_content_type"])]["mark"] = 1
+            entries[np.int64(row["response_content_type"])]["mark"] = 1
+            entries[np.int64(row["status_msg"])]["mark"] = 1
+            entries[np.int64(row["auth_scheme"])]["mark"] = 1

@@ -1,0 +1,79 @@
+"""Slots in which a message head (or a login's body) that came in pieces is put together.
+
+In: a stream and bytes; out: the slot's bytes. The one law: slots are fixed in number and size, and one that is not to be had is counted.
+"""
+
+import numpy as np
+
+from sensor._jit import inline_kernel, part_kernel
+from sensor.limits import HEAD_BYTES_MAX
+from sensor.protocols.http1.tables import HOLD_BYTES, HOLDS_MAX, Count, Scalar
+from sensor.structures.bytesearch import copy_bytes
+
+
+@inline_kernel
+def slot_start(slot):
+    """Where a slot's bytes lie in `holds`."""
+    if slot < HOLDS_MAX:
+        return slot * HOLD_BYTES
+    return HOLDS_MAX * HOLD_BYTES + (slot - HOLDS_MAX) * HEAD_BYTES_MAX
+
+
+@inline_kernel
+def slot_size(slot):
+    return HOLD_BYTES if slot < HOLDS_MAX else HEAD_BYTES_MAX
+
+
+@inline_kernel
+def held_start(stream):
+    """Where the stream's held bytes begin in `holds`."""
+    return slot_start(np.int64(stream["hold"]) - 1)
+
+
+@inline_kernel
+def release_hold(t, stream):
+    """Give the stream's slot back, if it has one."""
+    slot = np.int64(stream["hold"]) - 1
+    if slot >= 0:
+        if slot < HOLDS_MAX:
+            t.hold_free[t.state[Scalar.HOLD_FREE]] = slot
+            t.state[Scalar.HOLD_FREE] += 1
+        else:
+            t.large_free[t.state[Scalar.LARGE_FREE]] = slot
+            t.state[Scalar.LARGE_FREE] += 1
+    stream["hold"] = 0
+    stream["hold_len"] = 0
+
+
+@part_kernel
+def _move_to_large(t, stream):
+    if t.state[Scalar.LARGE_FREE] == 0:
+        return False
+    t.state[Scalar.LARGE_FREE] -= 1
+    slot = np.int64(t.large_free[t.state[Scalar.LARGE_FREE]])
+    length = np.int64(stream["hold_len"])
+    copy_bytes(t.holds, held_start(stream), length, t.holds, slot_start(slot))
+    release_hold(t, stream)
+    stream["hold"] = slot + 1
+    stream["hold_len"] = length
+    return True
+
+
+@part_kernel
+def hold_bytes(t, stream, data, start, length):
+    """Append data[start:start+length] to the stream's slot; returns how many bytes found room."""
+    if stream["hold"] == 0:
+        if t.state[Scalar.HOLD_FREE] == 0:
+            t.counts[Count.HOLDS_EXHAUSTED] += 1
+            return 0
+        t.state[Scalar.HOLD_FREE] -= 1
+        stream["hold"] = t.hold_free[t.state[Scalar.HOLD_FREE]] + 1
+        stream["hold_len"] = 0
+        t.counts[Count.HEADS_ON_HOLD] += 1
+    if stream["hold_len"] + length > HOLD_BYTES and stream["hold"] <= HOLDS_MAX and not _move_to_large(t, stream):
+        t.counts[Count.HOLDS_EXHAUSTED] += 1
+    room = slot_size(np.int64(stream["hold"]) - 1) - np.int64(stream["hold_len"])
+    taken = min(length, room)
+    copy_bytes(data, start, taken, t.holds, held_start(stream) + np.int64(stream["hold_len"]))
+    stream["hold_len"] += taken
+    return taken

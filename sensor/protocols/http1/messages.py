@@ -1,0 +1,266 @@
+"""The life of a message: in: heads and body bytes of one stream; out: open transactions filled, handed out when both sides are over."""
+
+import numpy as np
+
+from sensor._jit import inline_kernel, part_kernel
+from sensor.protocols.http1.credentials import fingerprint, login_account
+from sensor.protocols.http1.holds import held_start, release_hold
+from sensor.protocols.http1.pairing import enqueue_request, enqueue_waiting, finish_if_done, finish_row, match
+from sensor.protocols.http1.records import records_of, start_records
+from sensor.protocols.http1.request import fill_request, open_row, put_field
+from sensor.protocols.http1.tables import Count, Field, JsonFlag, Method, State
+from sensor.protocols.http1.words import find_folded, folded
+from sensor.schema import Anomaly, FlowFlag, Service, TransactionFlag
+from sensor.structures.uid import flow_uid
+
+_JSON = folded("json")
+_UNBOUNDED = -1
+
+
+@inline_kernel
+def is_client(t, stream_row):
+    """Whether this stream sends requests."""
+    return np.int64(t.http_flows[stream_row >> 1]["client"]) == (stream_row & 1)
+
+
+@inline_kernel
+def set_client(t, stream_row):
+    """The stream's direction is the one that sends requests; the flow is HTTP's."""
+    flow = t.http_flows[stream_row >> 1]
+    if flow["client"] < 0:
+        flow["client"] = stream_row & 1
+        hi, lo = flow_uid(t.flows[stream_row >> 1])
+        flow["uid_hi"] = hi
+        flow["uid_lo"] = lo
+        tracked = t.flows[stream_row >> 1]
+        tracked["service"] = Service.HTTP
+        if flow["client"] == 1 and tracked["flags"] & FlowFlag.ORIG_GUESSED != 0:
+            tracked["flags"] = tracked["flags"] | FlowFlag.FLIPPED
+        flow["misses"] = 0
+
+
+@inline_kernel
+def _start_body(stream, chunked, length):
+    """The state behind a head: chunked, so many bytes, or no body (0)."""
+    stream["body"] = 0
+    stream["unknown"] = 0
+    stream["known"] = 0
+    if chunked:
+        stream["state"] = State.CHUNK_SIZE
+        stream["chunk_size"] = 0
+        stream["line"] = 0
+    elif length > 0:
+        stream["state"] = State.LENGTH
+        stream["known"] = 1
+        stream["body"] = length
+        stream["remaining"] = length
+    else:
+        stream["state"] = State.HEAD
+
+
+@part_kernel
+def set_lengths(t, stream_row, exact):
+    """Write the body's length, or its bounds, into the stream's open row."""
+    stream = t.http_streams[stream_row]
+    row = t.open[stream["message"]]
+    seen = np.int64(stream["body"])
+    most = seen if stream["known"] != 0 else seen + stream["unknown"]
+    if stream["state"] == State.LENGTH:
+        seen -= stream["remaining"]
+    if not exact and (stream["state"] == State.CHUNK_SIZE or stream["state"] == State.CHUNK_DATA):
+        most = _UNBOUNDED
+    if not exact and stream["state"] == State.CLOSE:
+        most = _UNBOUNDED
+    if is_client(t, stream_row):
+        row["request_body_len"] = seen
+        row["request_body_max"] = most
+        if most != seen:
+            row["anomalies"] |= np.uint64(Anomaly.REQUEST_LENGTH_BOUND)
+    else:
+        row["response_body_len"] = seen
+        row["response_body_max"] = most
+        row["records"] = records_of(stream, seen)
+        if most != seen:
+            row["anomalies"] |= np.uint64(Anomaly.RESPONSE_LENGTH_BOUND)
+
+
+@inline_kernel
+def mark(t, stream_row, request_anomaly, response_anomaly):
+    """Note an anomaly on the message that the stream is in, if it is in one."""
+    stream = t.http_streams[stream_row]
+    if stream["message"] >= 0:
+        anomaly = request_anomaly if is_client(t, stream_row) else response_anomaly
+        t.open[stream["message"]]["anomalies"] |= np.uint64(anomaly)
+
+
+@part_kernel
+def _note_account(t, stream, row):
+    start = held_start(stream)
+    begin, length = login_account(t.holds, start, start + np.int64(stream["hold_len"]))
+    row["account"] = fingerprint(t.key, t.holds, begin, length)
+
+
+@part_kernel
+def end_message(t, stream_row, ts):
+    """The stream's message is over; hand its transaction out if the other side is over too. The next thing is a head."""
+    stream = t.http_streams[stream_row]
+    message = np.int64(stream["message"])
+    if message >= 0:
+        row = t.open[message]
+        set_lengths(t, stream_row, True)
+        if is_client(t, stream_row):
+            row["request_end_ts"] = ts
+            row["flags"] = row["flags"] | TransactionFlag.REQUEST_DONE
+            if stream["json_flags"] & JsonFlag.LOGIN != 0 and stream["hold"] > 0:
+                _note_account(t, stream, row)
+            stream["message"] = -1
+            finish_if_done(t, message)
+        else:
+            row["response_end_ts"] = ts
+            row["flags"] = row["flags"] | TransactionFlag.RESPONSE_DONE
+            stream["message"] = -1
+            if row["flags"] & TransactionFlag.REQUEST != 0:
+                finish_if_done(t, message)
+            elif t.links[message]["response"] == 0:
+                finish_row(t, message)
+    release_hold(t, stream)
+    stream["json_flags"] = 0
+    stream["state"] = State.HEAD
+
+
+@part_kernel
+def begin_request(t, data, stream_row, seq, head_end, ack, ts):
+    """A request's head is whole: open its transaction, queue it, and see what follows."""
+    stream = t.http_streams[stream_row]
+    flow_row = stream_row >> 1
+    set_client(t, stream_row)
+    t.http_flows[flow_row]["depth"] += 1
+    message = open_row(t, flow_row, seq, ack, ts)
+    stream["message"] = message
+    chunked = t.field[Field.CHUNKED] == 1
+    length = t.field[Field.LENGTH]
+    stream["json_flags"] = 0
+    if message >= 0:
+        fill_request(t, data, message)
+        t.links[message]["head_end"] = head_end
+        if chunked and length >= 0:
+            t.open[message]["anomalies"] |= np.uint64(Anomaly.CL_TE)
+        if t.open[message]["flags"] & TransactionFlag.LOGIN != 0 and (chunked or length > 0):
+            stream["json_flags"] = JsonFlag.LOGIN
+        enqueue_request(t, flow_row, message)
+    release_hold(t, stream)
+    _start_body(stream, chunked, length)
+    if stream["state"] == State.HEAD:
+        end_message(t, stream_row, ts)
+
+
+@inline_kernel
+def _interim(t, stream_row, seq, head_end):
+    """1xx: the final response begins behind it."""
+    first = np.int64(t.http_flows[stream_row >> 1]["first"])
+    if first >= 0 and t.links[first]["ack"] == seq:
+        t.links[first]["ack"] = head_end
+    t.counts[Count.INTERIM_RESPONSES] += 1
+    stream = t.http_streams[stream_row]
+    stream["state"] = State.HEAD
+    stream["message"] = -1
+    release_hold(t, stream)
+
+
+@inline_kernel
+def _fill_response(t, data, message, ts):
+    row = t.open[message]
+    row["flags"] = row["flags"] | TransactionFlag.RESPONSE
+    row["response_ts"] = ts
+    row["status_code"] = t.field[Field.STATUS]
+    row["status_msg"] = put_field(t, data, Field.STATUS_MSG)
+    row["response_content_type"] = put_field(t, data, Field.CONTENT_TYPE)
+    row["anomalies"] |= np.uint64(t.field[Field.ANOMALIES])
+    if t.field[Field.CHUNKED] == 1 and t.field[Field.LENGTH] >= 0:
+        row["anomalies"] |= np.uint64(Anomaly.CL_TE)
+    if row["flags"] & TransactionFlag.REQUEST == 0:
+        row["version"] = t.field[Field.VERSION]
+    elif row["flags"] & TransactionFlag.REQUEST_DONE == 0:
+        row["anomalies"] |= np.uint64(Anomaly.EARLY_RESPONSE)
+
+
+@part_kernel
+def _response_row(t, stream_row, seq, ack, ts):
+    """The open row for a response: its request's, or one of its own."""
+    flow_row = stream_row >> 1
+    http_flow = t.http_flows[flow_row]
+    if http_flow["client"] < 0:
+        set_client(t, stream_row ^ 1)
+    message = match(t, flow_row, seq, ack) if http_flow["waiting"] == 0 else -3
+    if message >= 0:
+        return message
+    reason = message
+    message = open_row(t, flow_row, seq, ack, ts)
+    if message < 0:
+        return -1
+    if reason == -3:
+        t.links[message]["response"] = 1
+        enqueue_waiting(t, flow_row, message)
+    elif reason == -2:
+        t.open[message]["anomalies"] |= np.uint64(Anomaly.PAIRING_AMBIGUOUS)
+    return message
+
+
+@inline_kernel
+def _open_tunnel(t, stream_row, ts):
+    """CONNECT was granted or the protocol switched: both directions are something else from here on."""
+    end_message(t, stream_row, ts)
+    other = t.http_streams[stream_row ^ 1]
+    if other["message"] >= 0:
+        end_message(t, stream_row ^ 1, ts)
+    release_hold(t, other)
+    t.http_streams[stream_row]["state"] = State.OPAQUE
+    other["state"] = State.OPAQUE
+    t.http_flows[stream_row >> 1]["tunnel"] = 1
+    t.counts[Count.TUNNELS] += 1
+
+
+@part_kernel
+def begin_response(t, data, stream_row, seq, head_end, ack, ts):
+    """A response's head is whole: find its request, and see what follows."""
+    stream = t.http_streams[stream_row]
+    status = t.field[Field.STATUS]
+    if 100 <= status < 200 and status != 101:
+        _interim(t, stream_row, seq, head_end)
+        return
+    message = _response_row(t, stream_row, seq, ack, ts)
+    stream["message"] = message
+    t.counts[Count.RESPONSES] += 1
+    method, upgrade = np.int64(Method.OTHER), False
+    json = False
+    if message >= 0:
+        _fill_response(t, data, message, ts)
+        method = np.int64(t.links[message]["method"])
+        upgrade = status == 101
+        start, size = t.field[Field.CONTENT_TYPE], t.field[Field.CONTENT_TYPE + 1]
+        json = size > 0 and t.field[Field.CODING + 1] == 0 and find_folded(data, start, start + size, _JSON, 4) >= 0
+    release_hold(t, stream)
+    bodiless = method == Method.HEAD or status == 204 or status == 304 or status == 101
+    if upgrade or (method == Method.CONNECT and 200 <= status < 300):
+        _start_body(stream, False, 0)
+        _open_tunnel(t, stream_row, ts)
+        return
+    chunked = t.field[Field.CHUNKED] == 1 and not bodiless
+    length = 0 if bodiless else t.field[Field.LENGTH]
+    _start_body(stream, chunked, length)
+    start_records(stream, json and not bodiless)
+    if stream["state"] == State.HEAD:
+        if length < 0 and not bodiless:
+            stream["state"] = State.CLOSE
+        else:
+            end_message(t, stream_row, ts)
+
+
+@inline_kernel
+def begin_message(t, data, stream_row, seq, head_end, ack, ts):
+    """A head was parsed into `field`: go on as its kind demands."""
+    if t.field[Field.RESPONSE] != 0:
+        begin_response(t, data, stream_row, seq, head_end, ack, ts)
+    else:
+        begin_request(t, data, stream_row, seq, head_end, ack, ts)
+

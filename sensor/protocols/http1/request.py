@@ -1,0 +1,210 @@
+"""From a request's head to an open transaction: in: where its parts lie; out: a row with pool codes, and how the body is framed."""
+
+import numpy as np
+
+from sensor._jit import at, inline_kernel, part_kernel
+from sensor.limits import HEAD_BYTES_MAX
+from sensor.protocols.http1 import words
+from sensor.protocols.http1.credentials import (
+    basic_user,
+    fingerprint,
+    is_basic,
+    is_login_path,
+    scheme_length,
+    session_cookie,
+)
+from sensor.protocols.http1.pairing import drop_first
+from sensor.protocols.http1.tables import Count, Field, Method, Scalar
+from sensor.protocols.http1.uri import clean, path_start, template
+from sensor.protocols.http1.words import literal, put_word, short_word
+from sensor.schema import Anomaly, FlowFlag, TransactionFlag
+from sensor.structures.bytesearch import find_byte, word_of
+from sensor.structures.string_pool_kernels import intern, is_printable
+
+CLEAN_AT = 4 * HEAD_BYTES_MAX
+"""In `scratch`: escaped bytes lie before this, cleaned and decoded ones behind."""
+
+
+
+
+_COOKIE = literal("cookie")
+_API_KEY = literal("api-key")
+
+
+@inline_kernel
+def put(t, data, start, length):
+    """Pool code of data[start:start+length]."""
+    return np.uint32(intern(t.pool, data, start, length, t.scratch))
+
+
+@inline_kernel
+def put_field(t, data, name):
+    return put(t, data, t.field[name], t.field[name + 1])
+
+
+@inline_kernel
+def _put_literal(t, word, length):
+    put_word(t.scratch, CLEAN_AT, word, length)
+    return put(t, t.scratch, CLEAN_AT, length)
+
+
+@inline_kernel
+def put_clean(t, data, start, length):
+    """Pool code of a target or referrer, its secrets replaced."""
+    cleaned = clean(data, start, length, t.scratch, CLEAN_AT, t.state[Scalar.SHOW_SECRETS] != 0)
+    if cleaned < 0:
+        return put(t, data, start, length)
+    return put(t, t.scratch, CLEAN_AT, cleaned)
+
+
+@inline_kernel
+def clear_row(row):
+    row["request_end_ts"] = 0
+    row["response_ts"] = 0
+    row["response_end_ts"] = 0
+    row["user"] = np.uint64(0)
+    row["account"] = np.uint64(0)
+    row["request_body_len"] = 0
+    row["request_body_max"] = 0
+    row["response_body_len"] = 0
+    row["response_body_max"] = 0
+    row["anomalies"] = np.uint64(0)
+    row["records"] = -1
+    row["method"] = 0
+    row["host"] = 0
+    row["uri"] = 0
+    row["endpoint"] = 0
+    row["user_agent"] = 0
+    row["referrer"] = 0
+    row["request_content_type"] = 0
+    row["response_content_type"] = 0
+    row["status_msg"] = 0
+    row["auth_scheme"] = 0
+    row["status_code"] = 0
+    row["version"] = 0
+    row["flags"] = 0
+
+
+@part_kernel
+def open_row(t, flow_row, seq, ack, ts):
+    """An open transaction on this flow, its client the side that sends requests; -1 when none is left."""
+    http_flow = t.http_flows[flow_row]
+    if t.state[Scalar.OPEN_FREE] == 0 and http_flow["first"] >= 0:
+        drop_first(t, flow_row)
+    if t.state[Scalar.OPEN_FREE] == 0:
+        t.counts[Count.OPEN_EXHAUSTED] += 1
+        return -1
+    t.state[Scalar.OPEN_FREE] -= 1
+    message = np.int64(t.open_free[t.state[Scalar.OPEN_FREE]])
+    link = t.links[message]
+    link["seq"] = seq
+    link["head_end"] = seq
+    link["ack"] = ack
+    link["next"] = -1
+    link["flow"] = flow_row
+    link["method"] = Method.OTHER
+    link["response"] = 0
+    link["upgrade"] = 0
+    row = t.open[message]
+    clear_row(row)
+    flow = t.flows[flow_row]
+    row["ts"] = ts
+    row["uid_hi"] = http_flow["uid_hi"]
+    row["uid_lo"] = http_flow["uid_lo"]
+    if http_flow["client"] == 0:
+        row["client_hi"], row["client_lo"], row["client_port"] = flow["orig_hi"], flow["orig_lo"], flow["orig_port"]
+        row["server_hi"], row["server_lo"], row["server_port"] = flow["resp_hi"], flow["resp_lo"], flow["resp_port"]
+    else:
+        row["client_hi"], row["client_lo"], row["client_port"] = flow["resp_hi"], flow["resp_lo"], flow["resp_port"]
+        row["server_hi"], row["server_lo"], row["server_port"] = flow["orig_hi"], flow["orig_lo"], flow["orig_port"]
+    row["flow"] = flow["serial"]
+    row["vlan"] = flow["vlan"]
+    row["tunnel"] = flow["tunnel"]
+    row["tunnel_id"] = flow["tunnel_id"]
+    row["proto"] = flow["proto"]
+    row["trans_depth"] = http_flow["depth"]
+    if flow["flags"] & FlowFlag.MIDSTREAM != 0 and http_flow["depth"] <= 1:
+        row["anomalies"] = np.uint64(Anomaly.MIDSTREAM)
+    return message
+
+
+@part_kernel
+def _credential(t, data, row):
+    """Who asks: the first of Authorization, an API-key header and a session cookie."""
+    field = t.field
+    start, length = field[Field.AUTHORIZATION], field[Field.AUTHORIZATION + 1]
+    if length > 0:
+        name = scheme_length(data, start, start + length)
+        value = start + name
+        while value < start + length and at(data, value) == 0x20:
+            value += 1
+        if name > 0:
+            for i in range(name):
+                t.scratch[CLEAN_AT + i] = np.uint8(words.lower(at(data, start + i)))
+            row["auth_scheme"] = put(t, t.scratch, CLEAN_AT, name)
+        if is_basic(data, start, name):
+            user = basic_user(data, value, start + length, t.scratch)
+            row["user"] = fingerprint(t.key, t.scratch, 0, user)
+            row["account"] = row["user"]
+            row["flags"] = row["flags"] | TransactionFlag.LOGIN
+        else:
+            row["user"] = fingerprint(t.key, data, value, start + length - value)
+        return
+    if field[Field.API_KEY + 1] > 0:
+        row["auth_scheme"] = _put_literal(t, _API_KEY, 7)
+        row["user"] = fingerprint(t.key, data, field[Field.API_KEY], field[Field.API_KEY + 1])
+        return
+    if field[Field.COOKIE + 1] > 0:
+        start = field[Field.COOKIE]
+        value, length = session_cookie(data, start, start + field[Field.COOKIE + 1])
+        if length > 0:
+            row["auth_scheme"] = _put_literal(t, _COOKIE, 6)
+            row["user"] = fingerprint(t.key, data, value, length)
+
+
+@inline_kernel
+def _method_kind(data, start, length):
+    if length == 4 and word_of(data, start, 4) == words.HTTP_METHOD_HEAD:
+        return Method.HEAD
+    if length == 7 and word_of(data, start, 7) == words.HTTP_METHOD_CONNECT:
+        return Method.CONNECT
+    return Method.OTHER
+
+
+@inline_kernel
+def _is_unsafe(data, start, length):
+    """POST, PUT, PATCH: methods that carry a form."""
+    return length >= 3 and short_word(data, start, 1) == np.uint64(0x70)
+
+
+@part_kernel
+def fill_request(t, data, message):
+    """Everything the head says, into the open row."""
+    field = t.field
+    row = t.open[message]
+    link = t.links[message]
+    uri, uri_len = field[Field.URI], field[Field.URI + 1]
+    method, method_len = field[Field.METHOD], field[Field.METHOD + 1]
+    row["flags"] = TransactionFlag.REQUEST
+    row["anomalies"] |= np.uint64(field[Field.ANOMALIES])
+    if not is_printable(data, uri, uri_len):
+        row["anomalies"] |= np.uint64(Anomaly.NONASCII_URI)
+    row["version"] = field[Field.VERSION]
+    row["method"] = put(t, data, method, method_len)
+    row["uri"] = put_clean(t, data, uri, uri_len)
+    row["endpoint"] = put(t, t.scratch, CLEAN_AT, template(data, uri, uri + uri_len, t.scratch, CLEAN_AT) - CLEAN_AT)
+    row["host"] = put_field(t, data, Field.HOST)
+    row["user_agent"] = put_field(t, data, Field.USER_AGENT)
+    row["referrer"] = put_clean(t, data, field[Field.REFERRER], field[Field.REFERRER + 1])
+    row["request_content_type"] = put_field(t, data, Field.CONTENT_TYPE)
+    if field[Field.VERSION] == 11 and field[Field.HOST + 1] == 0:
+        row["anomalies"] |= np.uint64(Anomaly.HOST_MISSING)
+    link["method"] = _method_kind(data, method, method_len)
+    link["upgrade"] = 1 if field[Field.UPGRADE] != 0 or link["method"] == Method.CONNECT else 0
+    _credential(t, data, row)
+    if _is_unsafe(data, method, method_len):
+        path = path_start(data, uri, uri + uri_len)
+        stop = find_byte(data, path, uri + uri_len, 0x3F)
+        if is_login_path(data, path, stop):
+            row["flags"] = row["flags"] | TransactionFlag.LOGIN
+    t.counts[Count.REQUESTS] += 1

@@ -1,0 +1,193 @@
+"""The tables of the HTTP/1 parser that no other stage sees, and what it counts."""
+
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+
+from sensor._jit import Bytes, I32s, I64s, U64s
+from sensor.schema import FLOW, TRANSACTION
+from sensor.structures.string_pool import PoolTables
+
+HTTP_STREAM = np.dtype(
+    [
+        ("delivered", "i8"),   # stream offset behind the last byte seen or given up
+        ("gap_end", "i8"),     # stream offset behind the last gap
+        ("remaining", "i8"),   # body or chunk bytes still to come
+        ("body", "i8"),        # body bytes of the present message so far, lost ones of known length included
+        ("unknown", "i8"),     # bytes that may or may not belong to the body, since its framing was lost
+        ("chunk_size", "i8"),  # of the chunk-size line being read
+        ("hold_seq", "i8"),    # stream offset, acknowledgement and time of the first byte on hold
+        ("hold_ack", "i8"),
+        ("hold_ts", "i8"),
+        ("json_scanned", "i8"),# body bytes read for counting records
+        ("json_kinds", "u8"),  # one bit a depth of JSON nesting: 1 array, 0 object
+        ("message", "i4"),     # open row that the present message fills, -1 when none
+        ("hold", "i4"),        # hold slot + 1, 0 when none
+        ("hold_len", "i4"),
+        ("line", "i4"),        # bytes of the chunk-size or trailer line being read
+        ("records", "i4"),     # objects that are elements of arrays
+        ("documents", "i4"),   # objects at the top
+        ("json_depth", "i4"),
+        ("json_record", "i4"), # depth of the record being read, 0 outside of records
+        ("state", "u1"),       # State
+        ("known", "u1"),       # 1 when Content-Length gives the body's length
+        ("json_flags", "u1"),  # JsonFlag
+    ],
+    align=True,
+)
+
+HTTP_FLOW = np.dtype(
+    [
+        ("serial", "i8"),     # of the flow whose state this is: another flow's is out of date
+        ("uid_hi", "u8"),
+        ("uid_lo", "u8"),
+        ("depth", "i4"),      # requests seen
+        ("queued", "i4"),     # requests without a response
+        ("first", "i4"),      # oldest of them, -1 when none
+        ("last", "i4"),
+        ("waiting", "i4"),    # responses whose request may still come
+        ("wait_first", "i4"),
+        ("wait_last", "i4"),
+        ("misses", "i4"),     # chunks that were not HTTP
+        ("client", "i1"),     # direction that sends requests, -1 while unknown
+        ("loss", "u1"),       # 1 when something was lost since both queues were empty
+        ("tunnel", "u1"),     # 1 after CONNECT or Upgrade
+    ],
+    align=True,
+)
+
+LINK = np.dtype(
+    [
+        ("seq", "i8"),       # stream offset of the message's first byte
+        ("head_end", "i8"),  # stream offset behind its head
+        ("ack", "i8"),       # offset in the other stream acknowledged with its first byte, -1 when unknown
+        ("next", "i4"),
+        ("flow", "i4"),      # row of the flow
+        ("method", "u1"),    # Method
+        ("response", "u1"),  # 1 for a response whose request is not known (yet)
+        ("upgrade", "u1"),   # 1 when the request asks to switch protocols
+    ],
+    align=True,
+)
+"""What pairing needs to know of an open transaction; row i belongs to open transaction i."""
+
+HOLD_BYTES = 8_192
+"""A head in several segments is put together in slots of this size: servers' usual limit (nginx, Apache)."""
+HOLDS_MAX = 4_096
+LARGE_HOLDS_MAX = 64
+"""Slots of limits.HEAD_BYTES_MAX for the few heads that are larger."""
+OPEN_PER_FLOW_MAX = 256
+"""Requests a client may send ahead on one connection; RFC 9112 9.3.2 leaves the bound to the server, nginx answers one by one."""
+WAITING_MAX = 8
+"""Responses that wait for a request still to be seen."""
+LOGIN_BODY_BYTES_MAX = 2_048
+"""How much of a login request's body is looked at for the account's name."""
+MISSES_MAX = 32
+"""Chunks that may go by before a connection is taken for something else than HTTP: enough for SOCKS or a PROXY line."""
+JSON_BYTES_MAX = 65_536
+"""Of a response body, for counting records; the rest is extrapolated by length."""
+ROWS_PER_CHUNK = 4_096
+"""More messages than fit in one segment of 64 KiB."""
+
+
+class State(IntEnum):
+    INIT = 0          # nothing seen
+    HEAD = 1          # at, or inside, a message head
+    LENGTH = 2        # body of known length
+    CHUNK_SIZE = 3
+    CHUNK_DATA = 4
+    CHUNK_END = 5     # the line break behind chunk data
+    TRAILER = 6
+    CLOSE = 7         # body up to the end of the stream
+    SYNC = 8          # bytes were lost: looking for the next head at a segment's start
+    OPAQUE = 9        # a tunnel: bytes of another protocol
+
+
+class Method(IntEnum):
+    OTHER = 0
+    HEAD = 1
+    CONNECT = 2
+
+
+class JsonFlag(IntEnum):
+    ACTIVE = 1        # the body is JSON and not coded
+    STRING = 2        # inside a string
+    ESCAPE = 4        # behind a backslash
+    STOPPED = 8       # nested too deep, or bytes were lost: counted no further
+    LOGIN = 16        # the request's body goes to the hold slot, for the account's name
+
+
+class Field(IntEnum):
+    """Where the parts of a head were found: `field[...]`, starts and lengths in the head's buffer."""
+
+    END = 0
+    METHOD = 1
+    URI = 3
+    STATUS_MSG = 5
+    HOST = 7
+    USER_AGENT = 9
+    REFERRER = 11
+    CONTENT_TYPE = 13
+    AUTHORIZATION = 15
+    COOKIE = 17
+    API_KEY = 19
+    CODING = 21
+    VERSION = 23
+    STATUS = 24
+    LENGTH = 25       # Content-Length, -1 when absent
+    CHUNKED = 26      # 1 when Transfer-Encoding ends in chunked, 2 when there is one that does not
+    CLOSE = 27        # 1 for Connection: close, 2 for keep-alive
+    UPGRADE = 28
+    ANOMALIES = 29
+    RESPONSE = 30
+
+
+class Scalar(IntEnum):
+    ROWS = 0          # finished transactions
+    OPEN_FREE = 1
+    HOLD_FREE = 2
+    LARGE_FREE = 3
+    CURSOR = 4
+    NOW = 5
+    SHOW_SECRETS = 6
+    POOL_FLOOR = 7    # codes that must be free before another chunk is read
+
+
+class Count(IntEnum):
+    TRANSACTIONS = 0
+    REQUESTS = 1
+    RESPONSES = 2
+    INTERIM_RESPONSES = 3
+    RESPONSES_UNPAIRED = 4
+    REQUESTS_UNANSWERED = 5
+    RESYNCHRONISED = 6
+    NOT_HTTP_FLOWS = 7
+    TUNNELS = 8
+    TUNNEL_BYTES = 9
+    SKIPPED_BYTES = 10
+    HEADS_ON_HOLD = 11
+    HOLDS_EXHAUSTED = 12
+    OPEN_EXHAUSTED = 13
+    KERNEL_FAULT = 14
+
+
+class Tables(NamedTuple):
+    """What the kernels get."""
+
+    flows: FLOW
+    http_flows: HTTP_FLOW
+    http_streams: HTTP_STREAM
+    open: TRANSACTION
+    links: LINK
+    open_free: I32s
+    rows: TRANSACTION
+    holds: Bytes
+    hold_free: I32s
+    large_free: I32s
+    field: I64s
+    scratch: Bytes
+    pool: PoolTables
+    state: I64s
+    counts: I64s
+    key: U64s

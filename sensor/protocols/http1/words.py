@@ -1,0 +1,112 @@
+"""Header names and other fixed words as 64-bit constants, for comparing without loops.
+
+A word of at most 8 letters is one little-endian constant; a longer one is its first and its last 8 letters, which together with the
+length tell it from every other. Comparisons fold case by setting bit 5 of each byte.
+"""
+
+import numpy as np
+
+from sensor._jit import at, inline_kernel
+from sensor.structures.bytesearch import load64, word_of
+
+FOLD = np.uint64(0x2020202020202020)
+
+
+def _first(word: str) -> np.uint64:
+    return np.uint64(int.from_bytes(word.encode()[:8].ljust(8, b"\0"), "little"))
+
+
+def _last(word: str) -> np.uint64:
+    return np.uint64(int.from_bytes(word.encode()[-8:], "little"))
+
+
+def folded(word: str) -> np.uint64:
+    """A word of at most 8 letters, folded the way `short_word` folds."""
+    return np.uint64(int.from_bytes(bytes(b | 0x20 for b in word.encode()).ljust(8, b"\0"), "little"))
+
+
+def literal(text: str) -> np.uint64:
+    """A word of at most 8 letters, as `put_word` writes it."""
+    return np.uint64(int.from_bytes(text.encode().ljust(8, b"\0"), "little"))
+
+
+HTTP_SLASH = _first("HTTP/")
+HOST = folded("host")
+COOKIE = folded("cookie")
+EXPECT = folded("expect")
+REFERER = folded("referer")
+UPGRADE = folded("upgrade")
+BASIC = folded("basic")
+BEARER = folded("bearer")
+CHUNKED = folded("chunked")
+CLOSE = folded("close")
+HTTP_METHOD_HEAD = _first("HEAD")
+HTTP_METHOD_CONNECT = _first("CONNECT")
+X_API_KEY = (_first("x-api-key"), _last("x-api-key"))
+API_KEY_FIRST = folded("api-key")
+USER_AGENT = (_first("user-agent"), _last("user-agent"))
+CONNECTION = (_first("connection"), _last("connection"))
+CONTENT_TYPE = (_first("content-type"), _last("content-type"))
+AUTHORIZATION = (_first("authorization"), _last("authorization"))
+CONTENT_LENGTH = (_first("content-length"), _last("content-length"))
+CONTENT_ENCODING = (_first("content-encoding"), _last("content-encoding"))
+TRANSFER_ENCODING = (_first("transfer-encoding"), _last("transfer-encoding"))
+
+
+@inline_kernel
+def short_word(data, start, length):
+    """At most 8 bytes as a constant, case folded."""
+    word = word_of(data, start, length)
+    if length >= 8:
+        return word | FOLD
+    return word | (FOLD & ((np.uint64(1) << np.uint64(8 * length)) - np.uint64(1)))
+
+
+@inline_kernel
+def put_word(out, position, word, length):
+    """Write a word's letters to out[position:]; returns the end."""
+    for k in range(length):
+        out[position + k] = np.uint8((word >> np.uint64(8 * k)) & np.uint64(255))
+    return position + length
+
+
+@inline_kernel
+def is_word(data, start, length, pair):
+    """Whether a name of more than 8 bytes, its length already compared, is the word."""
+    return (load64(data, start) | FOLD) == pair[0] and (load64(data, start + length - 8) | FOLD) == pair[1]
+
+
+@inline_kernel
+def lower(byte):
+    return byte | 0x20 if 0x41 <= byte <= 0x5A else byte
+
+
+@inline_kernel
+def is_digit(byte):
+    return 0x30 <= byte <= 0x39
+
+
+@inline_kernel
+def is_hex(byte):
+    return is_digit(byte) or 0x61 <= (byte | 0x20) <= 0x66
+
+
+@inline_kernel
+def is_letter(byte):
+    return 0x61 <= (byte | 0x20) <= 0x7A
+
+
+@inline_kernel
+def is_token(byte):
+    """A character of a method or header name (RFC 9110, 5.6.2), the usual ones."""
+    return is_letter(byte) or is_digit(byte) or byte == 0x2D or byte == 0x5F or byte == 0x2E or byte == 0x21
+
+
+@inline_kernel
+def find_folded(data, start, stop, word, length):
+    """Position of a word of `length` (at most 8) letters, given folded, in any case; -1 when it is not there."""
+    first = np.int64(word & np.uint64(255))
+    for position in range(start, stop - length + 1):
+        if (at(data, position) | 0x20) == first and short_word(data, position, length) == word:
+            return position
+    return -1

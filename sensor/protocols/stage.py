@@ -1,0 +1,106 @@
+"""Protocols: in: chunks of ordered bytes; out: transactions, in the order in which they were finished.
+
+One batch of chunks may give several parts; the strings of a part are good until the next one is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from sensor import limits
+from sensor.config import ProtocolSettings
+from sensor.counters import Counters
+from sensor.protocols.http1.feed import mark_open, read_chunks
+from sensor.protocols.http1.tables import (
+    HOLD_BYTES,
+    HOLDS_MAX,
+    HTTP_FLOW,
+    HTTP_STREAM,
+    LARGE_HOLDS_MAX,
+    LINK,
+    OPEN_PER_FLOW_MAX,
+    ROWS_PER_CHUNK,
+    Count,
+    Field,
+    Scalar,
+    Tables,
+)
+from sensor.schema import TRANSACTION, FlowFlag
+from sensor.structures.string_pool import StringPool
+from sensor.structures.string_pool_kernels import State as PoolState
+
+_ROWS = limits.BATCH_FRAMES + ROWS_PER_CHUNK + OPEN_PER_FLOW_MAX + 64
+
+
+class ProtocolStage:
+    """Reads the chunks of `flows` (FLOW rows, which it tells whether they speak HTTP); `pool` holds the strings of its rows."""
+
+    def __init__(self, settings: ProtocolSettings, flows: npt.NDArray[np.void], fingerprint_key: bytes) -> None:
+        self.counters = Counters(Count)
+        self.pool = StringPool()
+        open_max = limits.TRANSACTIONS_OPEN_MAX
+        holds = np.zeros(HOLDS_MAX * HOLD_BYTES + LARGE_HOLDS_MAX * limits.HEAD_BYTES_MAX, np.uint8)
+        self._tables = Tables(
+            flows=flows,
+            http_flows=np.zeros(len(flows), HTTP_FLOW),
+            http_streams=np.zeros(2 * len(flows), HTTP_STREAM),
+            open=np.zeros(open_max, TRANSACTION),
+            links=np.zeros(open_max, LINK),
+            open_free=np.arange(open_max - 1, -1, -1, dtype=np.int32),
+            rows=np.zeros(_ROWS, TRANSACTION),
+            holds=holds,
+            hold_free=np.arange(HOLDS_MAX - 1, -1, -1, dtype=np.int32),
+            large_free=np.arange(HOLDS_MAX + LARGE_HOLDS_MAX - 1, HOLDS_MAX - 1, -1, dtype=np.int32),
+            field=np.zeros(len(Field) + 16, np.int64),
+            scratch=np.zeros(9 * limits.HEAD_BYTES_MAX, np.uint8),
+            pool=self.pool.tables,
+            state=np.zeros(len(Scalar), np.int64),
+            counts=self.counters.values,
+            key=np.frombuffer(fingerprint_key, np.uint64).copy(),
+        )
+        state = self._tables.state
+        state[Scalar.OPEN_FREE] = open_max
+        state[Scalar.HOLD_FREE] = HOLDS_MAX
+        state[Scalar.LARGE_FREE] = LARGE_HOLDS_MAX
+        state[Scalar.SHOW_SECRETS] = settings.show_secrets
+
+    def process(
+        self,
+        data: npt.NDArray[np.uint8],
+        datagrams: npt.NDArray[np.uint8],
+        pages: npt.NDArray[np.uint8],
+        chunks: npt.NDArray[np.void],
+    ) -> Iterator[npt.NDArray[np.void]]:
+        """Parts of the transactions (TRANSACTION) that these chunks finish; ChunkSource says which buffer a chunk refers to."""
+        row = 0
+        while row < len(chunks):
+            self._make_room()
+            row = self._read(data, datagrams, pages, chunks, row)
+            yield self._tables.rows[: self._tables.state[Scalar.ROWS]]
+
+    def _make_room(self) -> None:
+        self._tables.state[Scalar.ROWS] = 0
+        pool_state = self.pool.tables.state
+        if self.pool.needs_sweep():
+            mark_open(self._tables)
+            self.pool.sweep()
+        self._tables.state[Scalar.POOL_FLOOR] = min(limits.STRINGS_MAX // 4, pool_state[PoolState.FREE])
+
+    def _read(
+        self,
+        data: npt.NDArray[np.uint8],
+        datagrams: npt.NDArray[np.uint8],
+        pages: npt.NDArray[np.uint8],
+        chunks: npt.NDArray[np.void],
+        row: int,
+    ) -> int:
+        try:
+            return int(read_chunks(self._tables, data, datagrams, pages, chunks, row, len(chunks)))
+        except IndexError:
+            row = int(self._tables.state[Scalar.CURSOR])
+            self.counters.values[Count.KERNEL_FAULT] += 1
+            self._tables.flows["flags"][chunks["stream"][row] >> 1] |= FlowFlag.FAULT
+            return row + 1

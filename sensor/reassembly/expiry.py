@@ -1,0 +1,186 @@
+"""Ending flows: in: packet time; out: ended flows, with what waited for them delivered.
+
+A wheel of one-second buckets holds every flow in the bucket of the earliest second in which it can be due; a flow that was busy since
+moves on when its bucket comes round. The one law: flows expire at packet-time seconds, before the packet that passes that second,
+so results do not depend on batches.
+"""
+
+import numpy as np
+
+from sensor._jit import inline_kernel, part_kernel
+from sensor.limits import NS
+from sensor.reassembly.flow_table import release_flow
+from sensor.reassembly.order import emit, emit_gap, skip_hole
+from sensor.reassembly.tables import CHUNKS_PER_STEP, WHEEL_SECONDS, Count, Scalar
+from sensor.schema import ChunkKind, ConnState, EndReason, FlowFlag, Proto, TcpFlag, TcpState
+
+_TRIES = 64
+
+
+@inline_kernel
+def due_ts(t, flow):
+    """When the flow has been idle long enough to end, if nothing comes."""
+    if flow["proto"] != Proto.TCP:
+        return flow["last_ts"] + t.state[Scalar.IDLE_OTHER_NS]
+    if flow["state"] == TcpState.CLOSED:
+        return flow["last_ts"] + t.state[Scalar.IDLE_CLOSED_NS]
+    if flow["state"] == TcpState.SYN:
+        return flow["last_ts"] + t.state[Scalar.IDLE_ATTEMPT_NS]
+    return flow["last_ts"] + t.state[Scalar.IDLE_TCP_NS]
+
+
+@inline_kernel
+def unlink(t, row):
+    flow = t.flows[row]
+    if flow["wheel_prev"] >= 0:
+        t.flows[flow["wheel_prev"]]["wheel_next"] = flow["wheel_next"]
+    else:
+        t.wheel[flow["wheel_bucket"]] = flow["wheel_next"]
+    if flow["wheel_next"] >= 0:
+        t.flows[flow["wheel_next"]]["wheel_prev"] = flow["wheel_prev"]
+    flow["wheel_bucket"] = -1
+
+
+@inline_kernel
+def link(t, row, first):
+    """Put the flow into the bucket of the second it is due in, from second `first` on, at the farthest one round ahead."""
+    flow = t.flows[row]
+    second = min(max(due_ts(t, flow) // NS + 1, first), first + WHEEL_SECONDS - 1)
+    bucket = second % WHEEL_SECONDS
+    flow["wheel_bucket"] = bucket
+    flow["wheel_prev"] = -1
+    flow["wheel_next"] = t.wheel[bucket]
+    if t.wheel[bucket] >= 0:
+        t.flows[t.wheel[bucket]]["wheel_prev"] = row
+    t.wheel[bucket] = row
+
+
+@inline_kernel
+def _tcp_conn_state(t, row):
+    orig = t.streams[2 * row]
+    resp = t.streams[2 * row + 1]
+    orig_syn = orig["tcp_flags"] & TcpFlag.SYN != 0
+    resp_syn = resp["tcp_flags"] & TcpFlag.SYN != 0
+    if not orig_syn:
+        if resp_syn:
+            if resp["reset"] != 0:
+                return ConnState.RSTRH
+            return ConnState.SHR if resp["fin"] >= 0 else ConnState.OTH
+        return ConnState.OTH
+    if not resp_syn:
+        if orig["reset"] != 0:
+            return ConnState.RSTOS0
+        if resp["reset"] != 0:
+            return ConnState.REJ
+        if resp["packets"] > 0:
+            return ConnState.OTH
+        return ConnState.SH if orig["fin"] >= 0 else ConnState.S0
+    if orig["reset"] != 0:
+        return ConnState.RSTO
+    if resp["reset"] != 0:
+        return ConnState.RSTR
+    if orig["fin"] >= 0 and resp["fin"] >= 0:
+        return ConnState.SF
+    if orig["fin"] >= 0:
+        return ConnState.S2
+    return ConnState.S3 if resp["fin"] >= 0 else ConnState.S1
+
+
+@inline_kernel
+def _conn_state(t, row):
+    """Zeek's conn_state; without TCP it says who spoke."""
+    if t.flows[row]["proto"] == Proto.TCP:
+        return _tcp_conn_state(t, row)
+    if t.streams[2 * row]["packets"] == 0:
+        return ConnState.SHR
+    return ConnState.SF if t.streams[2 * row + 1]["packets"] > 0 else ConnState.S0
+
+
+@part_kernel
+def _flush_stream(t, stream_row):
+    """Deliver what still waits, and mark what the other side acknowledged but nobody saw."""
+    stream = t.streams[stream_row]
+    while stream["hold_head"] >= 0:
+        skip_hole(t, stream_row)
+    unseen = stream["acked"] - stream["next"]
+    if stream["first"] != 0 and unseen > 1 and stream["fin"] < 0:
+        emit_gap(t, stream_row, unseen, -1, t.state[Scalar.NOW])
+
+
+@part_kernel
+def end_flow(t, row, reason):
+    """Both directions are done: deliver what waits, judge the state, free the row. Needs CHUNKS_PER_STEP chunks of room."""
+    flow = t.flows[row]
+    unlink(t, row)
+    _flush_stream(t, 2 * row)
+    _flush_stream(t, 2 * row + 1)
+    emit(t, 2 * row, ChunkKind.END, 0, 0, 0, 0, -1, t.state[Scalar.NOW])
+    flow["conn_state"] = np.uint8(_conn_state(t, row))
+    flow["end_now"] = t.state[Scalar.NOW]
+    if reason == EndReason.IDLE and flow["state"] == TcpState.CLOSED:
+        reset = t.streams[2 * row]["reset"] != 0 or t.streams[2 * row + 1]["reset"] != 0
+        flow["end_reason"] = EndReason.RESET if reset else EndReason.FIN
+    else:
+        flow["end_reason"] = reason
+    if reason == EndReason.EVICTED:
+        flow["flags"] = flow["flags"] | FlowFlag.EVICTED
+        t.counts[Count.FLOWS_EVICTED] += 1
+    release_flow(t, row)
+    t.ended[t.state[Scalar.ENDED]] = row
+    t.state[Scalar.ENDED] += 1
+
+
+@part_kernel
+def expire(t, until_ts):
+    """End the flows that are due before `until_ts`. False when the chunks are full: call again with room."""
+    last = until_ts // NS
+    if t.state[Scalar.TICK] < last - WHEEL_SECONDS:
+        t.state[Scalar.TICK] = last - WHEEL_SECONDS
+    while t.state[Scalar.TICK] <= last:
+        tick = t.state[Scalar.TICK]
+        bucket = tick % WHEEL_SECONDS
+        row = np.int64(t.wheel[bucket])
+        while row >= 0:
+            if len(t.chunks) - t.state[Scalar.CHUNKS] < CHUNKS_PER_STEP:
+                return False
+            if due_ts(t, t.flows[row]) < tick * NS:
+                t.state[Scalar.NOW] = max(t.state[Scalar.NOW], tick * NS)
+                end_flow(t, row, EndReason.IDLE)
+                t.counts[Count.FLOWS_EXPIRED] += 1
+            else:
+                unlink(t, row)
+                link(t, row, tick + 1)
+            row = np.int64(t.wheel[bucket])
+        t.state[Scalar.TICK] = tick + 1
+    return True
+
+
+@part_kernel
+def evict_oldest(t):
+    """End the flow that would expire first."""
+    first = t.state[Scalar.TICK]
+    tries = 0
+    for second in range(first, first + WHEEL_SECONDS):
+        bucket = second % WHEEL_SECONDS
+        while t.wheel[bucket] >= 0:
+            row = np.int64(t.wheel[bucket])
+            tries += 1
+            if tries >= _TRIES or due_ts(t, t.flows[row]) // NS + 1 <= second:
+                end_flow(t, row, EndReason.EVICTED)
+                return
+            unlink(t, row)
+            link(t, row, second)
+            if t.flows[row]["wheel_bucket"] == bucket:
+                end_flow(t, row, EndReason.EVICTED)
+                return
+
+
+@part_kernel
+def end_next(t):
+    """End one flow, in the order in which they would expire. False when none is left."""
+    for second in range(t.state[Scalar.TICK], t.state[Scalar.TICK] + WHEEL_SECONDS):
+        row = np.int64(t.wheel[second % WHEEL_SECONDS])
+        if row >= 0:
+            end_flow(t, row, EndReason.CAPTURE_END)
+            return True
+    return False

@@ -1,0 +1,121 @@
+"""Reassembly: in: segments; out: chunks of ordered bytes, and the flows that ended.
+
+One batch of segments may give several parts, because the chunk table is fixed: each part must be used before the next is asked for.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sensor import limits
+from sensor.config import ReassemblySettings
+from sensor.counters import Counters
+from sensor.limits import NS
+from sensor.reassembly.tables import CHUNKS_PER_STEP, NODE, WHEEL_SECONDS, Count, Scalar, Tables
+from sensor.reassembly.track import end_all, recycle, track
+from sensor.schema import CHUNK, FLOW, STREAM, FlowFlag
+
+_SPARE_ROWS = limits.BATCH_FRAMES
+"""Rows beyond flows_max, because a row that ended stays as it is until its batch is over."""
+
+
+class Part(NamedTuple):
+    """Chunks (CHUNK) in order of packet time, rows of the flows that ended, and packet time (ns) after them."""
+
+    chunks: npt.NDArray[np.void]
+    ended: npt.NDArray[np.int32]
+    now: int
+
+
+class ReassemblyStage:
+    """Owns the flows; `flows`, `streams` and `pages` are the tables that chunks refer to."""
+
+    def __init__(self, settings: ReassemblySettings, pages_max: int = limits.PAGES_MAX) -> None:
+        rows = settings.flows_max + _SPARE_ROWS
+        self.counters = Counters(Count)
+        self._tables = Tables(
+            flows=np.zeros(rows, FLOW),
+            streams=np.zeros(2 * rows, STREAM),
+            slots=np.zeros(1 << (2 * rows - 1).bit_length(), np.uint64),
+            free=np.arange(rows - 1, -1, -1, dtype=np.int32),
+            pending=np.zeros(rows, np.int32),
+            wheel=np.full(WHEEL_SECONDS, -1, np.int32),
+            pages=np.zeros(pages_max * limits.PAGE_BYTES, np.uint8),
+            nodes=np.zeros(pages_max, NODE),
+            node_free=np.arange(pages_max - 1, -1, -1, dtype=np.int32),
+            node_pending=np.zeros(pages_max, np.int32),
+            chunks=np.zeros(2 * limits.BATCH_FRAMES + 3 * CHUNKS_PER_STEP, CHUNK),
+            ended=np.zeros(rows, np.int32),
+            state=np.zeros(len(Scalar), np.int64),
+            counts=self.counters.values,
+            seed=np.array([secrets.randbits(64), secrets.randbits(64)], np.uint64),
+        )
+        state = self._tables.state
+        state[Scalar.TICK] = -1
+        state[Scalar.FREE] = rows
+        state[Scalar.NODE_FREE] = pages_max
+        state[Scalar.FLOWS_MAX] = settings.flows_max
+        state[Scalar.VLAN_IN_KEY] = settings.vlan_in_flow_key
+        state[Scalar.TUNNEL_IN_KEY] = settings.tunnel_in_flow_key
+        state[Scalar.IDLE_TCP_NS] = int(settings.tcp_idle_seconds * NS)
+        state[Scalar.IDLE_ATTEMPT_NS] = int(settings.tcp_attempt_seconds * NS)
+        state[Scalar.IDLE_CLOSED_NS] = int(settings.tcp_closed_seconds * NS)
+        state[Scalar.IDLE_OTHER_NS] = int(settings.udp_idle_seconds * NS)
+
+    @property
+    def flows(self) -> npt.NDArray[np.void]:
+        """FLOW rows; a row is valid while its flow lives and until the part in which it ended was used."""
+        return self._tables.flows
+
+    @property
+    def streams(self) -> npt.NDArray[np.void]:
+        """STREAM rows, 2*flow + direction."""
+        return self._tables.streams
+
+    @property
+    def pages(self) -> npt.NDArray[np.uint8]:
+        """What chunks of source 1 refer to."""
+        return self._tables.pages
+
+    def process(
+        self, data: npt.NDArray[np.uint8], datagrams: npt.NDArray[np.uint8], segments: npt.NDArray[np.void]
+    ) -> Iterator[Part]:
+        """Parts for all of these segments (SEGMENT), whose payload lies in the block's `data` or in rebuilt `datagrams`."""
+        row = 0
+        while row < len(segments):
+            recycle(self._tables)
+            row = self._track(data, datagrams, segments, row)
+            yield self._part()
+
+    def finish(self) -> Iterator[Part]:
+        """End every flow: the capture is over."""
+        done = False
+        while not done:
+            recycle(self._tables)
+            done = end_all(self._tables)
+            yield self._part()
+
+    def _track(
+        self, data: npt.NDArray[np.uint8], datagrams: npt.NDArray[np.uint8], segments: npt.NDArray[np.void], row: int
+    ) -> int:
+        try:
+            return int(track(self._tables, data, datagrams, segments, row, len(segments)))
+        except IndexError:
+            state = self._tables.state
+            self.counters.values[Count.KERNEL_FAULT] += 1
+            if state[Scalar.FLOW] >= 0:
+                self.flows["flags"][state[Scalar.FLOW]] |= FlowFlag.FAULT
+            return int(state[Scalar.CURSOR]) + 1
+
+    def _part(self) -> Part:
+        state = self._tables.state
+        return Part(
+            self._tables.chunks[: state[Scalar.CHUNKS]],
+            self._tables.ended[: state[Scalar.ENDED]],
+            int(state[Scalar.NOW]),
+        )

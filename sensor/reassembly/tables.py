@@ -1,0 +1,107 @@
+"""The tables of reassembly that no other stage sees, and what it counts."""
+
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+
+from sensor._jit import Bytes, I32s, I64s, U64s
+from sensor.limits import NS, STREAM_PAGES_MAX
+from sensor.schema import CHUNK, FLOW, STREAM
+
+NODE = np.dtype(
+    [
+        ("seq", "i8"),     # 64-bit stream offset
+        ("ack", "i8"),
+        ("ts", "i8"),
+        ("length", "i4"),  # bytes of sequence space
+        ("caplen", "i4"),  # bytes that lie in the node's page
+        ("next", "i4"),    # node behind it in the stream, -1 at the end
+    ],
+    align=True,
+)
+"""A stretch of payload that waits for what comes before it; node i's bytes lie in page i."""
+
+WHEEL_SECONDS = 1024
+"""Buckets of the expiry wheel, one a second of packet time; longer time-outs go round again."""
+
+CHUNKS_PER_STEP = 4 * STREAM_PAGES_MAX + 8
+"""The most chunks one segment or one ending flow can release: two streams of waiting nodes, a gap before each."""
+
+NODES_PER_STEP = 64
+"""The most pages one segment can take: 64 KiB of payload, and its pieces between what already waits."""
+
+HOLE_ACKED_NS = NS // 50
+"""A hole that the receiver acknowledged is a loss of the mirror after 20 ms: mirrors reorder by far less."""
+HOLE_ACKED_NODES = 3
+"""... or as soon as three segments wait behind it, TCP's own threshold for taking reordering for loss (RFC 5681, 3.2)."""
+HOLE_NS = 10 * NS
+"""A hole that was not acknowledged can still be filled by a retransmission: the sender backs off for seconds (RFC 6298)."""
+HOLE_ONE_SIDED_NS = NS
+"""With one direction mirrored no acknowledgement will ever tell."""
+FAR_BYTES = 1 << 26
+"""A segment this far from what is expected is outside every window (RFC 7323 allows 1 GiB, real ones stay below 64 MiB)."""
+
+
+class Scalar(IntEnum):
+    """`state[...]`: scalars that live from batch to batch."""
+
+    NOW = 0             # packet time
+    TICK = 1            # next second to expire
+    LIVE = 2            # flows
+    FREE = 3            # rows on the free list
+    PENDING = 4         # rows that ended in this batch, free in the next
+    NODE_FREE = 5
+    NODE_PENDING = 6
+    CURSOR = 7          # segment being worked on
+    FLOW = 8            # its flow
+    CHUNKS = 9
+    ENDED = 10
+    FLOWS_MAX = 11
+    VLAN_IN_KEY = 12
+    TUNNEL_IN_KEY = 13
+    IDLE_TCP_NS = 14
+    IDLE_ATTEMPT_NS = 15
+    IDLE_CLOSED_NS = 16
+    IDLE_OTHER_NS = 17
+
+
+class Count(IntEnum):
+    PACKETS = 0
+    FLOWS = 1
+    FLOWS_EVICTED = 2
+    FLOWS_EXPIRED = 3
+    TABLE_PEAK = 4
+    OUT_OF_ORDER_PACKETS = 5
+    RETRANSMITTED_BYTES = 6
+    OVERLAP_BYTES = 7
+    MISSING_BYTES = 8
+    GAPS = 9
+    CUT_BYTES = 10
+    PAGES_EXHAUSTED = 11
+    SYN_IGNORED = 12
+    RST_IGNORED = 13
+    FAR_SEGMENTS = 14
+    KERNEL_FAULT = 15
+
+
+class Tables(NamedTuple):
+    """What the kernels get."""
+
+    flows: FLOW
+    streams: STREAM
+    slots: U64s
+    free: I32s
+    pending: I32s
+    wheel: I32s
+    pages: Bytes
+    nodes: NODE
+    node_free: I32s
+    node_pending: I32s
+    chunks: CHUNK
+    ended: I32s
+    state: I64s
+    counts: I64s
+    seed: U64s
+
+

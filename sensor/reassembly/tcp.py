@@ -1,0 +1,203 @@
+"""What one TCP segment does to its flow: in: a segment and its stream's row; out: chunks, and the state of the connection.
+
+Stream offsets are 64 bits with the sequence number as their lower 32, so a wrapped sequence goes on counting.
+"""
+
+import numpy as np
+
+from sensor._jit import inline_kernel
+from sensor.reassembly.expiry import link, unlink
+from sensor.reassembly.measures import (
+    LETTER_A,
+    LETTER_D,
+    LETTER_F,
+    LETTER_H,
+    LETTER_Q,
+    LETTER_R,
+    LETTER_S,
+    LETTER_W,
+    note,
+)
+from sensor.reassembly.order import (
+    count_again,
+    deliver,
+    drain,
+    emit,
+    emit_gap,
+    hold_segment,
+    skip_hole,
+    skip_lost_holes,
+)
+from sensor.reassembly.tables import FAR_BYTES, NODES_PER_STEP, Count, Scalar
+from sensor.schema import ChunkKind, ChunkSource, SegmentFlag, TcpFlag, TcpState
+
+_HALF = 1 << 31
+_MASK = 0xFFFFFFFF
+_FIRST_LAP = 1 << 32
+
+
+@inline_kernel
+def _unwrap(expected, number):
+    """The 64-bit offset nearest to `expected` whose lower 32 bits are `number`."""
+    return expected + ((number - expected + _HALF) & _MASK) - _HALF
+
+
+@inline_kernel
+def _note_flags(flow, flags, length, window, direction):
+    if flags & TcpFlag.SYN != 0:
+        note(flow, LETTER_H if flags & TcpFlag.ACK != 0 else LETTER_S, direction)
+        if flags & (TcpFlag.FIN | TcpFlag.RST) != 0:
+            note(flow, LETTER_Q, direction)
+    elif flags & TcpFlag.ACK != 0 and length == 0 and flags & (TcpFlag.FIN | TcpFlag.RST) == 0:
+        note(flow, LETTER_A, direction)
+        if window == 0:
+            note(flow, LETTER_W, direction)
+    if length > 0:
+        note(flow, LETTER_D, direction)
+    if flags & TcpFlag.FIN != 0:
+        note(flow, LETTER_F, direction)
+    if flags & TcpFlag.RST != 0:
+        note(flow, LETTER_R, direction)
+
+
+@inline_kernel
+def is_new_connection(t, stream_row, segment):
+    """Whether a SYN without ACK opens another connection on a 5-tuple that is in use."""
+    stream = t.streams[stream_row]
+    if stream["first"] == 0 or segment["tcp_flags"] & TcpFlag.ACK != 0:
+        return False
+    if (np.int64(segment["seq"]) + 1 - stream["first"]) & _MASK == 0:
+        return False
+    flow = t.flows[stream_row >> 1]
+    if flow["state"] == TcpState.CLOSED or flow["state"] == TcpState.SYN:
+        return True
+    if t.state[Scalar.NOW] - flow["last_ts"] > 2_000_000_000:
+        return True
+    t.counts[Count.SYN_IGNORED] += 1
+    return False
+
+
+@inline_kernel
+def _acknowledge(t, stream_row, segment):
+    """Note what the segment acknowledges of the other stream; returns its 64-bit offset."""
+    peer = t.streams[stream_row ^ 1]
+    number = np.int64(segment["ack"])
+    if peer["first"] == 0:
+        peer["first"] = _FIRST_LAP + number
+        peer["next"] = peer["first"]
+        peer["acked"] = peer["first"]
+        return peer["first"]
+    ack = _unwrap(peer["next"], number)
+    if peer["acked"] < ack < peer["next"] + FAR_BYTES:
+        peer["acked"] = ack
+    return ack
+
+
+@inline_kernel
+def _payload(t, stream_row, segment, data, seq, ack):
+    """Deliver, hold or recognise the payload."""
+    stream = t.streams[stream_row]
+    length, caplen = np.int64(segment["payload_len"]), np.int64(segment["payload_caplen"])
+    offset = segment["payload_offset"]
+    source = ChunkSource.DATAGRAMS if segment["flags"] & SegmentFlag.REBUILT != 0 else ChunkSource.BLOCK
+    skipped = stream["next"] - seq
+    if skipped > 0:
+        if skipped >= length:
+            if length > 1:
+                count_again(t, stream_row, length)
+            return
+        count_again(t, stream_row, skipped)
+        offset += skipped
+        length -= skipped
+        caplen = max(caplen - skipped, 0)
+        seq += skipped
+    if skipped >= 0 and stream["hold_head"] < 0:
+        deliver(t, stream_row, source, offset, caplen, length, ack, segment["ts"])
+        return
+    if skipped < 0:
+        stream["out_of_order_packets"] += 1
+        t.counts[Count.OUT_OF_ORDER_PACKETS] += 1
+    if t.state[Scalar.NODE_FREE] < NODES_PER_STEP:
+        t.counts[Count.PAGES_EXHAUSTED] += 1
+        while stream["hold_head"] >= 0:
+            skip_hole(t, stream_row)
+        if seq < stream["next"]:
+            count_again(t, stream_row, length)
+        else:
+            emit_gap(t, stream_row, seq - stream["next"], ack, segment["ts"])
+            deliver(t, stream_row, source, offset, caplen, length, ack, segment["ts"])
+        return
+    hold_segment(t, stream_row, data, offset, caplen, length, seq, ack)
+    drain(t, stream_row)
+
+
+@inline_kernel
+def _close(t, row, flow):
+    if flow["state"] != TcpState.CLOSED:
+        flow["state"] = TcpState.CLOSED
+        unlink(t, row)
+        link(t, row, t.state[Scalar.TICK])
+
+
+@inline_kernel
+def _handshake(flow, flags, direction, length):
+    state = flow["state"]
+    if flags & TcpFlag.SYN != 0:
+        if flags & TcpFlag.ACK != 0:
+            if state < TcpState.SYN_ACK:
+                flow["state"] = TcpState.SYN_ACK
+        elif state == TcpState.NONE:
+            flow["state"] = TcpState.SYN
+    elif (
+        state < TcpState.ESTABLISHED
+        and flags & (TcpFlag.ACK | TcpFlag.RST) == TcpFlag.ACK
+        and (direction == 0 or length > 0)
+        and (direction == 1 or state != TcpState.SYN or length > 0)
+    ):
+        flow["state"] = TcpState.ESTABLISHED
+
+
+@inline_kernel
+def tcp_segment(t, stream_row, segment, data):
+    """Everything one segment changes, except the packet's own figures."""
+    row = stream_row >> 1
+    direction = stream_row & 1
+    flow = t.flows[row]
+    stream = t.streams[stream_row]
+    peer = t.streams[stream_row ^ 1]
+    flags = np.int64(segment["tcp_flags"])
+    length = np.int64(segment["payload_len"])
+    number = np.int64(segment["seq"])
+    _note_flags(flow, flags, length, segment["window"], direction)
+    _handshake(flow, flags, direction, length)
+    syn = 1 if flags & TcpFlag.SYN != 0 else 0
+    if stream["first"] == 0 and flags & TcpFlag.RST == 0:
+        stream["first"] = _FIRST_LAP + number + syn
+        stream["next"] = stream["first"]
+        stream["acked"] = stream["first"]
+    seq = _unwrap(stream["next"], (number + syn) & _MASK)
+    if flags & TcpFlag.RST != 0:
+        if stream["first"] == 0 or abs(seq - stream["next"]) < FAR_BYTES or number == 0:
+            stream["reset"] = 1
+            _close(t, row, flow)
+        else:
+            t.counts[Count.RST_IGNORED] += 1
+        return
+    ack = np.int64(-1)
+    if flags & TcpFlag.ACK != 0:
+        ack = _acknowledge(t, stream_row, segment)
+    if length > 0:
+        if seq - stream["next"] >= FAR_BYTES or stream["next"] - seq >= FAR_BYTES:
+            t.counts[Count.FAR_SEGMENTS] += 1
+        else:
+            _payload(t, stream_row, segment, data, seq, ack)
+    if flags & TcpFlag.FIN != 0 and stream["fin"] < 0 and abs(seq - stream["next"]) < FAR_BYTES:
+        stream["fin"] = seq + length
+    skip_lost_holes(t, stream_row, peer)
+    if peer["hold_head"] >= 0:
+        skip_lost_holes(t, stream_row ^ 1, stream)
+    if stream["fin"] >= 0 and stream["next"] == stream["fin"]:
+        emit(t, stream_row, ChunkKind.FIN, 0, 0, 0, stream["next"], ack, segment["ts"])
+        stream["next"] += 1
+    if stream["fin"] >= 0 and peer["fin"] >= 0:
+        _close(t, row, flow)
