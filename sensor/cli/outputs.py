@@ -14,10 +14,11 @@ from sensor.errors import SettingError, TapirError
 if TYPE_CHECKING:
     from sensor.alert import Alert
     from sensor.bus.publisher import Publisher
-    from sensor.cli.reading import Batch, Options
+    from sensor.cli.reading import Options
     from sensor.export.alerts import AlertWriter
     from sensor.export.held import Pool
     from sensor.export.writers import Writer
+    from sensor.pipeline import Batch
 
 
 def check_outputs(options: Options) -> None:

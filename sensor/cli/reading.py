@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from sensor.cli.compiling import told_when_compiling
 from sensor.cli.exit_codes import ExitCode, code_of
@@ -20,10 +20,8 @@ from sensor.cli.outputs import Outputs, check_outputs
 from sensor.errors import TapirError
 
 if TYPE_CHECKING:
-    from sensor.alert import Alert
     from sensor.cli.summary import Summary
     from sensor.config import Settings
-    from sensor.export.tables import Rows
     from sensor.pipeline import Pipeline
 
 
@@ -44,39 +42,6 @@ class Options:
     sensor: str = ""
 
 
-class Batch(Protocol):
-    """What the pipeline gives for a block of frames."""
-
-    transactions: Rows
-    flows: Rows
-    streams: Rows
-    alerts: list[Alert]
-    now: int
-
-
-class Stop:
-    """Set by the first SIGINT or SIGTERM; the second ends the run where it stands."""
-
-    def __init__(self) -> None:
-        self.asked = False
-
-    def __call__(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-
-
-@contextmanager
-def _signals() -> Iterator[Stop]:
-    stop = Stop()
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def is_stream(name: str) -> bool:
     """Whether an input has no end that is known: standard input or a network source."""
     return name == "-" or "://" in name
@@ -88,16 +53,13 @@ def run(options: Options) -> ExitCode:
         check_outputs(options)
         with told_when_compiling(options.quiet):
             from sensor.pipeline import Pipeline
+        pipeline = Pipeline(_settings(options), list(options.inputs))
         outputs = Outputs(options, ordered=not any(map(is_stream, options.inputs)))
     except TapirError as error:
         return _failed(error)
-    with _signals() as stop:
-        try:
-            pipeline = Pipeline(_settings(options), list(options.inputs))
-        except TapirError as error:
-            outputs.close()
-            return _failed(error)
-        return _read(options, pipeline, outputs, stop)
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    return _read(options, pipeline, outputs)
 
 
 def _settings(options: Options) -> Settings:
@@ -111,44 +73,81 @@ def _settings(options: Options) -> Settings:
     )
 
 
-def _read(options: Options, pipeline: Pipeline, outputs: Outputs, stop: Stop) -> ExitCode:
-    from sensor.cli.progress import progress
+def _read(options: Options, pipeline: Pipeline, outputs: Outputs) -> ExitCode:
     from sensor.cli.summary import Summary
 
     summary = None if options.quiet else Summary()
     code = ExitCode.OK
-    try:
-        with progress(pipeline, options.quiet) as advance:
-            for batch in pipeline:
-                outputs.write(batch, pipeline.pool)
-                if summary:
-                    summary.add(batch, pipeline.pool)
-                advance()
-                if stop.asked:
-                    break
-    except TapirError as error:
-        code = _failed(error)
-    except KeyboardInterrupt:
-        stop.asked = True
-    for failure in outputs.close():
-        code = code or _failed(failure)
+    with _stopped_by_signals(pipeline, options.inputs) as stop:
+        try:
+            _copy(options, pipeline, outputs, summary)
+        except TapirError as error:
+            code = _failed(error)
+        except KeyboardInterrupt:
+            pass  # the second one: what is held back is still written
+        for failure in outputs.close():
+            code = code or _failed(failure)
     for fault in pipeline.faults:
-        code = code or _failed(fault)
-    if stop.asked:
-        _say("interrupted; what was read until then is complete")
-        code = ExitCode.INTERRUPTED
+        if not (stop.asked and is_stream(fault.source)):
+            code = code or _failed(fault)
     if summary:
-        _show(options, summary, {**pipeline.counters(), **outputs.counters()})
+        _show(options, summary, {**pipeline.counters(), **outputs.counters()}, pipeline.unknown_links)
+    if stop.asked:
+        _say("interrupted; what was read until then is in the outputs")
+        return ExitCode.INTERRUPTED
     return code
 
 
-def _show(options: Options, summary: Summary, counters: dict[str, dict[str, int]]) -> None:
+def _copy(options: Options, pipeline: Pipeline, outputs: Outputs, summary: Summary | None) -> None:
+    from sensor.cli.progress import progress
+
+    with progress(pipeline, options.quiet) as advance:
+        for batch in pipeline:
+            outputs.write(batch, pipeline.pool)
+            if summary:
+                summary.add(batch, pipeline.pool)
+            advance()
+
+
+class _Stop:
+    """The first SIGINT or SIGTERM ends reading: what is open is finished and written. The second one does not wait."""
+
+    def __init__(self, pipeline: Pipeline, inputs: Sequence[str]) -> None:
+        self.asked = False
+        self._pipeline, self._inputs = pipeline, inputs
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+        self._pipeline.stop()
+        if "-" in self._inputs:
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # a read that waits for more finds the end
+        elif any(map(is_stream, self._inputs)):
+            _say("stops with the next packet; once more to stop at once")
+
+
+@contextmanager
+def _stopped_by_signals(pipeline: Pipeline, inputs: Sequence[str]) -> Iterator[_Stop]:
+    stop = _Stop(pipeline, inputs)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _show(options: Options, summary: Summary, counters: dict[str, dict[str, int]], unknown_links: list[str]) -> None:
     """To standard output, or to standard error when standard output is one of the outputs."""
     from sensor.cli.report import show, show_json
 
     stream = sys.stderr if "-" in (options.transactions, options.flows, options.alerts) else sys.stdout
     try:
-        (show_json if options.json else show)(summary, counters, stream)
+        if options.json:
+            show_json(summary, counters, stream)
+        else:
+            show(summary, counters, unknown_links, stream)
         stream.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # nobody reads on: let the interpreter flush there

@@ -27,13 +27,13 @@ _TROUBLE = (
 _COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
 
 
-def show(summary: Summary, counters: Counts, stream: TextIO) -> None:
-    """Text; with colours on a terminal."""
+def show(summary: Summary, counters: Counts, unknown_links: list[str], stream: TextIO) -> None:
+    """Text; with colours on a terminal. `unknown_links`: a line for each link type that is not decoded."""
     console = Console(file=stream, highlight=False, width=None if stream.isatty() else _PLAIN_WIDTH)
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="bold")
     facts.add_column(overflow="fold")
-    for name, text in _facts(summary, counters):
+    for name, text in [*_facts(summary, counters), *(("", line) for line in unknown_links)]:
         facts.add_row(name, Text(text))
     console.print(facts)
     if summary.transactions:

@@ -1,7 +1,8 @@
 """What a run saw, added up: in: batches; out: the figures of the summary.
 
 The one law: work and memory per batch are bounded, whatever the traffic: of each batch only the most frequent
-TOP_PER_BATCH endpoints and clients are looked at, and at most TOP_KEPT of each are remembered.
+TOP_PER_BATCH endpoints and clients are looked at, at most TOP_KEPT of each are remembered, and at most ALERTS_KEPT
+alerts.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from sensor.schema import Anomaly, Proto, TransactionFlag
 
 if TYPE_CHECKING:
     from sensor.alert import Alert
-    from sensor.cli.reading import Batch
+    from sensor.pipeline import Batch
     from sensor.structures.string_pool import StringPool
 
 TOP_PER_BATCH = 64
 TOP_KEPT = 10_000
+ALERTS_KEPT = 10_000
 _DONE = TransactionFlag.REQUEST_DONE | TransactionFlag.RESPONSE_DONE
 _GAPS = Anomaly.REQUEST_GAP | Anomaly.RESPONSE_GAP
 
@@ -46,14 +48,16 @@ class Summary:
         if len(batch.transactions):
             self._add_transactions(batch.transactions, pool)
         for alert in batch.alerts:
-            self.alerts[alert.alert_id] = alert
+            if alert.alert_id in self.alerts or len(self.alerts) < ALERTS_KEPT:
+                self.alerts[alert.alert_id] = alert
 
     def _add_flows(self, flows: Any, streams: Any) -> None:
         first = int(flows["start_ts"].min())
         self.first_ts = first if self.first_ts is None else min(self.first_ts, first)
         self.last_ts = max(self.last_ts, int(flows["last_ts"].max()))
         protos, counts = np.unique(flows["proto"], return_counts=True)
-        self.flows.update({_proto_name(int(proto)): int(n) for proto, n in zip(protos, counts, strict=True)})
+        for proto, count in zip(protos.tolist(), counts.tolist(), strict=True):
+            self.flows[_proto_name(proto)] += count
         packets = streams["packets"].reshape(-1, 2)
         self.flows_one_sided += int(np.count_nonzero((packets.min(axis=1) == 0) & (flows["proto"] == Proto.TCP)))
         self.payload_bytes += int(streams["payload_bytes"].sum())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import typer
@@ -19,7 +20,7 @@ def warm() -> None:
 
     typer.echo(f"compiling into {cache_folder()}")
     start = time.perf_counter()
-    for module, seconds in sorted(_timed_imports().items(), key=lambda item: -item[1]):
+    for module, seconds in _timed_imports():
         typer.echo(f"{seconds:7.2f} s  {module}")
     mark_complete(cache_folder() / "complete")
     typer.echo(f"{time.perf_counter() - start:7.2f} s  in all, {len(KERNELS)} kernels")
@@ -35,8 +36,8 @@ def kernel_modules() -> list[str]:
     ]
 
 
-def _timed_imports() -> dict[str, float]:
-    """Seconds of compilation (or loading) by module."""
+def _timed_imports() -> Iterator[tuple[str, float]]:
+    """Each module with the seconds of its compilation (or loading), as they are done."""
     import importlib
 
     from sensor import _jit
@@ -54,6 +55,7 @@ def _timed_imports() -> dict[str, float]:
     try:
         for name in kernel_modules():
             importlib.import_module(name)
+            yield from sorted(seconds.items())
+            seconds.clear()
     finally:
         _jit.kernel = compile_kernel
-    return seconds

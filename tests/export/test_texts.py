@@ -1,0 +1,91 @@
+"""Addresses, connection names, fingerprints and histories as text, against Python's own."""
+
+import ipaddress
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sensor.export import texts
+from sensor.schema import HISTORY_LETTERS
+from tests.oracles.export import address, base62
+
+words = st.integers(0, 2**64 - 1)
+LETTERS = np.frombuffer(HISTORY_LETTERS.encode(), np.uint8).copy()
+
+
+def made(kernel, bytes_max, *columns):
+    """What a kernel of texts.py makes of columns, after a text that was there before."""
+    n = len(columns[0])
+    offsets, data = np.zeros(n + 2, np.int64), np.zeros(3 + n * bytes_max, np.uint8)
+    offsets[1] = 3
+    end = kernel(*(np.array(column, np.uint64) for column in columns), n, offsets, data, 1, 3)
+    assert end == offsets[-1]
+    return [data[offsets[i] : offsets[i + 1]].tobytes().decode() for i in range(1, n + 1)]
+
+
+sparse = st.lists(st.sampled_from([0, 0, 1, 0xFF, 0x1000, 0xFFFF]), min_size=8, max_size=8)
+
+
+@given(st.lists(sparse, min_size=1, max_size=20))
+@settings(deadline=None)
+def test_ipv6_is_written_as_rfc_5952_has_it(many):
+    numbers = [sum(group << 16 * (7 - i) for i, group in enumerate(groups)) for groups in many]
+    halves = [(number >> 64, number & (2**64 - 1)) for number in numbers]
+    assert made(texts.address_texts, texts.ADDRESS_BYTES, *zip(*halves, strict=True)) == [address(*half) for half in halves]
+
+
+@given(st.lists(st.integers(0, 2**32 - 1), min_size=1))
+@settings(deadline=None)
+def test_ipv4_is_dotted_decimal(numbers):
+    found = made(texts.address_texts, texts.ADDRESS_BYTES, [0] * len(numbers), [0xFFFF << 32 | n for n in numbers])
+    assert found == [str(ipaddress.IPv4Address(number)) for number in numbers]
+
+
+def test_the_longest_address_fits():
+    text = "1234:5678:9abc:def0:1234:5678:9abc:def0"
+    number = int(ipaddress.IPv6Address(text))
+    assert made(texts.address_texts, texts.ADDRESS_BYTES, [number >> 64], [number & (2**64 - 1)]) == [text]
+    assert len(text) == texts.ADDRESS_BYTES
+
+
+@given(st.lists(st.tuples(words, words), min_size=1))
+@settings(deadline=None)
+def test_connection_names(many):
+    found = made(texts.uid_texts, texts.UID_BYTES, *zip(*many, strict=True))
+    assert found == ["C" + base62(hi) + base62(lo) for hi, lo in many]
+
+
+@given(st.lists(words, min_size=1))
+@settings(deadline=None)
+def test_fingerprints(many):
+    assert made(texts.hex_texts, texts.HEX_BYTES, many) == [f"{word:016x}" for word in many]
+
+
+@given(st.lists(st.integers(0, len(HISTORY_LETTERS) - 1), max_size=24))
+@settings(deadline=None)
+def test_history(letters):
+    low = sum((letter + 1) << 5 * i for i, letter in enumerate(letters[:12]))
+    high = sum((letter + 1) << 5 * i for i, letter in enumerate(letters[12:]))
+    offsets, data = np.zeros(2, np.int64), np.zeros(texts.HISTORY_BYTES, np.uint8)
+    columns = np.array([low], np.uint64), np.array([high], np.uint64)
+    end = texts.history_texts(*columns, LETTERS, 1, offsets, data, 0, 0)
+    assert data[:end].tobytes().decode() == "".join(HISTORY_LETTERS[letter] for letter in letters)
+
+
+@given(words, words)
+@settings(deadline=None)
+def test_a_history_of_any_bits_is_only_letters(low, high):
+    offsets, data = np.zeros(2, np.int64), np.zeros(texts.HISTORY_BYTES, np.uint8)
+    columns = np.array([low], np.uint64), np.array([high], np.uint64)
+    end = texts.history_texts(*columns, LETTERS, 1, offsets, data, 0, 0)
+    assert set(data[:end].tobytes().decode()) <= set(HISTORY_LETTERS)
+
+
+@pytest.mark.parametrize(("escape", "expected"), [(True, b'\\"a\\\\b\\"'), (False, b'"a\\b"')])
+def test_quotes_and_backslashes_are_escaped_for_json(escape, expected):
+    source = np.frombuffer(b'"a\\b"', np.uint8).copy()
+    offsets, data = np.zeros(2, np.int64), np.zeros(10, np.uint8)
+    end = texts.append_texts(np.array([0, 5]), source, 1, offsets, data, 0, 0, escape)
+    assert data[:end].tobytes() == expected
