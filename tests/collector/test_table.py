@@ -37,7 +37,7 @@ def screen(width: int, alerts=ALERTS, **options) -> str:
 
 def test_on_a_wide_terminal():
     assert screen(116) == """\
-time (UTC)           severity  revision   alert                        entity            seen / allowed
+time (UTC)           severity  revision   alert                        entity            seen / limit
 2025-11-21 11:02:30  HIGH      new        Failed logins                client 192.0.2.7  6 / 5 failed logins in 2
                                                                                          min
 2025-11-21 11:02:30  CRITICAL  new        Bulk transfer: far more      client            123,456,790 / 1,000,000
@@ -51,7 +51,7 @@ time (UTC)           severity  revision   alert                        entity   
 
 def test_on_a_narrow_terminal_the_date_goes_and_cells_wrap():
     assert screen(80, ALERTS[:2]) == """\
-UTC       severity  revision   alert            entity           seen / allowed
+UTC       severity  revision   alert            entity           seen / limit
 11:02:30  HIGH      new        Failed logins    client           6 / 5 failed
                                                 192.0.2.7        logins in 2 min
 11:02:30  CRITICAL  new        Bulk transfer:   client           123,456,790 /

@@ -66,7 +66,7 @@ def _table(width: int, header: bool) -> Table:
     alert = (rest - entity) // 2
     flexible = (alert, entity, rest - entity - alert)
     table = Table(box=None, show_header=header, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
-    names = ("time (UTC)" if width >= _WIDE else "UTC", "severity", "revision", "alert", "entity", "seen / allowed")
+    names = ("time (UTC)" if width >= _WIDE else "UTC", "severity", "revision", "alert", "entity", "seen / limit")
     for name, columns in zip(names, (*fixed, *flexible), strict=True):
         table.add_column(name, width=columns, overflow="fold")
     return table
@@ -86,7 +86,7 @@ def _change(alert: Alert) -> str:
 
 
 def _why(alert: Alert) -> str:
-    """What was observed, and what is still allowed: 6 / 5 failed logins in 2 min."""
+    """What was observed, and the threshold of the rule: 6 / 5 failed logins in 2 min."""
     numbers = alert.numbers
     figures = f"{_figure(numbers.observed)} / {_figure(numbers.threshold)}"
     return f"{figures} {numbers.unit} in {_span(numbers.window_seconds)}"
