@@ -1,7 +1,8 @@
 """IPv4, RFC 791. In: a header. Out: addresses, lengths and the protocol behind it, or a fragment.
 
 The law: the total length bounds the packet (Ethernet padding is no payload), except when it is 0: then the sending NIC was to fill
-it in, and the frame's length counts.
+it in, and the frame's length counts. A total length beyond the frame is a lie that no receiver believes, so the frame's counts too,
+but not inside a tunnel: mirrors cut the packets they wrap.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ def step(data, offset, state, row):
     if end == offset:
         end = state["wire_stop"]
         flags = OFFLOAD
+    elif end > state["wire_stop"] and row["tunnel"] == 0:
+        end = state["wire_stop"]
     if end < payload:
         return Reason.BAD_IPV4_LENGTH, Layer.FAILED
     if payload > state["stop"]:

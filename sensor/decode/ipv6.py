@@ -1,7 +1,7 @@
 """IPv6 and its extension headers, RFC 8200. In: a header. Out: addresses, lengths and the next header, or a fragment.
 
 The law: the payload length bounds the packet; 0 means a jumbo payload (RFC 2675) when such an option follows, and a length left
-to the sending NIC otherwise.
+to the sending NIC otherwise. A length beyond the frame counts in tunnels only, as in IPv4.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ def step(data, offset, state, row):
     if end == payload:
         end = state["wire_stop"]
         flags = IPV6 | OFFLOAD
+    elif end > state["wire_stop"] and row["tunnel"] == 0:
+        end = state["wire_stop"]
     state["wire_stop"] = end
     if end < state["stop"]:
         state["stop"] = end
@@ -81,6 +83,8 @@ def _jumbo(data, offset, after, state, row):
             end = offset + u32(data, option + 2)
             if end < after:
                 return False
+            if row["tunnel"] == 0:
+                end = min(end, state["wire_stop"])
             row["ip_len"] = end - start
             row["flags"] = IPV6
             state["wire_stop"] = end
