@@ -18,6 +18,12 @@ class CaptureSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
+AtLeastTwo = Annotated[int, msgspec.Meta(ge=2)]
+NotNegative = Annotated[int, msgspec.Meta(ge=0)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=90 * 86_400)]
+SecondsOrNone = Annotated[float, msgspec.Meta(ge=0, le=90 * 86_400)]
+Times = Annotated[float, msgspec.Meta(ge=1)]
 
 
 class DecodeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,65 +66,69 @@ class ProtocolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 class PortScanSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     enabled: bool = True
     """Look for port scans."""
-    window_seconds: float = 300.0
+    window_seconds: Seconds = 300.0
     """Packet time in which the attempts are counted."""
-    ports_min: int = 10
+    ports_min: AtLeastOne = 10
     """Vertical: this many different ports of one host tried in vain, or half-open, by one client."""
-    hosts_min: int = 10
+    hosts_min: AtLeastOne = 10
     """Horizontal: this many different hosts tried on one port in vain, or half-open, by one client."""
-    pairs_max: int = limits.SCAN_PAIRS_MAX
+    pairs_max: AtLeastOne = limits.SCAN_PAIRS_MAX
     """(client, host) and (client, port) pairs remembered; the least recently used give way and are counted."""
 
 
 class FailedLoginsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     enabled: bool = True
     """Look for password guessing."""
-    client_failures_max: int = 5
+    client_failures_max: NotNegative = 5
     """Failed logins that one client address may have within its window; one more is a detection."""
-    client_window_seconds: float = 120.0
+    client_window_seconds: Seconds = 120.0
     """Packet time in which a client's failed logins are counted."""
-    account_failures_max: int = 10
+    account_failures_max: NotNegative = 10
     """Failed logins that one account may have within its window, from whatever address; one more is a detection."""
-    account_window_seconds: float = 300.0
+    account_window_seconds: Seconds = 300.0
     """Packet time in which an account's failed logins are counted."""
-    entities_max: int = limits.LOGIN_ENTITIES_MAX
+    entities_max: AtLeastOne = limits.LOGIN_ENTITIES_MAX
     """Clients, and accounts, remembered; the least recently used give way and are counted."""
 
 
 class BulkTransferSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     enabled: bool = True
     """Look for clients that take far more than others do."""
-    window_seconds: float = 600.0
+    window_seconds: Seconds = 600.0
     """Packet time over which response bytes and records are summed, in ten steps."""
-    bytes_min: int = 262_144
+    bytes_min: NotNegative = 262_144
     """Less than this many response body bytes in a window is never bulk."""
-    records_min: int = 1_000
+    records_min: NotNegative = 1_000
     """Less than this many records in a window is never bulk."""
-    ratio_min: float = 20.0
+    ratio_min: Times = 20.0
     """Times the median of the endpoint's other clients, per credential."""
-    deviations_min: float = 4.0
+    deviations_min: Annotated[float, msgspec.Meta(ge=0)] = 4.0
     """Robust deviations (1.4826 MAD of log1p) above that median."""
-    peers_min: int = 8
+    peers_min: AtLeastOne = 8
     """Other clients the endpoint must have for their median to count."""
-    known_seconds: float = 30.0
+    answers_min: AtLeastOne = 3
+    """Answers in a row that must find the client above the threshold: a page that others then take too is no walk."""
+    at_once_min: Times = 8.0
+    """Times the threshold with which a single answer is enough."""
+    known_seconds: SecondsOrNone = 30.0
     """Packet time for which an endpoint must have been known for its clients to be judged; what they took before counts then."""
-    alone_bytes_min: int = 2_097_152
+    alone_bytes_min: NotNegative = 2_097_152
     """On an endpoint with fewer clients: bytes below which nothing is bulk."""
-    alone_records_min: int = 10_000
+    alone_records_min: NotNegative = 10_000
     """On an endpoint with fewer clients: records below which nothing is bulk."""
-    alone_ratio_min: float = 20.0
+    alone_ratio_min: Times = 20.0
     """On an endpoint with fewer clients: times what nine in ten of the server's other transfers stay below."""
-    alone_responses_min: int = 20
+    alone_responses_min: NotNegative = 20
     """On an endpoint with fewer clients: responses in the window; one large download is not a walk."""
-    alone_known_seconds: float = 60.0
+    alone_known_seconds: SecondsOrNone = 60.0
     """On an endpoint with fewer clients: packet time the server must have been known before the client began."""
-    bytes_max: int = 0
+    bytes_max: NotNegative = 0
     """Absolute limit of response body bytes per client, endpoint and window; 0 is none."""
-    records_max: int = 0
+    records_max: NotNegative = 0
     """Absolute limit of records per client, endpoint and window; 0 is none."""
-    pairs_max: int = limits.BULK_PAIRS_MAX
+    pairs_max: AtLeastOne = limits.BULK_PAIRS_MAX
     """(client, endpoint) pairs remembered; the least recently used give way and are counted."""
-    endpoints_max: int = limits.BULK_ENDPOINTS_MAX
+    endpoints_max: AtLeastTwo = limits.BULK_ENDPOINTS_MAX
     """Endpoints, and servers, whose clients are compared; the least recently used give way and are counted."""
 
 
@@ -131,11 +141,11 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 class AlertingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sensor: str = ""
     """Name of this sensor in its alerts; the host's name when empty."""
-    quiet_seconds: float = 300.0
+    quiet_seconds: Seconds = 300.0
     """An alert closes after this much packet time without a repeat; what comes later is a new alert."""
-    update_seconds: float = 10.0
+    update_seconds: SecondsOrNone = 10.0
     """Least packet time between two updates of one alert; a risen severity does not wait."""
-    open_max: int = limits.ALERTS_OPEN_MAX
+    open_max: AtLeastOne = limits.ALERTS_OPEN_MAX
     """Alerts open at once; the one quiet for longest is closed early and counted beyond it."""
 
 

@@ -59,6 +59,18 @@ def test_far_more_than_the_endpoint_s_other_clients(pool):
     assert len({one.run for one in found}) == 1
 
 
+def test_the_first_of_many_who_take_a_large_page_do_not_stand_out(pool):
+    """Nobody knows of the first that others follow, but one page, or two, is no walk."""
+    pages = [taker(pool, 2, 250_000, client=f"10.0.3.{c}", start=40 + c, user=1_000 + c) for c in range(12)]
+    assert judge(pool, join([peers(pool), *pages])) == []
+
+
+def test_a_single_answer_is_enough_when_it_is_enormous(pool):
+    """?limit=100000 where others ask for pages of 20."""
+    (found,) = judge(pool, join([peers(pool), taker(pool, 1, 20_000_000)]))
+    assert (found.count, found.numbers.observed) == (1, 20_000_000)
+
+
 def test_a_few_times_more_is_an_eager_client(pool):
     assert judge(pool, join([peers(pool, requests=50), taker(pool, 10, 100_000)])) == []
 
@@ -96,9 +108,9 @@ def test_a_cold_start_accuses_nobody(pool):
 def test_what_is_taken_while_peers_are_not_known_long_enough_is_judged_later(pool):
     early = taker(pool, 24, 170_000, start=1, gap=0.2)
     assert judge(pool, join([peers(pool, seconds=29.0), early])) == []
-    later = taker(pool, 1, 170_000, start=31)
+    later = taker(pool, 3, 170_000, start=31)
     found = judge(pool, join([peers(pool), early, later]))
-    assert [one.count for one in found] == [25]
+    assert [one.count for one in found] == [25, 26, 27]
 
 
 def test_errors_and_empty_answers_are_no_transfers(pool):
@@ -181,7 +193,8 @@ def random_rows(pool, count=1_500):
 
 @pytest.mark.parametrize("room", [{}, {"pairs_max": 16, "endpoints_max": 4}])
 def test_batches_and_the_random_hash_do_not_matter(pool, room):
-    easy = {"peers_min": 2, "ratio_min": 3.0, "deviations_min": 1.0, "window_seconds": 60.0, "known_seconds": 0.0}
+    easy = {"peers_min": 2, "ratio_min": 3.0, "deviations_min": 1.0, "window_seconds": 60.0}
+    easy |= {"known_seconds": 0.0, "answers_min": 1}
     rows = random_rows(pool)
     whole = judge(pool, rows, **easy, **room)
     assert whole

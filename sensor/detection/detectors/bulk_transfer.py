@@ -61,6 +61,8 @@ def _thresholds(settings: BulkTransferSettings) -> np.ndarray[Any, np.dtype[np.f
             settings.alone_responses_min,
             nanoseconds(settings.alone_known_seconds),
             nanoseconds(settings.known_seconds),
+            settings.answers_min,
+            settings.at_once_min,
             settings.bytes_min,
             settings.records_min,
             settings.alone_bytes_min,

@@ -38,6 +38,7 @@ CELL = np.dtype(
         ("run_now", "i8"),              # packet time at which the run began, 0 while there is none
         ("run_first_ts", "i8"),
         ("run_responses", "i8"),
+        ("run_answers", "i8"),          # of them, those that found it above the threshold
         ("reported_now", "i8"),
         ("reported_taken", "i8"),
     ],

@@ -71,9 +71,11 @@ class Threshold(IntEnum):
     ALONE_RESPONSES = 6
     ALONE_KNOWN_NS = 7
     KNOWN_NS = 8
-    LEAST = 9         # and 10
-    ALONE_LEAST = 11  # and 12
-    LIMIT = 13        # and 14
+    ANSWERS = 9
+    AT_ONCE = 10
+    LEAST = 11        # and 12
+    ALONE_LEAST = 13  # and 14
+    LIMIT = 15        # and 16
 
 
 class Progress(IntEnum):
@@ -160,12 +162,13 @@ def judge(cell, metric, now, populations, histograms, thresholds, hit):
 
 
 @part_kernel
-def follow_run(cell, sums, row, hit, transaction, report_ns):
+def follow_run(cell, sums, row, hit, transaction, against, thresholds):
     """Begin or continue the run of a cell that takes too much; returns whether it is due to be reported."""
     now = np.int64(transaction["now"])
     if cell["run_now"] == 0:
         cell["run_now"] = now
         cell["run_responses"] = cell["responses"]
+        cell["run_answers"] = 0
         cell["reported_taken"] = 0
         cell["run_first_ts"] = transaction["ts"]
         base = row * LANES * STRETCHES
@@ -175,8 +178,13 @@ def follow_run(cell, sums, row, hit, transaction, report_ns):
                 cell["run_first_ts"] = min(np.int64(cell["run_first_ts"]), np.int64(first_ts))
     else:
         cell["run_responses"] += 1
+    cell["run_answers"] += 1
+    at_once = against == Against.LIMIT or hit["taken"] >= thresholds[Threshold.AT_ONCE] * hit["threshold"]
+    if cell["run_answers"] < thresholds[Threshold.ANSWERS] and not at_once:
+        return False
     reported = np.int64(cell["reported_taken"])
-    if hit["taken"] - reported <= reported >> 6 and now - np.int64(cell["reported_now"]) < report_ns:
+    long_ago = now - np.int64(cell["reported_now"]) >= thresholds[Threshold.REPORT_NS]
+    if hit["taken"] - reported <= reported >> 6 and not long_ago:
         return False
     cell["reported_now"] = now
     cell["reported_taken"] = hit["taken"]
@@ -202,7 +210,6 @@ def find_bulk(
     """
     progress[Progress.HITS] = 0
     stretch_ns = np.int64(thresholds[Threshold.STRETCH_NS])
-    report_ns = np.int64(thresholds[Threshold.REPORT_NS])
     for row in range(start, len(transactions)):
         progress[Progress.ROW] = row
         transaction = transactions[row]
@@ -247,7 +254,7 @@ def find_bulk(
         if metric != cell["metric"]:
             cell["metric"] = metric
             cell["run_now"] = 0
-        if follow_run(cell, sums, cell_row, hit, transaction, report_ns):
+        if follow_run(cell, sums, cell_row, hit, transaction, against, thresholds):
             hit["row"] = row
             hit["metric"] = metric
             hit["against"] = against
