@@ -41,8 +41,7 @@ def step(data, offset, state, row):
     if payload > state["stop"]:
         return Reason.TRUNCATED_IPV4, Layer.FAILED
     state["wire_stop"] = end
-    if end < state["stop"]:
-        state["stop"] = end
+    state["stop"] = min(state["stop"], end)
     row["src_hi"] = 0
     row["src_lo"] = np.uint64(u32(data, offset + 12) | MAPPED)
     row["dst_hi"] = 0

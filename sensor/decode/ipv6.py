@@ -34,8 +34,7 @@ def step(data, offset, state, row):
     elif end > state["wire_stop"] and row["tunnel"] == 0:
         end = state["wire_stop"]
     state["wire_stop"] = end
-    if end < state["stop"]:
-        state["stop"] = end
+    state["stop"] = min(state["stop"], end)
     state["extensions"] = 0
     row["src_hi"] = u64(data, offset + 8)
     row["src_lo"] = u64(data, offset + 16)
@@ -88,8 +87,7 @@ def _jumbo(data, offset, after, state, row):
             row["ip_len"] = end - start
             row["flags"] = IPV6
             state["wire_stop"] = end
-            if end < state["stop"]:
-                state["stop"] = end
+            state["stop"] = min(state["stop"], end)
             return True
         option += 2 + at(data, option + 1)
     return True

@@ -12,7 +12,17 @@ from sensor.decode import ethernet, fragments, icmp, ipv4, ipv6, links, ppp, tcp
 from sensor.decode.layers import IP, STATE, Layer
 from sensor.decode.reasons import Reason
 from sensor.decode.tunnels import (
-    erspan, geneve, gre, gtpu, ip_in_ip, l2tp, mpls, switch_tags, teredo, tzsp, vxlan,
+    erspan,
+    geneve,
+    gre,
+    gtpu,
+    ip_in_ip,
+    l2tp,
+    mpls,
+    switch_tags,
+    teredo,
+    tzsp,
+    vxlan,
 )  # fmt: skip
 from sensor.schema import FRAME, SEGMENT, FrameFlag, SegmentFlag
 

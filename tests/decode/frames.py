@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from scapy.layers.l2 import Dot3, Ether
 
 from sensor.config import DecodeSettings
 from sensor.decode.reasons import Reason
@@ -24,6 +25,13 @@ COLUMNS = (
     "payload_caplen", "payload_len", "ip_len", "seq", "ack", "tunnel_id", "src_port", "dst_port", "vlan", "window", "ip_id", "proto",
     "tcp_flags", "tunnel", "ttl", "flags",
 )  # fmt: skip
+MACS = {"src": "02:00:00:00:00:01", "dst": "02:00:00:00:00:02"}  # given, or scapy would ask the network
+ETHER = Ether(**MACS)
+DOT3 = Dot3(**MACS)
+
+
+def ethernet(ethertype: int) -> Ether:
+    return Ether(**MACS, type=ethertype)
 
 
 class Frame(NamedTuple):
