@@ -111,7 +111,7 @@ class BulkTransferSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     at_once_min: Times = 8.0
     """Times the threshold with which a single answer is enough."""
     known_seconds: SecondsOrNone = 30.0
-    """Packet time for which an endpoint must have been known for its clients to be judged; what they took before counts then."""
+    """Packet time an endpoint must be known before its clients are judged; what they took until then counts after it."""
     alone_bytes_min: NotNegative = 2_097_152
     """On an endpoint with fewer clients: bytes below which nothing is bulk."""
     alone_records_min: NotNegative = 10_000

@@ -125,6 +125,14 @@ def test_records_count_where_they_are_known(pool):
     assert judge(pool, join([peers(pool, records=5), taker(pool, 24, 5_000)])) == []
 
 
+def test_a_run_that_is_first_over_by_records_and_then_by_bytes_is_one_run(pool):
+    found = judge(pool, join([peers(pool, records=5), taker(pool, 60, 20_000, records=1_000)]))
+    assert [one.numbers.unit for one in found][:1] == ["records"]
+    assert found[-1].numbers.unit == "response bytes"
+    assert len({one.run for one in found}) == 1
+    assert found[-1].count == 60
+
+
 def ordinary_server(pool):
     """A server with a dozen clients on four endpoints."""
     return join([peers(pool, endpoint=path, seconds=300.0) for path in ("/users", "/orders", "/search", "/stats")])

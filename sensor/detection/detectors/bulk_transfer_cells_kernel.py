@@ -28,7 +28,7 @@ CELL = np.dtype(
         ("bytes_bin", "i4"),            # where its populations count it, -1 when they do not
         ("records_bin", "i4"),
         ("credentials", "i4"),
-        ("metric", "i4"),               # what the present run is about
+        ("metric", "i4"),               # what the present run was last about
         ("stretch", "i8"),              # number of the present stretch
         ("began", "i8"),                # packet time of the first answer
         ("bytes", "i8"),                # in the window

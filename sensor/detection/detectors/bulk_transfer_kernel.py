@@ -253,7 +253,7 @@ def find_bulk(
             continue
         if metric != cell["metric"]:
             cell["metric"] = metric
-            cell["run_now"] = 0
+            cell["reported_taken"] = 0
         if follow_run(cell, sums, cell_row, hit, transaction, against, thresholds):
             hit["row"] = row
             hit["metric"] = metric
