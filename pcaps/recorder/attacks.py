@@ -86,15 +86,15 @@ def uptime_monitor(lab: Lab) -> None:
         lab.client("uptime_monitor")
 
 
-@capture("nine clients read the customer list; one of them takes eleven thousand customers", BULK)
+@capture("nine clients read the customer list; later one of them takes eleven thousand customers", BULK)
 def bulk_download(lab: Lab) -> None:
     with network.recording(lab.pcap):
         lab.client("bulk_download")
 
 
-@capture("the bulk download with only 128 bytes kept of each frame: lengths stay exact", BULK)
-def snaplen_128(lab: Lab) -> None:
-    with network.recording(lab.pcap, "-s", "128"):
+@capture("the bulk download with only 256 bytes kept of each frame: lengths stay exact", BULK)
+def snaplen_256(lab: Lab) -> None:
+    with network.recording(lab.pcap, "-s", "256"):
         lab.client("bulk_download")
 
 
