@@ -111,7 +111,7 @@ class BulkTransferSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     at_once_min: Times = 8.0
     """Times the threshold with which a single answer is enough."""
     known_seconds: SecondsOrNone = 30.0
-    """Packet time an endpoint must be known before its clients are judged; what they took until then counts after it."""
+    """Packet time an endpoint must be known before its clients are judged; what they took until then counts then."""
     alone_bytes_min: NotNegative = 2_097_152
     """On an endpoint with fewer clients: bytes below which nothing is bulk."""
     alone_records_min: NotNegative = 10_000

@@ -96,3 +96,19 @@ def test_flows_and_streams_of_a_batch_belong_together():
     loud = [flow(i, ConnState.RSTO, port=i, client="10.0.0.2") for i in range(30)]
     rows = [row for pair in zip(quiet, loud, strict=True) for row in pair]
     assert {one.client_ip for one in run_flows(DetectionStage(DetectionSettings(), Pool()), rows)} == {"10.0.0.2"}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"port_scan": {"ports_min": 0}},
+        {"failed_logins": {"client_window_seconds": 0}},
+        {"bulk_transfer": {"endpoints_max": 1}},
+        {"bulk_transfer": {"bytes_max": -1}},
+        {"port_scan": {"hosts": 3}},
+    ],
+)
+def test_settings_that_make_no_sense_are_refused_by_name(wrong):
+    ((detector, given),) = wrong.items()
+    with pytest.raises(msgspec.ValidationError, match=f"{next(iter(given))}|unknown field"):
+        msgspec.convert({detector: given}, DetectionSettings)
