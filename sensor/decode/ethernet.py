@@ -38,7 +38,7 @@ def llc_step(data, offset, state, row):
         return Reason.LLC, Layer.FAILED
     organisation = u24(data, offset + 3)
     kind = u16(data, offset + 6)
-    if (organisation != SNAP_ETHERTYPE and organisation != SNAP_BRIDGED) or kind < ETHERTYPE_MIN:  # noqa: PLR1714
+    if (organisation != SNAP_ETHERTYPE and organisation != SNAP_BRIDGED) or kind < ETHERTYPE_MIN:
         return Reason.LLC, Layer.FAILED
     return offset + 8, kind
 

@@ -1,8 +1,9 @@
-"""Rebuilding fragmented IP datagrams, IPv4 (RFC 791, RFC 815) and IPv6 (RFC 8200 4.5). In: one fragment. Out: the whole datagram.
+"""Rebuilding fragmented IP datagrams, IPv4 (RFC 791, RFC 815) and IPv6 (RFC 8200 4.5). In: one fragment. Out: the
+whole datagram.
 
-The law: the first copy of a byte wins. Fragments begin at multiples of 8 bytes, so a datagram's store needs one mark per block of
-8 bytes; it is whole when its end is known and every block before it is marked. Each datagram has 64 KiB of `store` to itself while
-it waits; when whole it moves to `datagrams`, where it stays until the next batch.
+The law: the first copy of a byte wins. Fragments begin at multiples of 8 bytes, so a datagram's store needs one mark
+per block of 8 bytes; it is whole when its end is known and every block before it is marked. Each datagram has 64 KiB
+of `store` to itself while it waits; when whole it moves to `datagrams`, where it stays until the next batch.
 """
 
 from __future__ import annotations
@@ -52,8 +53,9 @@ SLOT = np.dtype(
 def digest(state, row, kind):
     """Never 0, which says that a slot is free. Not keyed: all digests are looked at anyway."""
     hashed = mix(mix(mix(np.uint64(kind), row["src_hi"]), row["src_lo"]), row["dst_hi"])
-    place = np.uint64(row["tunnel_id"]) << np.uint64(24) | np.uint64(row["vlan"]) << np.uint64(8) | np.uint64(row["tunnel"])
-    return finish(mix(mix(mix(hashed, row["dst_lo"]), np.uint64(state["fragment_id"])), place)) | np.uint64(1)
+    hashed = mix(mix(hashed, row["dst_lo"]), np.uint64(state["fragment_id"]))
+    place = np.uint64(row["vlan"]) << np.uint64(8) | np.uint64(row["tunnel"])
+    return finish(mix(mix(hashed, np.uint64(row["tunnel_id"])), place)) | np.uint64(1)
 
 
 @inline_kernel

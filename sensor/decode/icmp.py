@@ -1,6 +1,7 @@
 """ICMP (RFC 792) and ICMPv6 (RFC 4443). In: a header. Out: a complete row.
 
-The law: ports are what Community ID v1 makes of a message: its type and the type that answers it, or else its type and code.
+The law: ports are what Community ID v1 makes of a message: its type and the type that answers it, or else its type
+and code.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ NOT_ANSWERED = -1
 @inline_kernel
 def counterpart(kind):
     """The type that answers ICMP type `kind`: echo, router solicitation, timestamp, information, mask."""
-    if kind == 0 or kind == 8:  # noqa: PLR1714
+    if kind == 0 or kind == 8:
         return 8 - kind
-    if kind == 9 or kind == 10:  # noqa: PLR1714
+    if kind == 9 or kind == 10:
         return 19 - kind
     if 13 <= kind <= 18:
         return ((kind - 13) ^ 1) + 13
@@ -29,9 +30,9 @@ def counterpart(kind):
 @inline_kernel
 def counterpart6(kind):
     """The type that answers ICMPv6 type `kind`: echo, listener, router, neighbour, node information, home agent."""
-    if 128 <= kind <= 131 or kind == 144 or kind == 145:  # noqa: PLR1714
+    if 128 <= kind <= 131 or kind == 144 or kind == 145:
         return kind ^ 1
-    if 133 <= kind <= 136 or kind == 139 or kind == 140:  # noqa: PLR1714
+    if 133 <= kind <= 136 or kind == 139 or kind == 140:
         return ((kind - 1) ^ 1) + 1
     return NOT_ANSWERED
 

@@ -1,8 +1,8 @@
 """IPv4, RFC 791. In: a header. Out: addresses, lengths and the protocol behind it, or a fragment.
 
-The law: the total length bounds the packet (Ethernet padding is no payload), except when it is 0: then the sending NIC was to fill
-it in, and the frame's length counts. A total length beyond the frame is a lie that no receiver believes, so the frame's counts too,
-but not inside a tunnel: mirrors cut the packets they wrap.
+The law: the total length bounds the packet (Ethernet padding is no payload), except when it is 0: then the sending
+NIC was to fill it in, and the frame's length counts. A total length beyond the frame is a lie that no receiver
+believes, so the frame's counts too, but not inside a tunnel: mirrors cut the packets they wrap.
 """
 
 from __future__ import annotations

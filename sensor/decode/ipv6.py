@@ -1,7 +1,7 @@
 """IPv6 and its extension headers, RFC 8200. In: a header. Out: addresses, lengths and the next header, or a fragment.
 
-The law: the payload length bounds the packet; 0 means a jumbo payload (RFC 2675) when such an option follows, and a length left
-to the sending NIC otherwise. A length beyond the frame counts in tunnels only, as in IPv4.
+The law: the payload length bounds the packet; 0 means a jumbo payload (RFC 2675) when such an option follows, and a
+length left to the sending NIC otherwise. A length beyond the frame counts in tunnels only, as in IPv4.
 """
 
 from __future__ import annotations
@@ -71,7 +71,9 @@ def extension_step(data, offset, layer, state, row):
 
 @inline_kernel
 def _jumbo(data, offset, after, state, row):
-    """Take the packet's end from a jumbo payload option, if there is one; False when it contradicts itself. RFC 2675 section 2."""
+    """Take the packet's end from a jumbo payload option, if there is one; False when it contradicts itself. RFC 2675
+    section 2.
+    """
     option = offset + 2
     while option + 1 < after:
         if at(data, option) == 0:

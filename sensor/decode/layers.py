@@ -1,8 +1,9 @@
-"""The numbers by which a header names the next one, and the record the walk keeps while it goes from header to header.
+"""The numbers by which a header names the next one, and the record the walk keeps while it goes from header to
+header.
 
-In: nothing. Out: `Layer`, the link types that start a walk, `STATE`.
-The law: three number spaces share one int64 without overlap, so that a header's own field is the next layer as it stands:
-below 0x10000 EtherTypes, from 0x10000 IP protocol numbers, from 0x20000 what has no number of its own.
+In: nothing. Out: `Layer`, the link types that start a walk, `STATE`. The law: three number spaces share one int64
+without overlap, so that a header's own field is the next layer as it stands: below 0x10000 EtherTypes, from 0x10000
+IP protocol numbers, from 0x20000 what has no number of its own.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Link headers other than Ethernet and 802.11: where a walk starts. In: a link type's first byte. Out: the EtherType behind it.
+"""Link headers other than Ethernet and 802.11: where a walk starts. In: a link type's first byte. Out: the EtherType
+behind it.
 
-The law: what a link type means stands at https://www.tcpdump.org/linktypes.html; nothing is guessed from the bytes except where
-that page says that both forms occur.
+The law: what a link type means stands at https://www.tcpdump.org/linktypes.html; nothing is guessed from the bytes
+except where that page says that both forms occur.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ def first_layer(link):
     """The layer that a frame of this link type starts with."""
     if link == 1:
         return Layer.ETHERNET
-    if link == 12 or link == 14 or link == 101 or link == 228 or link == 229:  # noqa: PLR1714
+    if link == 12 or link == 14 or link == 101 or link == 228 or link == 229:
         return Layer.RAW_IP
-    if link == 0 or link == 108:  # noqa: PLR1714
+    if link == 0 or link == 108:
         return Layer.NULL
     if link == 113:
         return Layer.SLL
@@ -32,7 +33,7 @@ def first_layer(link):
         return Layer.SLL2
     if link == 9:
         return Layer.PPP
-    if link == 50 or link == 104:  # noqa: PLR1714
+    if link == 50 or link == 104:
         return Layer.HDLC
     if link == 51:
         return Layer.PPPOE
@@ -71,7 +72,7 @@ def null_step(data, offset, state, row):
         return Reason.UNKNOWN_FAMILY, Layer.FAILED
     if family == 2:
         return offset + 4, Layer.IPV4
-    if family == 10 or family == 23 or family == 24 or family == 28 or family == 30:  # noqa: PLR1714
+    if family == 10 or family == 23 or family == 24 or family == 28 or family == 30:
         return offset + 4, Layer.IPV6
     return Reason.UNKNOWN_FAMILY, Layer.FAILED
 
@@ -92,7 +93,9 @@ def sll_step(data, offset, layer, state, row):
 
 @inline_kernel
 def fddi_step(data, offset, state, row):
-    """Frame control and two addresses, then LLC; frame control 0x50 to 0x57 (masked) is LLC, the rest is station management."""
+    """Frame control and two addresses, then LLC; frame control 0x50 to 0x57 (masked) is LLC, the rest is station
+    management.
+    """
     if offset + 13 > state["stop"]:
         return Reason.TRUNCATED_LINK, Layer.FAILED
     if at(data, offset) & 0xF0 != 0x50:
@@ -102,7 +105,9 @@ def fddi_step(data, offset, state, row):
 
 @inline_kernel
 def nflog_step(data, offset, state, row):
-    """Netfilter log: 4 bytes, then attributes (length, type, value padded to 4) in the writer's byte order, little-endian here."""
+    """Netfilter log: 4 bytes, then attributes (length, type, value padded to 4) in the writer's byte order,
+    little-endian here.
+    """
     stop = state["stop"]
     offset += 4
     for _ in range(NFLOG_ATTRIBUTES_MAX):

@@ -1,4 +1,5 @@
-"""PPP (RFC 1661), in HDLC-like framing (RFC 1662) and over Ethernet (RFC 2516). In: a PPP header. Out: IP, or a control protocol.
+"""PPP (RFC 1661), in HDLC-like framing (RFC 1662) and over Ethernet (RFC 2516). In: a PPP header. Out: IP, or a
+control protocol.
 
 The law: address and control (ff 03) and the protocol's first byte may each be left out, as negotiation allows.
 """
@@ -29,18 +30,20 @@ def step(data, offset, state, row):
         return offset, Layer.IPV4
     if protocol == 0x57:
         return offset, Layer.IPV6
-    if protocol == 0x281 or protocol == 0x283:  # noqa: PLR1714
+    if protocol == 0x281 or protocol == 0x283:
         return offset, Layer.MPLS
     return Reason.PPP_CONTROL, Layer.FAILED
 
 
 @inline_kernel
 def hdlc_step(data, offset, state, row):
-    """PPP or Cisco HDLC, told apart by the address byte: 0x0f and 0x8f are Cisco's; there an EtherType follows the control byte."""
+    """PPP or Cisco HDLC, told apart by the address byte: 0x0f and 0x8f are Cisco's; there an EtherType follows the
+    control byte.
+    """
     if offset + 4 > state["stop"]:
         return Reason.TRUNCATED_LINK, Layer.FAILED
     address = at(data, offset)
-    if address != 0x0F and address != 0x8F:  # noqa: PLR1714
+    if address != 0x0F and address != 0x8F:
         return offset, Layer.PPP
     kind = u16(data, offset + 2)
     if kind < ETHERTYPE_MIN:

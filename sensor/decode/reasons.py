@@ -1,6 +1,7 @@
 """Why a frame became no segment, and what happened to fragmented datagrams: the names of the stage's counters.
 
-In: nothing. Out: `Reason`, `FragmentCount`. The law: each frame is counted under exactly one Reason (DECODED when it gave a segment).
+In: nothing. Out: `Reason`, `FragmentCount`. The law: each frame is counted under exactly one Reason (DECODED when it
+gave a segment).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""The decode stage. In: a batch of Frames and the buffer they lie in. Out: Segments, one row per frame that carried a transport packet.
+"""The decode stage. In: a batch of Frames and the buffer they lie in. Out: Segments, one row per frame that carried a
+transport packet.
 
-The law: every frame is counted under exactly one Reason (DECODED when it gave a row), and a frame on which the kernel raises costs
-itself only. Rows are in frame order, and every payload lies inside the buffer that its flags name.
+The law: every frame is counted under exactly one Reason (DECODED when it gave a row), and a frame on which the kernel
+raises costs itself only. Rows are in frame order, and every payload lies inside the buffer that its flags name.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ from sensor.errors import SettingError
 from sensor.schema import SEGMENT
 
 LINK_NAMES = {
-    3: "AX.25", 6: "IEEE 802.5 Token Ring", 7: "ARCNET", 8: "SLIP", 109: "OpenBSD enc", 117: "OpenBSD pflog", 119: "Prism 802.11",
-    138: "Apple IP over IEEE 1394", 147: "user-defined 0", 148: "user-defined 1", 163: "AVS 802.11", 165: "BACnet MS/TP",
-    177: "Linux LAPD", 187: "Bluetooth HCI H4", 189: "USB, Linux", 195: "IEEE 802.15.4", 201: "Bluetooth HCI H4 with direction",
-    203: "LAPD", 220: "USB, Linux, padded", 226: "IP over Solaris IPNET", 227: "SocketCAN", 230: "IEEE 802.15.4 without FCS",
-    231: "D-Bus", 242: "IP over InfiniBand", 247: "InfiniBand", 248: "SCTP", 249: "USBPcap", 251: "Bluetooth LE",
+    3: "AX.25", 6: "IEEE 802.5 Token Ring", 7: "ARCNET", 8: "SLIP", 109: "OpenBSD enc", 117: "OpenBSD pflog",
+    119: "Prism 802.11", 138: "Apple IP over IEEE 1394", 147: "user-defined 0", 148: "user-defined 1",
+    163: "AVS 802.11", 165: "BACnet MS/TP", 177: "Linux LAPD", 187: "Bluetooth HCI H4", 189: "USB, Linux",
+    195: "IEEE 802.15.4", 201: "Bluetooth HCI H4 with direction", 203: "LAPD", 220: "USB, Linux, padded",
+    226: "IP over Solaris IPNET", 227: "SocketCAN", 230: "IEEE 802.15.4 without FCS", 231: "D-Bus",
+    242: "IP over InfiniBand", 247: "InfiniBand", 248: "SCTP", 249: "USBPcap", 251: "Bluetooth LE",
     253: "Linux Netlink", 254: "Bluetooth monitor", 272: "nRF Sniffer", 283: "IEEE 802.15.4 TAP", 288: "USB 2.0",
 }  # fmt: skip
 """Common link types that are not decoded, https://www.tcpdump.org/linktypes.html."""
@@ -44,13 +46,17 @@ UDP_TUNNELS = (
 
 
 def port_table(settings: DecodeSettings) -> npt.NDArray[np.uint8]:
-    """The tunnel code of each UDP port (shape (65536,)), 0 where there is none; SettingError when a port is claimed twice."""
+    """The tunnel code of each UDP port (shape (65536,)), 0 where there is none; SettingError when a port is claimed
+    twice.
+    """
     table = np.zeros(1 << 16, np.uint8)
     owners: dict[int, str] = {}
     for setting, layer in UDP_TUNNELS:
         for port in getattr(settings, setting):
             if owners.setdefault(port, setting) != setting:
-                raise SettingError(f"decode.{setting}: port {port} is in decode.{owners[port]} too; a port names one tunnel")
+                raise SettingError(
+                    f"decode.{setting}: port {port} is in decode.{owners[port]} too; a port names one tunnel"
+                )
             table[port] = layer - BY_PORT
     return table
 
@@ -58,8 +64,9 @@ def port_table(settings: DecodeSettings) -> npt.NDArray[np.uint8]:
 class Segments(NamedTuple):
     """What `process` gives. Both arrays are the stage's own and hold until the next call."""
 
-    rows: npt.NDArray[Any]              # SEGMENT
-    datagrams: npt.NDArray[np.uint8]    # what payload_offset refers to where SegmentFlag.REBUILT is set; the block's buffer elsewhere
+    rows: npt.NDArray[Any]
+    """SEGMENT; payload_offset refers to `datagrams` where SegmentFlag.REBUILT is set, to the block elsewhere."""
+    datagrams: npt.NDArray[np.uint8]
 
 
 class DecodeStage:

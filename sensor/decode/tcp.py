@@ -1,7 +1,7 @@
 """TCP, RFC 9293. In: a header. Out: a complete row.
 
-The law: the options are skipped by the data offset. When the snap length cut only options and payload off, the row is still good:
-sequence number and payload length are known.
+The law: the options are skipped by the data offset. When the snap length cut only options and payload off, the row is
+still good: sequence number and payload length are known.
 """
 
 from __future__ import annotations

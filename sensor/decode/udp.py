@@ -1,6 +1,8 @@
-"""UDP, RFC 768, and the common header of SCTP, RFC 9260. In: a header. Out: a complete row, or the tunnel its port names.
+"""UDP, RFC 768, and the common header of SCTP, RFC 9260. In: a header. Out: a complete row, or the tunnel its port
+names.
 
-The law: a port only suggests a tunnel. The row is complete before the tunnel's step looks inside, so that it may decline.
+The law: a port only suggests a tunnel. The row is complete before the tunnel's step looks inside, so that it may
+decline.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ def clear_tcp(row):
 
 @inline_kernel
 def step(data, offset, state, row, ports):
-    """`ports` (65,536 bytes) gives the tunnel code of each port, 0 for none; the destination's counts before the source's."""
+    """`ports` (65,536 bytes) gives the tunnel code of each port, 0 for none; the destination's counts before the
+    source's.
+    """
     if offset + 8 > state["stop"]:
         return Reason.TRUNCATED_UDP, Layer.FAILED
     src, dst = u16(data, offset), u16(data, offset + 2)

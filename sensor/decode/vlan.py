@@ -1,4 +1,5 @@
-"""802.1Q and 802.1ad tags. In: the tag behind an EtherType. Out: the EtherType behind the tag; `vlan` holds the innermost id.
+"""802.1Q and 802.1ad tags. In: the tag behind an EtherType. Out: the EtherType behind the tag; `vlan` holds the
+innermost id.
 
 The law: an id of 0 is a priority tag and names no VLAN (IEEE 802.1Q 9.6).
 """

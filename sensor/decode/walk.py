@@ -1,7 +1,8 @@
-"""The one loop: from header to header, by an if-chain over layer numbers. In: Frames. Out: Segments, and a count for every frame.
+"""The one loop: from header to header, by an if-chain over layer numbers. In: Frames. Out: Segments, and a count for
+every frame.
 
-The law: each frame ends in exactly one place, as a row or under one Reason, and the state's `frame` and `rows` always say how far
-the walk is, so that after a fault it goes on behind the frame that caused it.
+The law: each frame ends in exactly one place, as a row or under one Reason, and the state's `frame` and `rows` always
+say how far the walk is, so that after a fault it goes on behind the frame that caused it.
 """
 
 from __future__ import annotations
@@ -121,8 +122,8 @@ def walk(
 
     False when `datagrams` needs more room before the state's frame can be decoded.
 
-    `reasons` is counted by Reason, `links_unknown` by link type, `counts` by FragmentCount; `ports` is the stage's table of UDP
-    tunnel ports; `slots`, `digests`, `marks`, `store` and `datagrams` are those of fragments.py.
+    `reasons` is counted by Reason, `links_unknown` by link type, `counts` by FragmentCount; `ports` is the stage's
+    table of UDP tunnel ports; `slots`, `digests`, `marks`, `store` and `datagrams` are those of fragments.py.
     """
     state = states[0]
     for i in range(state["frame"], frames.size):

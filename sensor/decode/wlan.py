@@ -19,7 +19,9 @@ SNAP = 0xAAAA
 
 @inline_kernel
 def step(data, offset, state, row):
-    """IEEE 802.11-2020 9.2; the header may be padded to a multiple of 4, and decrypted frames may keep the protected flag."""
+    """IEEE 802.11-2020 9.2; the header may be padded to a multiple of 4, and decrypted frames may keep the protected
+    flag.
+    """
     if offset + 26 > state["stop"]:
         return Reason.WLAN_CONTROL if offset + 10 <= state["stop"] else Reason.TRUNCATED_LINK, Layer.FAILED
     control, flags = at(data, offset), at(data, offset + 1)

@@ -1,4 +1,4 @@
-"""What these tests share: frames as a batch, capture files as frames, rows as readable dicts, and the twin beside the stage."""
+"""What these tests share: frames as a batch, capture files as frames, rows as dicts, and the twin beside the stage."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from tests.oracles.decode import Decoder
 
 SHARED = Path(__file__).parents[3] / "shared"
 COLUMNS = (
-    "payload_caplen", "payload_len", "ip_len", "seq", "ack", "tunnel_id", "src_port", "dst_port", "vlan", "window", "ip_id", "proto",
-    "tcp_flags", "tunnel", "ttl", "flags",
+    "payload_caplen", "payload_len", "ip_len", "seq", "ack", "tunnel_id", "src_port", "dst_port", "vlan", "window",
+    "ip_id", "proto", "tcp_flags", "tunnel", "ttl", "flags",
 )  # fmt: skip
 MACS = {"src": "02:00:00:00:00:01", "dst": "02:00:00:00:00:02"}  # given, or scapy would ask the network
 ETHER = Ether(**MACS)
@@ -70,7 +70,9 @@ def readable(segments: Any, block: np.ndarray) -> list[dict[str, Any]]:
     return rows
 
 
-def decode(*frames: bytes | Frame, settings: DecodeSettings | None = None, link: int = 1) -> tuple[list[dict[str, Any]], Counter]:
+def decode(
+    *frames: bytes | Frame, settings: DecodeSettings | None = None, link: int = 1
+) -> tuple[list[dict[str, Any]], Counter]:
     """Readable rows and the reasons (other than DECODED) of a batch through a new stage."""
     stage = DecodeStage(settings or DecodeSettings())
     whole = [frame if isinstance(frame, Frame) else Frame(frame, len(frame), link=link) for frame in frames]
@@ -104,10 +106,9 @@ def twin_rows(frames: Iterable[Frame], decoder: Decoder) -> tuple[list[dict[str,
         if isinstance(result, Reason):
             reasons[result] += 1
             continue
-        source, target = (int.from_bytes(result[name], "big") for name in ("src", "dst"))
         row = {name: int(result[name]) for name in COLUMNS}
         row |= {"frame": i, "ts": frame.ts, "payload": result["payload"]}
-        row |= {"src": address(source >> 64, source & (1 << 64) - 1), "dst": address(target >> 64, target & (1 << 64) - 1)}
+        row |= {name: address(*np.frombuffer(result[name], ">u8")) for name in ("src", "dst")}
         rows.append(row)
     return rows, reasons
 

@@ -135,7 +135,8 @@ def test_the_oldest_datagram_gives_way_when_all_room_is_taken():
 
 
 def test_a_batch_may_rebuild_more_than_its_room_first_holds():
-    large = [part for ident in range(60) for part in fragment(IP(id=ident) / UDP(sport=5, dport=6) / bytes(60_000), 20_000)]
+    whole = [IP(id=ident) / UDP(sport=5, dport=6) / bytes(60_000) for ident in range(60)]
+    large = [part for packet in whole for part in fragment(packet, 20_000)]
     rows, reasons = decode(*(bytes(ETHER / part) for part in large))
     assert len(rows) == 60
     assert {row["payload_len"] for row in rows} == {60_000}

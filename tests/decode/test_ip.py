@@ -32,7 +32,8 @@ def test_the_columns_of_an_ipv4_header():
 
 def test_the_columns_of_an_ipv6_header():
     row = decode_one(bytes(ETHER / IPv6(**V6, hlim=44) / TCP5))
-    assert (row["src"], row["dst"], row["ip_id"], row["ttl"], row["ip_len"]) == ("2001:db8::1", "2001:db8::2", 0, 44, 65)
+    assert (row["src"], row["dst"]) == ("2001:db8::1", "2001:db8::2")
+    assert (row["ip_id"], row["ttl"], row["ip_len"]) == (0, 44, 65)
     assert row["flags"] == SegmentFlag.IPV6
 
 

@@ -126,7 +126,7 @@ def test_every_cut_of_a_frame_is_counted_once():
     whole = bytes(ETHER / Dot1Q(vlan=1) / PPPoE() / PPP(proto=0x57) / PACKET6)
     rows, reasons = decode(*(whole[:length] for length in range(len(whole))))
     assert reasons.keys() == {
-        Reason.TRUNCATED_ETHERNET, Reason.TRUNCATED_VLAN, Reason.TRUNCATED_LINK, Reason.PPP_CONTROL, Reason.TRUNCATED_IPV6,
-        Reason.TRUNCATED_TCP,
+        Reason.TRUNCATED_ETHERNET, Reason.TRUNCATED_VLAN, Reason.TRUNCATED_LINK, Reason.PPP_CONTROL,
+        Reason.TRUNCATED_IPV6, Reason.TRUNCATED_TCP,
     }  # fmt: skip
     assert [row["payload"] for row in rows] == [b"hello"[:length] for length in range(5)]

@@ -1,4 +1,6 @@
-"""Frames as TShark sees them: an analyser that shares no line with the sensor. The innermost occurrence of each field."""
+"""Frames as TShark sees them: an analyser that shares no line with the sensor. The innermost occurrence of each
+field.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 FIELDS = (
-    "frame.number", "frame.protocols", "vlan.id", "ip.src", "ip.dst", "ipv6.src", "ipv6.dst", "tcp.srcport", "tcp.dstport",
-    "tcp.seq_raw", "tcp.len", "udp.srcport", "udp.dstport",
+    "frame.number", "frame.protocols", "vlan.id", "ip.src", "ip.dst", "ipv6.src", "ipv6.dst", "tcp.srcport",
+    "tcp.dstport", "tcp.seq_raw", "tcp.len", "udp.srcport", "udp.dstport",
 )  # fmt: skip
+
+QUOTING = {"arp", "igmp", "icmp", "icmpv6"}
+"""What has no ports of its own but may quote, or stand inside, a packet that has."""
 
 
 class Seen(NamedTuple):
@@ -34,14 +39,17 @@ def dissect(path: Path) -> dict[int, Seen]:
     seen = {}
     for line in run.stdout.splitlines():
         values = dict(zip(FIELDS, line.split("\t"), strict=False))
-        segment = _seen({name: value.split(",")[-1] for name, value in values.items()}, values["frame.protocols"].split(":"))
+        innermost = {name: value.split(",")[-1] for name, value in values.items()}
+        segment = _seen(innermost, values["frame.protocols"].split(":"))
         if segment:
             seen[int(values["frame.number"]) - 1] = segment
     return seen
 
 
 def _seen(last: dict[str, str], protocols: list[str]) -> Seen | None:
-    transport = next((name for name in reversed(protocols) if name in {"tcp", "udp", "icmp", "icmpv6", "sctp", "igmp"}), None)
+    if not QUOTING.isdisjoint(protocols):
+        return None
+    transport = next((name for name in reversed(protocols) if name in {"tcp", "udp", "sctp"}), None)
     network = next((name for name in reversed(protocols) if name in {"ip", "ipv6"}), None)
     tcp = transport == "tcp"
     if transport not in {"tcp", "udp"} or network is None or not last["tcp.len" if tcp else "udp.dstport"]:

@@ -1,7 +1,8 @@
-"""The decode stage again, slowly: one frame at a time, bytes in slices, one method per header, failure as an exception.
+"""The decode stage again, slowly: one frame at a time, bytes in slices, one method per header, failure as an
+exception.
 
-`Decoder.decode(frame, wirelen, ts, link)` gives a dict of Segment columns or a Reason. Written from the RFCs, to be read, not to be fast.
-`payload`, the captured payload itself, stands in the place of payload_offset.
+`Decoder.decode(frame, wirelen, ts, link)` gives a dict of Segment columns or a Reason. Written from the RFCs, to be
+read, not to be fast. `payload`, the captured payload itself, stands in the place of payload_offset.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from tests.oracles.decode_packet import LINKS, Packet, Undecoded
 from tests.oracles.decode_tunnels import Tunnels
 
 PORTS = {
-    4789: "vxlan", 4790: "vxlan", 8472: "vxlan", 6081: "geneve", 2152: "gtpu", 37008: "tzsp", 3544: "teredo", 1701: "l2tp",
-    4754: "gre_in_udp",
+    4789: "vxlan", 4790: "vxlan", 8472: "vxlan", 6081: "geneve", 2152: "gtpu", 37008: "tzsp", 3544: "teredo", 1701:
+    "l2tp", 4754: "gre_in_udp",
 }  # fmt: skip
 ICMP_ANSWERS = {8: 0, 10: 9, 13: 14, 15: 16, 17: 18}
 ICMP6_ANSWERS = {128: 129, 130: 131, 133: 134, 135: 136, 139: 140, 144: 145}
@@ -80,13 +81,15 @@ class Decoder(Links, Tunnels):
         packet.need(header, Reason.TRUNCATED_IPV4)
         self.row.update(
             src=bytes(10) + b"\xff\xff" + packet.data[12:16], dst=bytes(10) + b"\xff\xff" + packet.data[16:20],
-            ip_len=total, ip_id=packet.number(4, 2), ttl=packet.data[8], flags=0 if packet.number(2, 2) else SegmentFlag.OFFLOAD,
+            ip_len=total, ip_id=packet.number(4, 2), ttl=packet.data[8], flags=0 if packet.number(2, 2) else
+            SegmentFlag.OFFLOAD,
         )  # fmt: skip
         proto, fragment = packet.data[9], packet.number(6, 2)
         inner = packet.ending(total).behind(header)
         if fragment & 0x3FFF:
             key = (packet.number(4, 2), proto)
-            self.go("ip_fragment", inner, key=key, begin=fragment % 0x2000 * 8, more=fragment >> 13 & 1 == 1, proto=proto)
+            begin, more = fragment % 0x2000 * 8, fragment >> 13 & 1 == 1
+            self.go("ip_fragment", inner, key=key, begin=begin, more=more, proto=proto)
         else:
             self.go_protocol(proto, inner)
 

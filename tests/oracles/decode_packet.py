@@ -1,4 +1,6 @@
-"""What the slow decoder walks over: a packet as bytes, the tables that name the next header, and the step from one to the next."""
+"""What the slow decoder walks over: a packet as bytes, the tables that name the next header, and the step from one to
+the next.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,9 @@ from sensor.decode.reasons import Reason
 from sensor.schema import Tunnel
 
 ETHERTYPES = {
-    0x0800: "ipv4", 0x86DD: "ipv6", 0x0806: Reason.ARP, 0x8100: "vlan", 0x88A8: "vlan", 0x9100: "vlan", 0x6558: "ethernet",
-    0x8847: "mpls", 0x8848: "mpls", 0x8863: Reason.PPP_CONTROL, 0x8864: "pppoe", 0x88BE: "erspan2", 0x22EB: "erspan3",
-    0x8926: "vntag", 0x88E7: "backbone", 0x8903: "fabricpath", 0x894F: "nsh",
+    0x0800: "ipv4", 0x86DD: "ipv6", 0x0806: Reason.ARP, 0x8100: "vlan", 0x88A8: "vlan", 0x9100: "vlan",
+    0x6558: "ethernet", 0x8847: "mpls", 0x8848: "mpls", 0x8863: Reason.PPP_CONTROL, 0x8864: "pppoe", 0x88BE: "erspan2",
+    0x22EB: "erspan3", 0x8926: "vntag", 0x88E7: "backbone", 0x8903: "fabricpath", 0x894F: "nsh",
 }  # fmt: skip
 PROTOCOLS = {
     0: "extension", 1: "icmp", 4: "ipip4", 6: "tcp", 17: "udp", 41: "ipip6", 43: "extension", 44: "fragment", 47: "gre",
@@ -20,8 +22,9 @@ PROTOCOLS = {
     115: "l2tp3_in_ip", 132: "sctp", 137: "mpls",
 }  # fmt: skip
 LINKS = {
-    1: "ethernet", 12: "raw", 14: "raw", 101: "raw", 228: "raw", 229: "raw", 0: "null", 108: "null", 113: "sll", 276: "sll2",
-    9: "ppp", 50: "hdlc", 104: "hdlc", 51: "pppoe", 10: "fddi", 105: "wlan", 127: "radiotap", 192: "ppi", 239: "nflog",
+    1: "ethernet", 12: "raw", 14: "raw", 101: "raw", 228: "raw", 229: "raw", 0: "null", 108: "null", 113: "sll",
+    276: "sll2", 9: "ppp", 50: "hdlc", 104: "hdlc", 51: "pppoe", 10: "fddi", 105: "wlan", 127: "radiotap", 192: "ppi",
+    239: "nflog",
 }  # fmt: skip
 
 
@@ -69,7 +72,7 @@ class Walk:
 
     def go_ethertype(self, kind: int, packet: Packet) -> None:
         layer = ETHERTYPES.get(kind, Reason.UNKNOWN_ETHERTYPE)
-        if layer == "erspan2" or layer == "erspan3":
+        if layer in {"erspan2", "erspan3"}:
             self.go("erspan", packet, kind=layer)
         else:
             self.go(layer, packet)

@@ -49,7 +49,8 @@ class Tunnels(Walk):
     def gre(self, packet: Packet) -> None:
         packet.need(4, Reason.TRUNCATED_TUNNEL)
         flags, kind = packet.number(0, 2), packet.number(2, 2)
-        checksum, routing, keyed, sequence, acknowledged = (flags & bit for bit in (0x8000, 0x4000, 0x2000, 0x1000, 0x80))
+        checksum, routing, keyed, sequence = flags & 0x8000, flags & 0x4000, flags & 0x2000, flags & 0x1000
+        acknowledged = flags & 0x80
         version = flags & 7
         if version > 1 or routing:
             raise Undecoded(Reason.BAD_TUNNEL)
@@ -82,7 +83,9 @@ class Tunnels(Walk):
             self.go_ethertype(kind, packet)
 
     def gre_in_udp(self, packet: Packet) -> None:
-        if len(packet.data) >= 4 and not packet.number(0, 2) & 0x4FFF and packet.number(2, 2) in (0x800, 0x86DD, 0x6558, 0x8847):
+        if len(packet.data) < 4 or packet.number(0, 2) & 0x4FFF:
+            return
+        if packet.number(2, 2) in (0x800, 0x86DD, 0x6558, 0x8847):
             self.go("gre", packet)
 
     def erspan(self, packet: Packet, kind: str) -> None:
@@ -129,7 +132,9 @@ class Tunnels(Walk):
             self.go_ethertype(kind, packet.behind(size))
 
     def gtpu(self, packet: Packet) -> None:
-        if len(packet.data) < 9 or packet.data[0] & 0xF8 != 0x30 or packet.data[1] != 0xFF or packet.number(2, 2) > packet.wire - 8:
+        if len(packet.data) < 9 or packet.data[0] & 0xF8 != 0x30 or packet.data[1] != 0xFF:
+            return
+        if packet.number(2, 2) > packet.wire - 8:
             return
         flags, teid = packet.data[0], packet.number(4, 4)
         inner = packet.behind(8)

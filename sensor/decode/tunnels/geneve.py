@@ -1,6 +1,7 @@
 """GENEVE, RFC 8926. In: a UDP payload on one of the ports. Out: the inner frame or packet; the options are skipped.
 
-The law: version and reserved bits must be 0 and the protocol one that is decoded, else the row stays UDP. `tunnel_id` is the VNI.
+The law: version and reserved bits must be 0 and the protocol one that is decoded, else the row stays UDP. `tunnel_id`
+is the VNI.
 """
 
 from __future__ import annotations

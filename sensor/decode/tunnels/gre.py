@@ -1,7 +1,9 @@
-"""GRE (RFC 2784, RFC 2890), NVGRE (RFC 7637) and the PPTP variant (RFC 2637); also in UDP (RFC 8086). In: a header. Out: its payload.
+"""GRE (RFC 2784, RFC 2890), NVGRE (RFC 7637) and the PPTP variant (RFC 2637); also in UDP (RFC 8086). In: a header.
+Out: its payload.
 
-The law: `tunnel_id` is the key where there is one. An NVGRE key is a 24-bit network and 8 bits that differ by flow, and network
-numbers below 4096 are reserved: so an Ethernet payload's key of 20 bits or less is a plain key, and of a longer one the network counts.
+The law: `tunnel_id` is the key where there is one. An NVGRE key is a 24-bit network and 8 bits that differ by flow,
+and network numbers below 4096 are reserved: so an Ethernet payload's key of 20 bits or less is a plain key, and of a
+longer one the network counts.
 """
 
 from __future__ import annotations

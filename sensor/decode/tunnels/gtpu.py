@@ -1,7 +1,7 @@
 """GTP-U version 1, 3GPP TS 29.281. In: a UDP payload on port 2152. Out: the user's IP packet.
 
-The law: only a G-PDU whose payload begins like IP is a tunnel, else the row stays UDP. `tunnel_id` is the TEID, which differs between
-the two directions of a flow.
+The law: only a G-PDU whose payload begins like IP is a tunnel, else the row stays UDP. `tunnel_id` is the TEID, which
+differs between the two directions of a flow.
 """
 
 from __future__ import annotations

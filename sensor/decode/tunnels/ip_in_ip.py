@@ -1,4 +1,6 @@
-"""IP in IP (RFC 2003), 6in4 (RFC 4213), 4in6 (RFC 2473), and Ethernet in IP (RFC 3378). In: the inner packet. Out: the same, marked."""
+"""IP in IP (RFC 2003), 6in4 (RFC 4213), 4in6 (RFC 2473), and Ethernet in IP (RFC 3378). In: the inner packet. Out:
+the same, marked.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""L2TPv2 (RFC 2661) and L2TPv3 (RFC 3931) data messages, over UDP and over IP. In: a header. Out: PPP or an Ethernet frame.
+"""L2TPv2 (RFC 2661) and L2TPv3 (RFC 3931) data messages, over UDP and over IP. In: a header. Out: PPP or an Ethernet
+frame.
 
-The law: how long L2TPv3's cookie is, and whether a 4-byte sublayer follows, stands only in the control connection: of the lengths
-allowed the first behind which Ethernet stands is taken. `tunnel_id` is the session, which differs between the directions of a flow.
+The law: how long L2TPv3's cookie is, and whether a 4-byte sublayer follows, stands only in the control connection: of
+the lengths allowed the first behind which Ethernet stands is taken. `tunnel_id` is the session, which differs between
+the directions of a flow.
 """
 
 from __future__ import annotations
@@ -76,4 +78,4 @@ def behind_cookie(data, offset, state):
 @inline_kernel
 def looks_like_ppp(data, offset):
     first = at(data, offset)
-    return u16(data, offset) == 0xFF03 or first == 0x21 or first == 0x57 or first == 0  # noqa: PLR1714
+    return u16(data, offset) == 0xFF03 or first == 0x21 or first == 0x57 or first == 0

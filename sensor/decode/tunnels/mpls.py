@@ -1,7 +1,9 @@
-"""MPLS, RFC 3032, with IP or an Ethernet pseudowire (RFC 4448) at the bottom. In: one label. Out: the next, or what it carries.
+"""MPLS, RFC 3032, with IP or an Ethernet pseudowire (RFC 4448) at the bottom. In: one label. Out: the next, or what
+it carries.
 
-The law: nothing says what lies below the last label. A first nibble of 4 or 6 is IP when the header's own lengths agree; 0 is a
-control word when an Ethernet header stands behind it; the rest is Ethernet without a control word (RFC 4928).
+The law: nothing says what lies below the last label. A first nibble of 4 or 6 is IP when the header's own lengths
+agree; 0 is a control word when an Ethernet header stands behind it; the rest is Ethernet without a control word (RFC
+4928).
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Tags that switches put around a frame: VN-Tag (802.1BR), backbone bridging (802.1ah), FabricPath, NSH (RFC 8300).
 
-In: the tag behind an EtherType. Out: what follows it. The law: they name no tunnel of the flow key: both ends of a flow may differ.
+In: the tag behind an EtherType. Out: what follows it. The law: they name no tunnel of the flow key: both ends of a
+flow may differ.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ def step(data, offset, layer, state, row):
 
 @inline_kernel
 def nsh_next(data, offset):
-    """The network service header: length in units of 4 bytes at the end of its first two bytes, next protocol at byte 3."""
+    """The network service header: length in units of 4 bytes at the end of its first two bytes, next protocol at byte
+    3.
+    """
     inner = offset + (u16(data, offset) & 0x3F) * 4
     protocol = at(data, offset + 3)
     if protocol == 1:

@@ -1,6 +1,7 @@
 """Teredo, RFC 4380. In: a UDP payload on port 3544. Out: the IPv6 packet.
 
-The law: authentication and origin indications may come first; then an IPv6 header must fill the datagram, else the row stays UDP.
+The law: authentication and origin indications may come first; then an IPv6 header must fill the datagram, else the
+row stays UDP.
 """
 
 from __future__ import annotations

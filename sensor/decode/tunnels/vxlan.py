@@ -1,6 +1,8 @@
-"""VXLAN (RFC 7348), its group policy extension and VXLAN-GPE. In: a UDP payload on one of the ports. Out: the inner frame.
+"""VXLAN (RFC 7348), its group policy extension and VXLAN-GPE. In: a UDP payload on one of the ports. Out: the inner
+frame.
 
-The law: flags and reserved bits must be as written and an Ethernet header must follow, else the row stays UDP. `tunnel_id` is the VNI.
+The law: flags and reserved bits must be as written and an Ethernet header must follow, else the row stays UDP.
+`tunnel_id` is the VNI.
 """
 
 from __future__ import annotations
