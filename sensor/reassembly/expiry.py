@@ -32,27 +32,34 @@ def due_ts(t, flow):
 @inline_kernel
 def unlink(t, row):
     flow = t.flows[row]
-    if flow["wheel_prev"] >= 0:
-        t.flows[flow["wheel_prev"]]["wheel_next"] = flow["wheel_next"]
-    else:
-        t.wheel[flow["wheel_bucket"]] = flow["wheel_next"]
-    if flow["wheel_next"] >= 0:
-        t.flows[flow["wheel_next"]]["wheel_prev"] = flow["wheel_prev"]
+    before, after = np.int64(flow["wheel_prev"]), np.int64(flow["wheel_next"])
+    t.flows[before]["wheel_next"] = after
+    t.flows[after]["wheel_prev"] = before
+    if t.wheel[flow["wheel_bucket"]] == row:
+        t.wheel[flow["wheel_bucket"]] = after if after != row else -1
     flow["wheel_bucket"] = -1
 
 
 @inline_kernel
 def link(t, row, first):
-    """Put the flow into the bucket of the second it is due in, from second `first` on, at the farthest one round ahead."""
+    """Put the flow behind the others in the bucket of the second it is due in, from second `first` on.
+
+    Nearly one round ahead is the farthest: what is due later comes by again. A bucket is a ring, so that its end is at hand.
+    """
     flow = t.flows[row]
-    second = min(max(due_ts(t, flow) // NS + 1, first), first + WHEEL_SECONDS - 1)
+    second = min(max(due_ts(t, flow) // NS + 1, first), first + WHEEL_SECONDS - 2)
     bucket = second % WHEEL_SECONDS
     flow["wheel_bucket"] = bucket
-    flow["wheel_prev"] = -1
-    flow["wheel_next"] = t.wheel[bucket]
-    if t.wheel[bucket] >= 0:
-        t.flows[t.wheel[bucket]]["wheel_prev"] = row
-    t.wheel[bucket] = row
+    head = np.int64(t.wheel[bucket])
+    if head < 0:
+        head = row
+        flow["wheel_prev"] = row
+        t.wheel[bucket] = row
+    last = np.int64(t.flows[head]["wheel_prev"])
+    flow["wheel_prev"] = last
+    flow["wheel_next"] = head
+    t.flows[last]["wheel_next"] = row
+    t.flows[head]["wheel_prev"] = row
 
 
 @inline_kernel
@@ -102,9 +109,15 @@ def _flush_stream(t, stream_row):
     stream = t.streams[stream_row]
     while stream["hold_head"] >= 0:
         skip_hole(t, stream_row)
-    unseen = stream["acked"] - stream["next"]
-    if stream["first"] != 0 and unseen > 1 and stream["fin"] < 0:
-        emit_gap(t, stream_row, unseen, -1, t.state[Scalar.NOW])
+    if stream["first"] == 0:
+        return
+    if stream["fin"] < 0:
+        unseen = stream["acked"] - stream["next"]
+        if unseen > 1:
+            emit_gap(t, stream_row, unseen, -1, t.state[Scalar.NOW])
+    elif stream["fin"] > stream["next"]:
+        emit_gap(t, stream_row, stream["fin"] - stream["next"], -1, t.state[Scalar.NOW])
+        emit(t, stream_row, ChunkKind.FIN, 0, 0, 0, stream["next"], -1, t.state[Scalar.NOW])
 
 
 @part_kernel

@@ -7,7 +7,7 @@ import numpy as np
 
 from sensor._jit import inline_kernel, part_kernel
 from sensor.reassembly.tables import Count, Scalar
-from sensor.schema import FlowFlag, Proto, TcpFlag
+from sensor.schema import FlowFlag, Proto, TcpFlag, TcpState
 from sensor.structures.hash_table import find_row, following, home, insert, remove, row_of, same_tag
 from sensor.structures.hashing import finish, mix
 
@@ -151,7 +151,8 @@ def create_flow(t, segment, hashed):
     flow["flags"] = 0
     if segment["proto"] == Proto.TCP and segment["tcp_flags"] & TcpFlag.SYN == 0:
         flow["flags"] = FlowFlag.MIDSTREAM | FlowFlag.ORIG_GUESSED
-    flow["state"] = 0
+    attempt = segment["proto"] == Proto.TCP and segment["tcp_flags"] & (TcpFlag.SYN | TcpFlag.ACK) == TcpFlag.SYN
+    flow["state"] = TcpState.SYN if attempt else TcpState.NONE
     flow["conn_state"] = 0
     flow["end_reason"] = 0
     flow["service"] = 0

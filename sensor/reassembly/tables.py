@@ -25,11 +25,11 @@ NODE = np.dtype(
 WHEEL_SECONDS = 1024
 """Buckets of the expiry wheel, one a second of packet time; longer time-outs go round again."""
 
-CHUNKS_PER_STEP = 4 * STREAM_PAGES_MAX + 8
-"""The most chunks one segment or one ending flow can release: two streams of waiting nodes, a gap before each."""
-
 NODES_PER_STEP = 64
 """The most pages one segment can take: 64 KiB of payload, and its pieces between what already waits."""
+
+CHUNKS_PER_STEP = 6 * (STREAM_PAGES_MAX + NODES_PER_STEP) + 8
+"""The most chunks one segment or one ending flow can release: two streams of waiting nodes, a hole before and a cut end in each."""
 
 HOLE_ACKED_NS = NS // 50
 """A hole that the receiver acknowledged is a loss of the mirror after 20 ms: mirrors reorder by far less."""

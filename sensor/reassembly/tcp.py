@@ -121,11 +121,14 @@ def _payload(t, stream_row, segment, data, seq, ack):
         t.counts[Count.PAGES_EXHAUSTED] += 1
         while stream["hold_head"] >= 0:
             skip_hole(t, stream_row)
-        if seq < stream["next"]:
-            count_again(t, stream_row, length)
-        else:
-            emit_gap(t, stream_row, seq - stream["next"], ack, segment["ts"])
-            deliver(t, stream_row, source, offset, caplen, length, ack, segment["ts"])
+        skipped = min(stream["next"] - seq, length)
+        if skipped > 0:
+            count_again(t, stream_row, skipped)
+        elif skipped < 0:
+            emit_gap(t, stream_row, -skipped, ack, segment["ts"])
+            skipped = np.int64(0)
+        caplen = max(caplen - skipped, 0)
+        deliver(t, stream_row, source, offset + skipped, caplen, length - skipped, ack, segment["ts"])
         return
     hold_segment(t, stream_row, data, offset, caplen, length, seq, ack)
     drain(t, stream_row)

@@ -9,9 +9,10 @@ import numpy as np
 
 from sensor._jit import inline_kernel, part_kernel
 from sensor.protocols.http1.tables import OPEN_PER_FLOW_MAX, WAITING_MAX, Count, Scalar
-from sensor.schema import Anomaly, TransactionFlag
+from sensor.schema import Anomaly, FlowFlag, TransactionFlag
 
 _BOTH_HEADS = TransactionFlag.REQUEST | TransactionFlag.RESPONSE
+_DEGRADED = FlowFlag.EVICTED | FlowFlag.FAULT
 _ALL = _BOTH_HEADS | TransactionFlag.REQUEST_DONE | TransactionFlag.RESPONSE_DONE
 
 
@@ -26,6 +27,8 @@ def finish_row(t, message):
     elif flags & TransactionFlag.RESPONSE == 0:
         row["anomalies"] |= np.uint64(Anomaly.RESPONSE_MISSING)
         t.counts[Count.REQUESTS_UNANSWERED] += 1
+    if t.flows[t.links[message]["flow"]]["flags"] & _DEGRADED != 0:
+        row["flags"] = row["flags"] | TransactionFlag.TOUCHED
     row["now"] = t.state[Scalar.NOW]
     t.rows[t.state[Scalar.ROWS]] = row
     t.state[Scalar.ROWS] += 1

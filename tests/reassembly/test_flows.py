@@ -1,0 +1,271 @@
+"""What a connection was: Zeek's conn_state and history, why it ended, when, and under which row it was kept."""
+
+from __future__ import annotations
+
+import pytest
+
+from sensor.config import ReassemblySettings
+from sensor.schema import FlowFlag, Proto
+from tests.traffic import (
+    ACK,
+    FIN,
+    MS,
+    PSH,
+    RST,
+    SECOND,
+    START,
+    SYN,
+    Observer,
+    Packet,
+    Row,
+    Talk,
+    exchange,
+    in_new_order,
+    merged,
+    observe,
+    one_way,
+)
+
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+def only(talk: Talk) -> Row:
+    flows = observe(talk.packets).flows
+    assert len(flows) == 1
+    return flows[0]
+
+
+# name -> (packets, conn_state, history)
+STATES = {
+    "no answer": (Talk().send(0, SYN), "S0", "S"),
+    "tried three times": (Talk().send(0, SYN).send(0, SYN, seq=1_000).send(0, SYN, seq=1_000), "S0", "S"),
+    "answered and left": (Talk().open(), "S1", "ShA"),
+    "half open": (Talk().send(0, SYN).send(1, SYN | ACK), "S1", "Sh"),
+    "open with data": (Talk().open().client(GET).server(OK), "S1", "ShADd"),
+    "closed": (exchange(GET, OK), "SF", "ShADdFf"),
+    "closed by the responder": (Talk().open().client(GET).server(OK).close(1), "SF", "ShADdfFa"),
+    "refused": (Talk().send(0, SYN).send(1, RST | ACK), "REJ", "Sr"),
+    "half closed by the originator": (Talk().open().send(0, FIN | ACK).acknowledge(1), "S2", "ShAFa"),
+    "half closed by the responder": (Talk().open().send(1, FIN | ACK).acknowledge(0), "S3", "ShAf"),
+    "reset by the originator": (Talk().open().client(GET).send(0, RST | ACK), "RSTO", "ShADR"),
+    "reset by the responder": (Talk().open().client(GET).send(1, RST | ACK), "RSTR", "ShADr"),
+    "scanned: SYN, answer, RST": (Talk().send(0, SYN).send(1, SYN | ACK).send(0, RST), "RSTO", "ShR"),
+    "SYN and RST without an answer": (Talk().send(0, SYN).send(0, RST), "RSTOS0", "SR"),
+    "only the answer and its reset": (Talk().send(1, SYN | ACK).send(1, RST | ACK), "RSTRH", "^hr"),
+    "SYN and FIN without an answer": (Talk().send(0, SYN).send(0, FIN), "SH", "SF"),
+    "only the answer and its FIN": (Talk().send(1, SYN | ACK).send(1, FIN | ACK), "SHR", "^hf"),
+    "joined midway": (Talk().client(GET).server(OK), "OTH", "Dd"),
+}
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_conn_state_and_history_are_zeeks(name: str) -> None:
+    talk, state, history = STATES[name]
+    flow = only(talk)
+    assert (flow["conn_state"], flow["history"].replace("^", "")) == (state, history.replace("^", ""))
+
+
+def test_every_state_of_zeek_is_among_them() -> None:
+    assert {state for _, state, _ in STATES.values()} == {
+        "OTH", "S0", "S1", "SF", "REJ", "S2", "S3", "RSTO", "RSTR", "RSTOS0", "RSTRH", "SH", "SHR",
+    }  # fmt: skip
+
+
+def test_udp_says_who_spoke() -> None:
+    def udp(ts: int, side: int) -> Packet:
+        ends = (("10.0.0.1", 5_000), ("10.0.0.2", 53))
+        (src, sport), (dst, dport) = ends[side], ends[1 - side]
+        return Packet(START + ts, src, sport, dst, dport, payload=b"query", proto=int(Proto.UDP))
+
+    asked = observe([udp(0, 0)]).flows[0]
+    answered = observe([udp(0, 0), udp(MS, 1)]).flows[0]
+    assert (asked["conn_state"], answered["conn_state"]) == ("S0", "SF")
+    assert (answered["orig"]["packets"], answered["resp"]["payload_bytes"]) == (1, 5)
+
+
+@pytest.mark.parametrize(
+    ("first", "orig_port"),
+    [
+        (Packet(START, "10.0.0.2", 80, "10.0.0.1", 40_000, SYN | ACK), 40_000),
+        (Packet(START, "10.0.0.2", 80, "10.0.0.1", 40_000, ACK, payload=b"x"), 40_000),
+        (Packet(START, "10.0.0.1", 40_000, "10.0.0.2", 80, ACK, payload=b"x"), 40_000),
+        (Packet(START, "10.0.0.2", 8_080, "10.0.0.1", 40_000, ACK, payload=b"x"), 40_000),
+        (Packet(START, "10.0.0.1", 80, "10.0.0.2", 40_000, SYN), 80),
+    ],
+    ids=["answer first", "server's port first", "client's port first", "registered port first", "a SYN beats ports"],
+)
+def test_who_opened_it(first: Packet, orig_port: int) -> None:
+    assert observe([first]).flows[0]["orig_port"] == orig_port
+
+
+def test_the_side_that_sends_requests_opened_a_connection_joined_midway() -> None:
+    talk = Talk(source_port=80, target_port=40_000).client(GET).server(OK)
+    flow = only(talk)
+    assert flow["flags"] & FlowFlag.FLIPPED
+    assert flow["orig_port"] == 40_000
+
+
+def ended(talk: Talk) -> tuple[str, float]:
+    """Why the flow ended, and how many seconds after its last packet, when other traffic goes on for 20 minutes."""
+    clock = [
+        Packet(START + i * SECOND, "10.9.9.9", 1, "10.9.9.8", 2, proto=int(Proto.UDP)) for i in range(1, 1_200)
+    ]
+    flow = next(row for row in observe(merged(talk.packets, clock)).flows if row["proto"] == Proto.TCP)
+    return flow["end_reason"], (flow["end_now"] - flow["last_ts"]) / SECOND
+
+
+@pytest.mark.parametrize(
+    ("talk", "reason", "seconds"),
+    [
+        (exchange(GET, OK), "FIN", 5),
+        (Talk().open().client(GET).send(1, RST), "RESET", 5),
+        (Talk().send(0, SYN), "IDLE", 5),
+        (Talk().open().client(GET), "IDLE", 300),
+        (Talk().client(GET), "IDLE", 300),
+    ],
+    ids=["closed", "reset", "attempt", "open", "midway"],
+)
+def test_idle_flows_end_in_packet_time(talk: Talk, reason: str, seconds: int) -> None:
+    found, after = ended(talk)
+    assert found == reason
+    assert seconds < after <= seconds + 2
+
+
+def test_udp_ends_after_its_own_time() -> None:
+    def udp(ts: int, port: int) -> Packet:
+        return Packet(START + ts, "10.0.0.1", port, "10.0.0.2", 53, payload=b"q", proto=int(Proto.UDP))
+
+    flows = observe([udp(0, 1_000), udp(59 * SECOND, 1_000), udp(119 * SECOND, 1_000), udp(182 * SECOND, 2_000)]).flows
+    assert [(flow["orig_port"], flow["end_reason"]) for flow in flows] == [(1_000, "IDLE"), (2_000, "CAPTURE_END")]
+    assert flows[0]["orig"]["packets"] == 3
+
+
+def test_a_flow_that_stays_busy_does_not_end() -> None:
+    talk = Talk().open()
+    for _ in range(50):
+        talk.pause(250 * SECOND).client(b"x")
+    assert [flow["orig"]["packets"] for flow in observe(talk.packets).flows] == [52]
+
+
+def test_time_outs_may_be_longer_than_the_wheel_goes_round() -> None:
+    talk = Talk().open().pause(4_000 * SECOND).client(b"x").pause(8_000 * SECOND)
+    talk = Talk(source_port=40_001, start=talk.now, packets=talk.packets).open()
+    flows = observe(talk.packets, reassembly=ReassemblySettings(flows_max=64, tcp_idle_seconds=5_000)).flows
+    assert [(flow["orig_port"], flow["orig"]["packets"], flow["end_reason"]) for flow in flows] == [
+        (40_000, 3, "IDLE"), (40_001, 2, "CAPTURE_END"),
+    ]  # fmt: skip
+
+
+def test_a_leap_of_packet_time_ends_what_was_idle_and_nothing_else() -> None:
+    first, later = Talk().open(), Talk(source_port=40_001, start=START + 90_000 * SECOND).open()
+    flows = observe(first.packets + later.packets).flows
+    assert [(flow["orig_port"], flow["end_reason"]) for flow in flows] == [(40_000, "IDLE"), (40_001, "CAPTURE_END")]
+
+
+def test_a_port_used_again_is_another_connection() -> None:
+    first = exchange(GET, OK)
+    second = exchange(GET, OK, start=START + 100 * MS, isn=(900_000, 700_000))
+    outcome = observe(first.packets + second.packets)
+    assert [(flow["conn_state"], flow["end_reason"]) for flow in outcome.flows] == [
+        ("SF", "REUSED"), ("SF", "CAPTURE_END"),
+    ]  # fmt: skip
+    assert [(row["trans_depth"], row["status_code"]) for row in outcome.transactions] == [(1, 200), (1, 200)]
+
+
+def test_a_port_used_again_after_a_silent_loss_of_its_end() -> None:
+    first = Talk().open().client(GET).server(OK)
+    second = exchange(GET, OK, start=START + 10 * SECOND, isn=(900_000, 700_000))
+    assert [flow["end_reason"] for flow in observe(first.packets + second.packets).flows] == ["REUSED", "CAPTURE_END"]
+
+
+def test_a_stray_syn_does_not_end_a_busy_connection() -> None:
+    talk = Talk().open().client(GET)
+    talk.send(0, SYN, seq=77_777).server(OK).close()
+    outcome = observe(talk.packets)
+    assert [flow["conn_state"] for flow in outcome.flows] == ["SF"]
+    assert outcome.only["complete"]
+    assert outcome.reassembly["syn_ignored"] == 1
+
+
+def test_a_syn_sent_again_is_the_same_connection() -> None:
+    talk = Talk().send(0, SYN).pause(SECOND).send(0, SYN, seq=1_000).send(1, SYN | ACK).send(0, ACK)
+    talk.client(GET).server(OK).close()
+    outcome = observe(talk.packets)
+    assert [flow["conn_state"] for flow in outcome.flows] == ["SF"]
+    assert outcome.only["complete"]
+
+
+def test_a_reset_far_outside_the_window_is_ignored() -> None:
+    talk = Talk().open().client(GET)
+    talk.send(1, RST, seq=5_000 + (1 << 30)).server(OK).close()
+    outcome = observe(talk.packets)
+    assert [flow["conn_state"] for flow in outcome.flows] == ["SF"]
+    assert outcome.reassembly["rst_ignored"] == 1
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_vlans_keep_flows_apart_if_told(apart: bool) -> None:
+    talk = exchange(GET, OK)
+    tagged = exchange(GET, OK, vlan=7)
+    back = one_way(talk.packets, 0) + one_way(tagged.packets, 1)
+    asymmetric = sorted(back, key=lambda packet: packet.ts)
+    settings = ReassemblySettings(flows_max=64, vlan_in_flow_key=apart)
+    assert len(observe(asymmetric, reassembly=settings).flows) == (2 if apart else 1)
+
+
+def test_the_oldest_flow_gives_way_when_the_table_is_full() -> None:
+    talks = [Talk(source_port=40_000 + i, start=START + i * SECOND // 4).open() for i in range(12)]
+    outcome = observe(merged(*(talk.packets for talk in talks)), reassembly=ReassemblySettings(flows_max=8))
+    evicted = [flow["orig_port"] for flow in outcome.flows if flow["end_reason"] == "EVICTED"]
+    assert evicted == [40_000, 40_001, 40_002, 40_003]
+    assert all(bool(flow["flags"] & FlowFlag.EVICTED) == (flow["end_reason"] == "EVICTED") for flow in outcome.flows)
+    assert (outcome.reassembly["flows_evicted"], outcome.reassembly["table_peak"]) == (4, 8)
+
+
+def test_what_an_evicted_flow_had_open_is_handed_out() -> None:
+    talks = [Talk(source_port=40_000 + i, start=START + i * SECOND).open().client(GET) for i in range(3)]
+    outcome = observe(merged(*(talk.packets for talk in talks)), reassembly=ReassemblySettings(flows_max=2))
+    assert sorted(row["client_port"] for row in outcome.transactions) == [40_000, 40_001, 40_002]
+    assert outcome.transactions[0]["touched"]
+
+
+def test_rows_are_used_again_and_again() -> None:
+    observer = Observer(reassembly=ReassemblySettings(flows_max=16))
+    for i in range(3_000):
+        start = START + i * 10 * SECOND
+        observer.feed(exchange(GET, OK, source_port=1_024 + i, start=start).packets)
+        observer.feed(Talk(source_port=50_000, start=start + SECOND, isn=(i * 77, i)).send(0, SYN).packets)
+    outcome = observer.finish()
+    assert len(outcome.flows) == 6_000
+    assert [flow["serial"] for flow in sorted(outcome.flows, key=lambda row: row["serial"])] == list(range(1, 6_001))
+    assert outcome.reassembly["flows_evicted"] == 0
+    assert outcome.reassembly["table_peak"] <= 4
+    assert all(row["complete"] for row in outcome.transactions)
+    assert len(outcome.transactions) == 3_000
+
+
+def test_more_flows_in_one_batch_than_there_are_rows() -> None:
+    attempts = [
+        Packet(START + i * 1_000, "10.0.0.1", 1_024 + i % 60_000, f"10.1.{i >> 8}.{i & 255}", 80, SYN)
+        for i in range(20_000)
+    ]
+    outcome = observe(attempts, reassembly=ReassemblySettings(flows_max=32))
+    assert len(outcome.flows) == 20_000
+    assert outcome.reassembly["flows_evicted"] == 20_000 - 32
+    assert {flow["conn_state"] for flow in outcome.flows} == {"S0"}
+
+
+def test_a_late_packet_of_a_closed_connection_belongs_to_it() -> None:
+    talk = exchange(GET, OK)
+    talk.pause(2 * SECOND).send(1, PSH | ACK, OK, seq=5_001)
+    flows = observe(talk.packets).flows
+    assert len(flows) == 1
+    assert flows[0]["resp"]["retransmitted_bytes"] == len(OK)
+
+
+def test_flows_do_not_depend_on_who_is_seen_first() -> None:
+    talk = Talk().open().client(GET).server(OK).close()
+    order = [1, 0, *range(2, len(talk.packets))]
+    flow = observe(in_new_order(talk.packets, order)).flows[0]
+    assert (flow["orig_port"], flow["conn_state"]) == (40_000, "SF")
