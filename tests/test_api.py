@@ -34,7 +34,7 @@ def test_all_that_is_offered_is_there():
 def test_all_that_is_there_is_offered():
     assert set(sensor._HOME) | {"__version__"} == set(sensor.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        sensor.nothing
+        sensor.nothing  # noqa: B018
 
 
 def test_read_gives_the_tables_of_the_files(pipeline, tmp_path):

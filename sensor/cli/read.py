@@ -17,7 +17,7 @@ def read(
     inputs: Annotated[
         list[str],
         typer.Argument(
-            metavar="INPUT...",
+            metavar="INPUT",
             help="Capture files, folders of them, - for standard input, tcp://HOST:PORT. Several are merged by time.",
         ),
     ],

@@ -90,7 +90,7 @@ def _read(options: Options, pipeline: Pipeline, outputs: Outputs) -> ExitCode:
     for fault in pipeline.faults:
         if not (stop.asked and is_stream(fault.source)):
             code = code or _failed(fault)
-    if summary:
+    if summary and (summary.transactions or summary.flows or not pipeline.faults):
         _show(options, summary, {**pipeline.counters(), **outputs.counters()}, pipeline.unknown_links)
     if stop.asked:
         _say("interrupted; what was read until then is in the outputs")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
+from io import StringIO
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
 
 Counts = dict[str, dict[str, int]]
 _TOP = 5
+_LISTED = 8
 _ALERTS_SHOWN = 40
 _PLAIN_WIDTH = 140
 _TROUBLE = (
-    "evicted", "fault", "rejected", "full", "quarantined", "skipped", "late", "too_large", "backwards", "dropped",
+    "evicted", "fault", "rejected", "full", "quarantined", "files_skipped", "late", "too_large", "backwards", "dropped",
 )  # fmt: skip
 """A counter with one of these in its name tells of something lost or odd, and is shown when it is not 0."""
 _COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
@@ -29,7 +31,15 @@ _COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "c
 
 def show(summary: Summary, counters: Counts, unknown_links: list[str], stream: TextIO) -> None:
     """Text; with colours on a terminal. `unknown_links`: a line for each link type that is not decoded."""
-    console = Console(file=stream, highlight=False, width=None if stream.isatty() else _PLAIN_WIDTH)
+    if stream.isatty():
+        _print(Console(highlight=False, file=stream), summary, counters, unknown_links)
+        return
+    plain = StringIO()
+    _print(Console(highlight=False, file=plain, width=_PLAIN_WIDTH), summary, counters, unknown_links)
+    stream.writelines(line.rstrip() + "\n" for line in plain.getvalue().splitlines())
+
+
+def _print(console: Console, summary: Summary, counters: Counts, unknown_links: list[str]) -> None:
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="bold")
     facts.add_column(overflow="fold")
@@ -95,7 +105,7 @@ def _facts(summary: Summary, counters: Counts) -> list[tuple[str, str]]:
     if summary.anomalies:
         facts.append(("oddities", _listed(summary.anomalies)))
     trouble = {
-        f"{stage} {name}": count
+        f"{name} ({stage})": count
         for stage, names in counters.items()
         for name, count in names.items()
         if count and any(word in name for word in _TROUBLE) and (stage, name) != ("decode", "quarantined")
@@ -136,29 +146,37 @@ def _endpoint_name(key: tuple[str, str, str]) -> str:
 
 
 def _show_alerts(console: Console, alerts: list[Alert]) -> None:
+    """Two lines each, so that they fit narrow terminals: what and when, then who, whom and by how much."""
     if not alerts:
         console.print("no alerts", style="green")
         return
     order = list(_COLOURS)
     alerts.sort(key=lambda alert: (order.index(alert.severity), alert.first_seen))
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for name in ("severity", "first seen (UTC)", "what", "who", "target", "seen", "limit"):
-        table.add_column(name, overflow="fold")
-    for alert in alerts[:_ALERTS_SHOWN]:
-        numbers = alert.numbers
-        table.add_row(
-            Text(alert.severity, style=_COLOURS[alert.severity]),
-            datetime.fromtimestamp(alert.first_seen, UTC).strftime("%Y-%m-%d %H:%M:%S"),
-            Text(alert.title),
-            Text(f"{alert.entity.kind} {alert.entity.value}"),
-            Text(alert.server_ip or ""),
-            Text(f"{numbers.observed:,.6g} {numbers.unit}"),
-            Text(f"{numbers.threshold:,.6g} in {numbers.window_seconds:,.6g} s"),
-        )
     console.print(f"{len(alerts):,} {'alert' if len(alerts) == 1 else 'alerts'}", style="bold")
+    table = Table.grid(padding=(0, 2))
+    for alert in alerts[:_ALERTS_SHOWN]:
+        table.add_row(Text(alert.severity, style=_COLOURS[alert.severity]), Text(_alert_title(alert)))
+        table.add_row("", Text(_alert_figures(alert), style="dim"))
     console.print(table)
     if len(alerts) > _ALERTS_SHOWN:
         console.print(f"and {len(alerts) - _ALERTS_SHOWN:,} more: --alerts FILE has them all", style="dim")
+
+
+def _alert_title(alert: Alert) -> str:
+    first = datetime.fromtimestamp(alert.first_seen, UTC)
+    return f"{alert.title}: {alert.entity.kind} {alert.entity.value}, from {first:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _alert_figures(alert: Alert) -> str:
+    numbers = alert.numbers
+    target = f" at {alert.server_ip}" if alert.server_ip else ""
+    limit = f"limit {_number(numbers.threshold)} in {_number(numbers.window_seconds)} s"
+    return f"{_number(numbers.observed)} {numbers.unit}{target} ({limit}); rule {alert.rule_id}"
+
+
+def _number(value: float) -> str:
+    """Whole where it is whole or large, else with two decimals."""
+    return f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:,.2f}"
 
 
 def _span(first_ts: int, last_ts: int) -> str:
@@ -169,7 +187,8 @@ def _span(first_ts: int, last_ts: int) -> str:
 
 def _listed(counts: dict[str, int]) -> str:
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in ranked)
+    names = [f"{count:,} {name.replace('_', ' ')}" for name, count in ranked[:_LISTED]]
+    return ", ".join(names) + (f" and {len(ranked) - _LISTED} kinds more" if len(ranked) > _LISTED else "")
 
 
 def _share(count: int, whole: int) -> str:

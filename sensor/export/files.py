@@ -61,5 +61,7 @@ class Output:
     def _tried(self, act: Callable[..., Any], *arguments: Any) -> Any:
         try:
             return act(*arguments)
+        except BrokenPipeError as error:
+            raise OutputError(f"{self.name}: its reader has closed it") from error
         except OSError as error:
             raise OutputError(f"{self.name}: {error.strerror}") from error

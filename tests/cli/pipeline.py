@@ -20,9 +20,7 @@ class ReadyBatch(NamedTuple):
     now: int = 0
 
 
-NO_BATCH = ReadyBatch(
-    np.zeros(0, schema.TRANSACTION), np.zeros(0, schema.FLOW), np.zeros(0, schema.STREAM), []
-)
+NO_BATCH = ReadyBatch(np.zeros(0, schema.TRANSACTION), np.zeros(0, schema.FLOW), np.zeros(0, schema.STREAM), [])
 
 
 def two_batches(alerts: list[Any]) -> list[ReadyBatch]:
@@ -33,14 +31,16 @@ def two_batches(alerts: list[Any]) -> list[ReadyBatch]:
 
 
 class ReadyPipeline:
-    """Looks like sensor.pipeline.Pipeline. `before_batch` is called with the number of each batch before it is given."""
+    """Looks like sensor.pipeline.Pipeline. `before_batch` is called with the number of the batch that comes next."""
 
     pool = POOL
     bytes_total: int | None = 1_000
     bytes_read = 500
     unknown_links: tuple[str, ...] = ()
 
-    def __init__(self, batches: list[ReadyBatch], faults: list[InputError], before_batch: Callable[[int], None]) -> None:
+    def __init__(
+        self, batches: list[ReadyBatch], faults: list[InputError], before_batch: Callable[[int], None]
+    ) -> None:
         self._batches, self._before_batch = batches, before_batch
         self.faults = faults
         self.stopped = False

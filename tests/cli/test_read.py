@@ -41,7 +41,7 @@ def test_the_summary_says_what_was_seen(read, capsys):
     out, err = capsys.readouterr()
     assert "1,234 (98.8 kB on the wire)" in out
     assert "34 (2.76 %): 30 arp, 4 truncated tcp" in out
-    assert "7 reassembly flows evicted" in out
+    assert "7 flows evicted (reassembly)" in out
     assert "2 alerts" in out
     assert "client 10.0.0.1" in out
     assert err == ""

@@ -7,9 +7,15 @@ import polars as pl
 import pytest
 
 from sensor.errors import OutputError
+from sensor.export import parquet
 from sensor.export.files import Output
 from sensor.export.writers import NO_STREAMS, open_writer
 from tests.export.rows import POOL, random_transactions
+
+
+def write_in_parts(writer, rows, size):
+    for start in range(0, len(rows), size):
+        writer.write(rows[start : start + size], NO_STREAMS, POOL)
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "parquet"])
@@ -47,21 +53,21 @@ def test_a_parquet_file_that_fails_midway_is_told_and_stops_nobody(tmp_path, mon
         raise OSError("No space left on device")
 
     monkeypatch.setattr(pl.LazyFrame, "sink_parquet", fail)
+    monkeypatch.setattr(parquet, "ROW_GROUP_ROWS", 100)
     writer = open_writer(str(tmp_path / "x.parquet"), "transactions", ordered=False)
-    rows = random_transactions(1, 70_000)
+    rows = random_transactions(1, 700)
     with pytest.raises(OutputError, match=r"x\.parquet: No space left"):
-        for start in range(0, len(rows), 10_000):
-            writer.write(rows[start : start + 10_000], NO_STREAMS, POOL)
+        write_in_parts(writer, rows, 100)
     with pytest.raises(OutputError):
         writer.close()
 
 
-def test_row_groups_do_not_depend_on_batches(tmp_path):
-    rows = random_transactions(2, 70_000)
-    for name, size in (("a", 70_000), ("b", 7_001)):
+def test_row_groups_do_not_depend_on_batches(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet, "ROW_GROUP_ROWS", 100)
+    rows = random_transactions(2, 730)
+    for name, size in (("a", 730), ("b", 71)):
         writer = open_writer(str(tmp_path / f"{name}.parquet"), "transactions", ordered=True)
-        for start in range(0, len(rows), size):
-            writer.write(rows[start : start + size], NO_STREAMS, POOL)
+        write_in_parts(writer, rows, size)
         writer.close()
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
 

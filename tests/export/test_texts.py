@@ -33,7 +33,8 @@ sparse = st.lists(st.sampled_from([0, 0, 1, 0xFF, 0x1000, 0xFFFF]), min_size=8, 
 def test_ipv6_is_written_as_rfc_5952_has_it(many):
     numbers = [sum(group << 16 * (7 - i) for i, group in enumerate(groups)) for groups in many]
     halves = [(number >> 64, number & (2**64 - 1)) for number in numbers]
-    assert made(texts.address_texts, texts.ADDRESS_BYTES, *zip(*halves, strict=True)) == [address(*half) for half in halves]
+    found = made(texts.address_texts, texts.ADDRESS_BYTES, *zip(*halves, strict=True))
+    assert found == [address(*half) for half in halves]
 
 
 @given(st.lists(st.integers(0, 2**32 - 1), min_size=1))
