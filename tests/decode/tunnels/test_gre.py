@@ -19,7 +19,10 @@ def test_gre_with_and_without_its_optional_fields(outer, fields):
     assert_inner(outer / GRE(proto=0x86DD, key_present=1, key=0xFEEDBEEF, **fields) / INNER6, Tunnel.GRE, 0xFEEDBEEF)
 
 
-@pytest.mark.parametrize(("key", "number"), [(100, 100), (0xFFFFF, 0xFFFFF), (0x100000, 0x1000), (0xABCDEF42, 0xABCDEF)])
+KEYS = [(100, 100), (0xFFFFF, 0xFFFFF), (0x100000, 0x1000), (0xABCDEF42, 0xABCDEF)]
+
+
+@pytest.mark.parametrize(("key", "number"), KEYS)
 def test_of_an_nvgre_key_the_network_counts(key, number):
     assert_inner(OUTER / GRE(proto=0x6558, key_present=1, key=key) / ETHER / INNER, Tunnel.GRE, number)
 
