@@ -65,7 +65,7 @@ SEGMENT = np.dtype(
 
 class SegmentFlag(IntEnum):
     CUT = 1       # the snap length cut payload off
-    OFFLOAD = 2   # the IP length was 0 or below the frame: merged by the NIC, length taken from the frame
+    OFFLOAD = 2   # the IP length was 0: merged by the NIC, length taken from the frame
     IPV6 = 4
     REBUILT = 8   # from IP fragments: payload_offset refers to decode's `datagrams`, not to the block's buffer
 
@@ -256,7 +256,8 @@ class ChunkKind(IntEnum):
     DATA = 0
     GAP = 1        # `length` bytes were never seen
     FIN = 2        # the stream ended in order
-    END = 3        # the flow ended: both streams are done
+    STOP = 3       # nothing more will come from this side: the flow ends
+    END = 4        # the flow has ended: both streams are done
 
 
 # --- Transactions: a request with its response ---------------------------------------------------------------------------
