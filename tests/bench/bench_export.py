@@ -1,4 +1,5 @@
-"""Cost of the outputs: `python -m tests.bench.bench_export [rows]` prints CPU microseconds a row, gathering texts included.
+"""Cost of the outputs: `python -m tests.bench.bench_export [rows]` prints CPU microseconds a row, gathering included.
+included.
 
 JSON lines of transactions and flows are to stay under 1.5 us a row.
 """

@@ -40,7 +40,7 @@ def json_of(rows, batches, pool=POOL, **bounds):
 
 
 @given(st.integers(0, 100), st.lists(st.integers(0, 40), max_size=20), st.integers(1, 90), st.integers(1, 20_000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_batches_leave_no_trace(seed, batches, rows_max, text_bytes_max):
     rows = random_transactions(seed, 150)
     bounds = {"rows_max": rows_max, "text_bytes_max": text_bytes_max}

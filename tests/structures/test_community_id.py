@@ -28,9 +28,9 @@ def test_the_specification_s_own_example():
     assert ours("128.232.110.120", "66.35.250.204", 34855, 80, Proto.TCP) == "1:LQU9qZlK+B5F3KDmev6m5PMibrg="
 
 
-addresses = st.one_of(
-    st.tuples(st.ip_addresses(v=4), st.ip_addresses(v=4)), st.tuples(st.ip_addresses(v=6), st.ip_addresses(v=6))
-)
+# the tables hold IPv4 as ::ffff:a.b.c.d, so an IPv6 packet with such addresses counts as IPv4
+ipv4, ipv6 = st.ip_addresses(v=4), st.ip_addresses(v=6).filter(lambda address: address.ipv4_mapped is None)
+addresses = st.one_of(st.tuples(ipv4, ipv4), st.tuples(ipv6, ipv6))
 ports = st.integers(0, 65535)
 
 
