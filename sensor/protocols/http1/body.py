@@ -10,7 +10,7 @@ from sensor.protocols.http1.tables import LOGIN_BODY_BYTES_MAX, JsonFlag, State
 from sensor.protocols.http1.words import is_digit, is_hex
 from sensor.schema import Anomaly
 
-_CR, _LF = 13, 10
+_CR, _LF, _SP, _HT, _SEMI = 13, 10, 32, 9, 59
 _CHUNK_MAX = 1 << 48
 _LINE_MAX = 8_192
 
@@ -55,7 +55,7 @@ def chunk_size(t, stream_row, data, start, stop):
             if is_hex(byte):
                 stream["chunk_size"] = min(stream["chunk_size"] * 16 + _hex_value(byte), _CHUNK_MAX)
             else:
-                stream["remaining"] = 1
+                stream["remaining"] = 1 if byte == _CR or byte == _SEMI or byte == _SP or byte == _HT else -1
         stream["line"] += 1
         if stream["chunk_size"] >= _CHUNK_MAX or stream["line"] > _LINE_MAX or stream["remaining"] < 0:
             mark(t, stream_row, Anomaly.CHUNK_INVALID, Anomaly.CHUNK_INVALID)

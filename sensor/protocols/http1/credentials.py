@@ -140,7 +140,7 @@ def login_account(data, start, stop):
         if byte == _QUOTE:
             end = find_byte(data, i + 1, stop, _QUOTE)
             value = end + 1
-            while value < stop and (at(data, value) == _SP or at(data, value) == _COLON):
+            while value < stop and (at(data, value) <= _SP or at(data, value) == _COLON):
                 value += 1
             if end < stop and _is_account_key(data, i + 1, end) and value < stop and at(data, value) == _QUOTE:
                 return value + 1, find_byte(data, value + 1, stop, _QUOTE) - value - 1

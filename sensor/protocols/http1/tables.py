@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sensor._jit import Bytes, I32s, I64s, U64s
+from sensor.limits import FRAME_BYTES_MAX
 from sensor.schema import FLOW, TRANSACTION
 from sensor.structures.string_pool import PoolTables
 
@@ -87,8 +88,8 @@ MISSES_MAX = 32
 """Chunks that may go by before a connection is taken for something else than HTTP: enough for SOCKS or a PROXY line."""
 JSON_BYTES_MAX = 65_536
 """Of a response body, for counting records; the rest is extrapolated by length."""
-ROWS_PER_CHUNK = 4_096
-"""More messages than fit in one segment of 64 KiB."""
+ROWS_PER_CHUNK = FRAME_BYTES_MAX // 14
+"""The most messages one segment of an offloading card can hold: `G / HTTP/1.1` and two line feeds."""
 
 
 class State(IntEnum):

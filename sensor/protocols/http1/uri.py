@@ -6,7 +6,16 @@ The one law: values of secret parameters, card numbers, tokens and passwords in 
 import numpy as np
 
 from sensor._jit import at, inline_kernel, part_kernel
-from sensor.protocols.http1.words import find_folded, folded, is_digit, is_hex, literal, put_word, short_word
+from sensor.protocols.http1.words import (
+    find_folded,
+    folded,
+    is_digit,
+    is_hex,
+    is_letter,
+    literal,
+    put_word,
+    short_word,
+)
 from sensor.structures.bytesearch import copy_bytes, find_byte
 
 TEMPLATE_MAX = 512
@@ -16,6 +25,7 @@ _TOKEN, _SECRET, _PASSW, _APIKEY = folded("token"), folded("secret"), folded("pa
 _API_KEY, _API_DASH, _SIGNATUR, _SESSION = folded("api_key"), folded("api-key"), folded("signatur"), folded("session")
 _OAUTH, _JWT, _CREDENTI, _AUTHORIZ = folded("oauth"), folded("jwt"), folded("credenti"), folded("authoriz")
 _PRIVATE, _KEY, _PWD, _PASS, _SID = folded("private"), folded("key"), folded("pwd"), folded("pass"), folded("sid")
+_SESSID = folded("sessid")
 _SIG, _PIN, _OTP, _CVV, _CVC = folded("sig"), folded("pin"), folded("otp"), folded("cvv"), folded("cvc")
 _PAN, _AUTH, _CARD, _SSN, _IBAN = folded("pan"), folded("auth"), folded("card"), folded("ssn"), folded("iban")
 
@@ -49,6 +59,7 @@ def is_secret_name(data, start, stop):
         or _has(data, start, stop, _API_DASH, 7)
         or _has(data, start, stop, _SIGNATUR, 8)
         or _has(data, start, stop, _SESSION, 7)
+        or _has(data, start, stop, _SESSID, 6)
         or _has(data, start, stop, _OAUTH, 5)
         or _has(data, start, stop, _JWT, 3)
         or _has(data, start, stop, _CREDENTI, 8)
@@ -94,6 +105,8 @@ def _needs_care(data, start, stop):
                 return True
         elif byte == _QUERY or byte == _HASH or byte == _AT or byte == _SEMI:
             return True
+        elif byte == 0x4A and i - start >= 2 and short_jwt(data, i - 2):
+            return True
         elif byte != 0x2D and byte != 0x2B:
             run = 0
     return False
@@ -115,25 +128,43 @@ def _value_end(data, start, stop):
 
 @part_kernel
 def _user_end(data, start, stop):
-    """Position behind `user:password@` of an absolute target whose authority begins at `start`, or `start`."""
+    """Position of the `@` behind the user and password of an authority that begins at `start`, or `start`."""
     i = start
-    while i < stop and at(data, i) != _SLASH and at(data, i) != _QUERY and at(data, i) != _HASH:
+    user = start
+    while i < stop and at(data, i) != _SLASH and at(data, i) != _QUERY and at(data, i) != _HASH and at(data, i) != _AMP:
         if at(data, i) == _AT:
-            return i
+            user = i
         i += 1
-    return start
+    return user
+
+
+@inline_kernel
+def _token_end(data, start, stop):
+    """Position behind a JSON Web Token (three words of base64url with dots between, RFC 7519), or `start`."""
+    i = start
+    dots = 0
+    while i < stop:
+        byte = at(data, i)
+        if byte == 0x2E:
+            dots += 1
+        elif not (is_letter(byte) or is_digit(byte) or byte == 0x2D or byte == 0x5F):
+            break
+        i += 1
+    return i if dots > 0 and i - start > 20 else start
 
 
 @part_kernel
 def redact(data, start, stop, out, position):
     """Copy data[start:stop] to out[position:] with `***` for every secret; returns the end. `out` holds four times the length."""
-    i = start
+    i = _user_end(data, start, stop)
+    if i > start:
+        position = _hide(out, position)
     name = start
     in_query = False
     fresh = True
     while i < stop:
         byte = at(data, i)
-        if byte == _SLASH and not in_query and i + 1 < stop and at(data, i + 1) == _SLASH and i > start:
+        if byte == _SLASH and i + 1 < stop and at(data, i + 1) == _SLASH and i > start:
             user = _user_end(data, i + 2, stop)
             if user > i + 2:
                 out[position] = np.uint8(byte)
@@ -158,6 +189,12 @@ def redact(data, start, stop, out, position):
             if length > 0:
                 position = _hide(out, position)
                 i += length
+                continue
+        elif byte == 0x65 and stop - i > 20 and short_jwt(data, i):
+            token_stop = _token_end(data, i, stop)
+            if token_stop > i:
+                position = _hide(out, position)
+                i = token_stop
                 continue
         fresh = not is_digit(byte)
         out[position] = np.uint8(byte)
