@@ -111,9 +111,3 @@ def synthetic_ipv6_options(lab: Lab) -> None:
     options = IPv6ExtHdrHopByHop() / IPv6ExtHdrDestOpt()
     there, back = (IPv6(src=a, dst=b) / options for a, b in ((client, server), (server, client)))
     _write(lab, _framed(list(_conversation(there, back, [REQUEST % 0], [RESPONSE % (900, b"y" * 900)]))))
-
-
-@capture("the last record is cut off: what was read before it counts")
-def synthetic_cut_last_record(lab: Lab) -> None:
-    _write(lab, _framed(_usual(lab, [300, 300])))
-    lab.pcap.write_bytes(lab.pcap.read_bytes()[:-10])

@@ -1,0 +1,22 @@
+"""For all tests: in continuous integration a skipped test is a failure, unless what it needs cannot be installed."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+EXCUSES = ("shared", "no IPv6")
+"""The folder beside the checkout that holds captures of others, and a property of the host."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if not os.environ.get("CI") or reporter is None:
+        return
+    reasons = [str(report.longrepr) for report in reporter.stats.get("skipped", [])]
+    unexcused = [reason for reason in reasons if not any(excuse in reason for excuse in EXCUSES)]
+    if unexcused:
+        reporter.write_line("skipped, which continuous integration does not allow:\n" + "\n".join(unexcused), red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

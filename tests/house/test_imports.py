@@ -1,0 +1,61 @@
+"""Imports go downwards only, stages never know one another, and asking for help costs nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.house.sources import Source, sources
+
+SOURCES = sources()
+GROUND = {"limits", "errors", "_jit", "_version", "schema"}
+BASE = GROUND | {"structures", "counters", "config", "alert", "fingerprint"}
+STAGES = {"capture", "decode", "reassembly", "protocols", "features", "detection", "alerting", "bus", "export"}
+MAY_IMPORT = {
+    **{stage: BASE for stage in STAGES},
+    "structures": GROUND,
+    "schema": {"limits", "errors"},
+    "limits": set(),
+    "errors": set(),
+    "_version": set(),
+    "_jit": {"errors", "limits"},
+    "counters": set(),
+    "alert": {"limits"},
+    "config": {"limits", "errors", "alert"},
+    "fingerprint": {"errors", "limits", "structures"},
+    "collector": BASE | {"bus"},
+    "pipeline": BASE | STAGES,
+    "api": BASE | {"pipeline", "export", "bus"},
+    "cli": BASE | {"pipeline", "collector", "bus", "export", "api"},
+    "__main__": {"cli"},
+    "__init__": {"_version"},
+}
+
+
+def parts_imported(source: Source) -> set[str]:
+    return {name.split(".")[1] for name in source.imports if name.startswith("sensor.")}
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=str)
+def test_imports_go_downwards(source: Source) -> None:
+    assert parts_imported(source) - MAY_IMPORT[source.part] - {source.part} == set()
+
+
+def test_the_pipeline_alone_knows_every_stage() -> None:
+    inner = STAGES - {"bus", "export"}
+    knowing = [str(source) for source in SOURCES if len(inner & parts_imported(source)) > 1]
+    assert knowing == ["sensor/pipeline.py"]
+
+
+@pytest.mark.parametrize("arguments", ["--help", "--version", "read --help", "collect --help"])
+def test_asking_for_help_imports_nothing_heavy(arguments: str) -> None:
+    code = (
+        "import sys; from sensor.__main__ import main; sys.argv = ['tapir', *sys.argv[1:]]\n"
+        "try: main()\n"
+        "finally: print('heavy:', *sorted({'numba', 'numpy', 'polars', 'zmq', 'msgspec'} & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", code, *arguments.split()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines()[-1] == "heavy:"
