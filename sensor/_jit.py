@@ -21,6 +21,7 @@ itself does not notice a change in a called function of another file. The cache 
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import inspect
 import os
@@ -29,13 +30,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
+from unittest.mock import patch
 
 import llvmlite.binding as llvm
 import numba
 import numpy as np
 import platformdirs
 from numba import from_dtype, njit, types
+from numba import _dynfunc
 from numba.core.codegen import CPUCodeLibrary
+from numba.core.cpu import CPUContext
 
 from sensor.errors import CacheError
 
@@ -104,25 +108,45 @@ numba.config.CACHE_DIR = str(_private(cache_folder()))
 KERNELS: list[Any] = []
 
 
-@contextmanager
-def _optimised_once(name: str) -> Iterator[None]:
-    """While compiling `name`, run LLVM's optimiser on its final module only.
+_NO_CODE = ctypes.cast(ctypes.pythonapi.PyErr_NoMemory, ctypes.c_void_p).value
+"""Where a callee that was compiled for a kernel only would have its entry from Python: raises MemoryError."""
 
-    numba optimises every callee's module as if it were to run by itself, then links it into the caller's and optimises all
-    again, level by level; callees of a kernel never run by themselves. Without this the kernels take five times as long.
+
+@contextmanager
+def _one_module(name: str) -> Iterator[None]:
+    """While compiling kernel `name`, optimise and emit its final module only.
+
+    numba optimises and emits every callee's module as if it were to run by itself, then links it into its caller's and does
+    all again, level by level; callees of a kernel never run by themselves. Without this the kernels take many times as long.
     """
-    usual = CPUCodeLibrary._optimize_final_module
+    finish, executable = CPUCodeLibrary.finalize, CPUContext.get_executable
+
+    def finalize(library: Any) -> None:
+        if library.name == name:
+            finish(library)
+            return
+        for linked in dict.fromkeys(library._linking_libraries):
+            library._reload_init.update(linked._reload_init)
+            library._final_module.link_in(linked._get_module_for_linking(), preserve=True)
+        library._finalize_dynamic_globals()
+        library._finalized = True
+
+    def get_executable(context: Any, library: Any, fndesc: Any, env: Any) -> Any:
+        if library.name == name:
+            return executable(context, library, fndesc, env)
+        function = fndesc.qualname.split(".")[-1]
+        return _dynfunc.make_function(fndesc.lookup_module(), function, "part of a kernel", _NO_CODE, env, (library,))
 
     def optimise(library: Any) -> None:
-        if library.name == name:
-            passes, builder = library._codegen._module_pass_manager()
-            passes.run(library._final_module, builder)
+        passes, builder = library._codegen._module_pass_manager()
+        passes.run(library._final_module, builder)
 
-    CPUCodeLibrary._optimize_final_module = optimise
-    try:
+    with (
+        patch.object(CPUCodeLibrary, "finalize", finalize),
+        patch.object(CPUContext, "get_executable", get_executable),
+        patch.object(CPUCodeLibrary, "_optimize_final_module", optimise),
+    ):
         yield
-    finally:
-        CPUCodeLibrary._optimize_final_module = usual
 
 
 def kernel(function: F) -> F:
@@ -130,7 +154,7 @@ def kernel(function: F) -> F:
     hints = inspect.get_annotations(function, eval_str=True)
     arguments = [_numba_type(hints[name]) for name in inspect.signature(function).parameters]
     signature = _numba_type(hints["return"])(*arguments)
-    with _optimised_once(function.__qualname__):
+    with _one_module(function.__qualname__):
         compiled = njit(signature, nogil=True, cache=True, boundscheck=True, error_model="numpy", _nrt=False)(function)
     KERNELS.append(compiled)
     return compiled

@@ -127,6 +127,8 @@ def end_flow(t, row, reason):
     unlink(t, row)
     _flush_stream(t, 2 * row)
     _flush_stream(t, 2 * row + 1)
+    emit(t, 2 * row, ChunkKind.STOP, 0, 0, 0, 0, -1, t.state[Scalar.NOW])
+    emit(t, 2 * row + 1, ChunkKind.STOP, 0, 0, 0, 0, -1, t.state[Scalar.NOW])
     emit(t, 2 * row, ChunkKind.END, 0, 0, 0, 0, -1, t.state[Scalar.NOW])
     flow["conn_state"] = np.uint8(_conn_state(t, row))
     flow["end_now"] = t.state[Scalar.NOW]

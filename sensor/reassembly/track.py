@@ -3,8 +3,6 @@
 The one law: returns before anything could overflow. Call again from the row it gives back, after the chunks were used.
 """
 
-import numpy as np
-
 from sensor._jit import Bytes, kernel
 from sensor.reassembly.expiry import end_flow, end_next, evict_oldest, expire, link
 from sensor.reassembly.flow_table import create_flow, find_flow, key_hash

@@ -10,7 +10,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from sensor._jit import at, inline_kernel
+from sensor._jit import at, inline_kernel, part_kernel
 
 _I64 = ir.IntType(64)
 
@@ -68,6 +68,24 @@ def _match32(typingctx, data, offset, byte):
 
 
 @intrinsic
+def _json_masks64(typingctx, data, offset):
+    lanes = ir.VectorType(ir.IntType(8), 64)
+
+    def codegen(context, builder, signature, args):
+        pointer = _checked_pointer(context, builder, signature, args, 64)
+        vector = builder.load(builder.bitcast(pointer, lanes.as_pointer()))
+        vector.align = 1
+        folded = builder.or_(vector, ir.Constant(lanes, [0x20] * 64))
+        masks = [
+            builder.bitcast(builder.icmp_unsigned("==", bytes_, ir.Constant(lanes, [wanted] * 64)), _I64)
+            for bytes_, wanted in ((vector, 0x22), (vector, 0x5C), (folded, 0x7B), (folded, 0x7D))
+        ]
+        return context.make_tuple(builder, signature.return_type, masks)
+
+    return types.UniTuple(types.uint64, 4)(data, types.int64), codegen
+
+
+@intrinsic
 def _trailing_zeros(typingctx, word):
     def codegen(context, builder, signature, args):
         return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
@@ -93,6 +111,16 @@ def _match32_slow(data, offset, byte):
     return np.uint64(sum(1 << i for i in range(32) if data[offset + i] == byte))
 
 
+def _json_masks64_slow(data, offset):
+    if not 0 <= offset <= len(data) - 64:
+        raise IndexError("access past the end of the buffer")
+    lane = data[offset : offset + 64]
+    return tuple(
+        np.uint64(sum(1 << i for i in range(64) if bytes_[i] == wanted))
+        for bytes_, wanted in ((lane, 0x22), (lane, 0x5C), (lane | 0x20, 0x7B), (lane | 0x20, 0x7D))
+    )
+
+
 def _trailing_zeros_slow(word):
     return (int(word) & -int(word)).bit_length() - 1 if word else 64
 
@@ -100,12 +128,13 @@ def _trailing_zeros_slow(word):
 load64 = _load64_slow if numba.config.DISABLE_JIT else _load64
 store64 = _store64_slow if numba.config.DISABLE_JIT else _store64
 match32 = _match32_slow if numba.config.DISABLE_JIT else _match32
+json_masks64 = _json_masks64_slow if numba.config.DISABLE_JIT else _json_masks64
 trailing_zeros = _trailing_zeros_slow if numba.config.DISABLE_JIT else _trailing_zeros
 
 
 @inline_kernel
-def find_byte(data, start, stop, byte):
-    """Position of the first `byte` in data[start:stop], or `stop`."""
+def find_byte_inline(data, start, stop, byte):
+    """As find_byte, for the innermost loops."""
     position = start
     while position + 32 <= stop:
         mask = match32(data, position, np.uint8(byte))
@@ -119,6 +148,12 @@ def find_byte(data, start, stop, byte):
     return stop
 
 
+@part_kernel
+def find_byte(data, start, stop, byte):
+    """Position of the first `byte` in data[start:stop], or `stop`."""
+    return find_byte_inline(data, start, stop, byte)
+
+
 @inline_kernel
 def word_of(data, start, length):
     """The first `length` (at most 8) bytes as a little-endian word, the rest zero."""
@@ -130,7 +165,7 @@ def word_of(data, start, length):
     return word
 
 
-@inline_kernel
+@part_kernel
 def copy_bytes(source, start, length, target, position):
     """Copy `length` bytes from source[start:] to target[position:]."""
     i = 0

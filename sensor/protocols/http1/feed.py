@@ -7,8 +7,9 @@ cut into segments; and what was lost costs the messages it lay in and nothing el
 import numpy as np
 
 from sensor._jit import Bytes, at, inline_kernel, kernel, part_kernel
+from sensor.limits import HEAD_BYTES_MAX
 from sensor.protocols.http1.body import body_bytes, chunk_end, chunk_size, trailer
-from sensor.protocols.http1.head import INCOMPLETE, INVALID, looks_like_head, parse_head
+from sensor.protocols.http1.head import INCOMPLETE, looks_like_head, parse_head
 from sensor.protocols.http1.holds import held_start, hold_bytes, release_hold
 from sensor.protocols.http1.messages import begin_message, end_message, mark, set_lengths
 from sensor.protocols.http1.pairing import drop_first, finish_row, resolve_waiting
@@ -17,6 +18,7 @@ from sensor.protocols.http1.tables import (
     OPEN_PER_FLOW_MAX,
     ROWS_PER_CHUNK,
     Count,
+    Field,
     JsonFlag,
     Scalar,
     State,
@@ -104,46 +106,46 @@ def _has_end(data, start, stop):
     return False
 
 
-@part_kernel
-def _head(t, stream_row, data, position, stop, seq, ack, ts):
-    """Bytes at which a head begins or goes on; returns the position behind what was used."""
+@inline_kernel
+def _head(t, stream_row, data, position, stop, seq, ack, ts, final):
+    """Bytes at which a head begins or goes on; returns the position behind what was used.
+
+    `final`: nothing more will come, so what is on hold is all there is of it.
+    """
     stream = t.http_streams[stream_row]
-    start = position
     held = np.int64(stream["hold_len"]) if stream["hold"] > 0 else 0
-    full = False
-    buffer, begin, end = data, position, stop
+    buffer, begin, end = data, position, min(stop, position + HEAD_BYTES_MAX)
+    final = final or end < stop
     if held > 0:
         taken = hold_bytes(t, stream, data, position, stop - position)
-        full = taken < stop - position
         begin = held_start(stream)
         buffer, end = t.holds, begin + held + taken
-        seq, ack, ts_first = stream["hold_seq"], stream["hold_ack"], stream["hold_ts"]
-        if not full and not _has_end(t.holds, max(begin, begin + held - 3), end):
+        seq, ack, ts = stream["hold_seq"], stream["hold_ack"], stream["hold_ts"]
+        final = final or taken < stop - position
+        if not final and not _has_end(t.holds, max(begin, begin + held - 3), end):
             return stop
-    else:
-        ts_first = ts
-    result = parse_head(buffer, begin, end, full, t.field)
-    if result == INCOMPLETE and held == 0:
-        stream["hold_seq"], stream["hold_ack"], stream["hold_ts"] = seq, ack, ts
-        if hold_bytes(t, stream, data, position, stop - position) < stop - position:
-            lose_framing(t, stream_row)
-        return stop
-    if result == INCOMPLETE and not full:
+    result = parse_head(buffer, begin, end, final, t.field)
+    if result == INCOMPLETE and not final:
+        if held == 0:
+            stream["hold_seq"], stream["hold_ack"], stream["hold_ts"] = seq, ack, ts
+            if hold_bytes(t, stream, data, position, stop - position) < stop - position:
+                lose_framing(t, stream_row)
         return stop
     if result < 0:
-        release_hold(t, stream)
-        stream["state"] = State.SYNC
-        if t.http_flows[stream_row >> 1]["client"] >= 0:
-            t.http_flows[stream_row >> 1]["loss"] = 1
+        lose_framing(t, stream_row)
         _miss(t, stream_row)
         return stop
     used = result - begin
-    begin_message(t, buffer, stream_row, seq, seq + used, ack, ts_first)
-    if full:
-        mark(t, stream_row, Anomaly.HEAD_TOO_LARGE, Anomaly.HEAD_TOO_LARGE)
+    cut = final and result == end
+    if cut:
+        gap_anomaly = Anomaly.REQUEST_GAP if t.field[Field.RESPONSE] == 0 else Anomaly.RESPONSE_GAP
+        too_large = held + stop - position > HEAD_BYTES_MAX
+        t.field[Field.ANOMALIES] |= Anomaly.HEAD_TOO_LARGE if too_large else gap_anomaly
+    begin_message(t, buffer, stream_row, seq, seq + used, ack, ts)
+    if cut:
         lose_framing(t, stream_row)
         return stop
-    return start + used - held
+    return position + used - held
 
 
 @inline_kernel
@@ -168,22 +170,27 @@ def _find_head(t, stream_row, data, position, stop, ts):
     return True
 
 
-@part_kernel
-def feed(t, stream_row, data, position, stop, seq, ack, ts):
-    """Bytes in order: work through every message they touch."""
+@inline_kernel
+def feed(t, stream_row, data, position, stop, seq, ack, ts, final):
+    """Bytes in order: work through every message they touch. `final`: none, but a head on hold is not going to grow."""
     stream = t.http_streams[stream_row]
-    stream["delivered"] = seq + stop - position
+    if final:
+        stop = position
+    else:
+        stream["delivered"] = seq + stop - position
     origin = seq - position
-    if (stream["state"] == State.SYNC or stream["state"] == State.INIT) and not _find_head(
+    if (stream["state"] == State.SYNC or stream["state"] == State.INIT) and not final and not _find_head(
         t, stream_row, data, position, stop, ts
     ):
         stream["unknown"] += stop - position
         t.counts[Count.SKIPPED_BYTES] += stop - position
         return
-    while position < stop:
+    while position < stop or final:
         state = np.int64(stream["state"])
         if state == State.HEAD:
-            position = _head(t, stream_row, data, position, stop, origin + position, ack, ts)
+            position = _head(t, stream_row, data, position, stop, origin + position, ack, ts, final)
+            if final:
+                return
         elif state == State.LENGTH or state == State.CHUNK_DATA:
             taken = min(stream["remaining"], stop - position)
             body_bytes(t, stream, data, position, position + taken)
@@ -219,21 +226,6 @@ def feed(t, stream_row, data, position, stop, seq, ack, ts):
 
 
 @part_kernel
-def _partial_head(t, stream_row):
-    """A head whose rest was lost or never came: what is there counts, if its first line does."""
-    stream = t.http_streams[stream_row]
-    begin = held_start(stream)
-    held = np.int64(stream["hold_len"])
-    result = parse_head(t.holds, begin, begin + held, True, t.field)
-    if result < 0:
-        release_hold(t, stream)
-        return
-    seq = stream["hold_seq"]
-    begin_message(t, t.holds, stream_row, seq, seq + held, stream["hold_ack"], stream["hold_ts"])
-    mark(t, stream_row, Anomaly.REQUEST_GAP, Anomaly.RESPONSE_GAP)
-
-
-@part_kernel
 def gap(t, stream_row, length, seq, ts):
     """Bytes that nobody saw: sizes stay right where framing allows, else the next head is looked for."""
     stream = t.http_streams[stream_row]
@@ -264,29 +256,23 @@ def gap(t, stream_row, length, seq, ts):
     elif state == State.INIT:
         stream["state"] = State.SYNC
     else:
-        if state == State.HEAD and stream["hold"] > 0:
-            _partial_head(t, stream_row)
         stream["unknown"] += length
         lose_framing(t, stream_row)
 
 
-@part_kernel
-def _end_stream(t, stream_row, ts):
+@inline_kernel
+def _end_stream(t, stream_row):
     """Nothing more will come from this side: its message, if one is open, is unfinished."""
     stream = t.http_streams[stream_row]
-    if stream["state"] == State.HEAD and stream["hold"] > 0:
-        _partial_head(t, stream_row)
     if stream["message"] >= 0:
         mark(t, stream_row, Anomaly.REQUEST_UNFINISHED, Anomaly.RESPONSE_UNFINISHED)
         set_lengths(t, stream_row, False)
 
 
 @part_kernel
-def end(t, flow_row, ts):
+def end(t, flow_row):
     """The flow is over: hand out everything that is open, and forget it."""
     flow = t.http_flows[flow_row]
-    _end_stream(t, 2 * flow_row, ts)
-    _end_stream(t, 2 * flow_row + 1, ts)
     resolve_waiting(t, flow_row, True)
     if flow["client"] >= 0:
         server = t.http_streams[2 * flow_row + 1 - np.int64(flow["client"])]
@@ -327,25 +313,32 @@ def read_chunks(t: Tables, data: Bytes, datagrams: Bytes, pages: Bytes, chunks: 
         stream = t.http_streams[stream_row]
         kind = chunk["kind"]
         length = chunk["length"]
-        if kind == ChunkKind.DATA:
-            if stream["state"] == State.LENGTH and length < stream["remaining"] and stream["json_flags"] == 0:
-                stream["remaining"] -= length
-                stream["delivered"] = chunk["seq"] + length
-                continue
+        if (
+            kind == ChunkKind.DATA
+            and stream["state"] == State.LENGTH
+            and length < stream["remaining"]
+            and stream["json_flags"] == 0
+        ):
+            stream["remaining"] -= length
+            stream["delivered"] = chunk["seq"] + length
+            continue
+        cut_off = kind != ChunkKind.DATA and stream["state"] == State.HEAD and stream["hold"] > 0
+        if kind == ChunkKind.DATA or cut_off:
             buffer = data
             if chunk["source"] != ChunkSource.BLOCK:
                 buffer = pages if chunk["source"] == ChunkSource.PAGES else datagrams
-            feed(
-                t, stream_row, buffer, chunk["offset"], chunk["offset"] + length, chunk["seq"], chunk["ack"], chunk["ts"]
-            )
-        elif kind == ChunkKind.GAP:
+            stop_at = chunk["offset"] + length
+            feed(t, stream_row, buffer, chunk["offset"], stop_at, chunk["seq"], chunk["ack"], chunk["ts"], cut_off)
+        if kind == ChunkKind.GAP:
             gap(t, stream_row, length, chunk["seq"], chunk["ts"])
         elif kind == ChunkKind.FIN:
             stream["delivered"] = chunk["seq"] + 1
             if stream["state"] == State.CLOSE:
                 end_message(t, stream_row, chunk["ts"])
-        else:
-            end(t, stream_row >> 1, chunk["ts"])
+        elif kind == ChunkKind.STOP:
+            _end_stream(t, stream_row)
+        elif kind == ChunkKind.END:
+            end(t, stream_row >> 1)
         if t.http_flows[stream_row >> 1]["waiting"] > 0:
             resolve_waiting(t, stream_row >> 1, False)
     return stop

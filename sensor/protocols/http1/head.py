@@ -11,7 +11,7 @@ from sensor.protocols.http1 import words
 from sensor.protocols.http1.tables import Field
 from sensor.protocols.http1.words import find_folded, is_digit, is_letter, is_token, is_word, short_word
 from sensor.schema import Anomaly
-from sensor.structures.bytesearch import find_byte, load64
+from sensor.structures.bytesearch import find_byte, find_byte_inline, load64, word_of
 
 INCOMPLETE = -1
 INVALID = -2
@@ -48,7 +48,7 @@ def looks_like_head(data, start, stop):
     if i == stop:
         return 3 if i - start <= 12 else 0
     if i == start or at(data, i) != _SP:
-        return 0
+        return 3 if i - start == 4 and stop - start < 8 and word_of(data, start, 5) == words.HTTP_SLASH else 0
     while i < stop and at(data, i) == _SP:
         i += 1
     if i == stop:
@@ -180,7 +180,8 @@ def _transfer_encoding(data, start, stop, field):
     """chunked has to come last (RFC 9112, 6.1)."""
     while stop > start and (at(data, stop - 1) == _SP or at(data, stop - 1) == _HT or at(data, stop - 1) == 0x2C):
         stop -= 1
-    if stop - start >= 7 and short_word(data, stop - 7, 7) == words.CHUNKED:
+    alone = stop - start < 8 or not is_token(at(data, stop - 8))
+    if alone and stop - start >= 7 and short_word(data, stop - 7, 7) == words.CHUNKED:
         field[Field.CHUNKED] = 1
     elif not (stop - start == 8 and (at(data, start) | 0x20) == 0x69):
         field[Field.CHUNKED] = 2
@@ -243,7 +244,7 @@ def _header_line(data, start, end, field):
     if first == _SP or first == _HT:
         field[Field.ANOMALIES] |= Anomaly.FOLDED_HEADER
         return
-    colon = find_byte(data, start, end, _COLON)
+    colon = find_byte_inline(data, start, end, _COLON)
     if colon == end or colon == start:
         field[Field.ANOMALIES] |= Anomaly.HEADER_INVALID
         return
@@ -274,7 +275,7 @@ def parse_head(data, start, stop, final, field):
     line = start
     first = True
     while True:
-        end = find_byte(data, line, stop, _LF)
+        end = find_byte_inline(data, line, stop, _LF)
         if end == stop:
             if final and not first:
                 field[Field.END] = stop

@@ -128,7 +128,7 @@ def end_message(t, stream_row, ts):
     stream["state"] = State.HEAD
 
 
-@part_kernel
+@inline_kernel
 def begin_request(t, data, stream_row, seq, head_end, ack, ts):
     """A request's head is whole: open its transaction, queue it, and see what follows."""
     stream = t.http_streams[stream_row]
@@ -184,7 +184,7 @@ def _fill_response(t, data, message, ts):
         row["anomalies"] |= np.uint64(Anomaly.EARLY_RESPONSE)
 
 
-@part_kernel
+@inline_kernel
 def _response_row(t, stream_row, seq, ack, ts):
     """The open row for a response: its request's, or one of its own."""
     flow_row = stream_row >> 1
@@ -220,7 +220,7 @@ def _open_tunnel(t, stream_row, ts):
     t.counts[Count.TUNNELS] += 1
 
 
-@part_kernel
+@inline_kernel
 def begin_response(t, data, stream_row, seq, head_end, ack, ts):
     """A response's head is whole: find its request, and see what follows."""
     stream = t.http_streams[stream_row]

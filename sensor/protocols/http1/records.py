@@ -1,16 +1,20 @@
 """Counting the records of a JSON body while it streams by: in: body bytes; out: the stream's `records`.
 
 A record is an object that is an element of an array and does not itself lie in such an object; a body that is one object without any is
-one record. The one law: the state between two bytes is a few integers, so the count does not depend on where segments were cut.
+one record. Sixty-four bytes are looked at together: masks of quotes,
+backslashes and brackets, and the running exclusive-or of the quotes tells what lies in strings (Langdale and Lemire, Parsing
+Gigabytes of JSON per Second, 2019). The one law: the state between two bytes is a few integers, so the count does not depend on where segments were cut.
 """
 
 import numpy as np
 
 from sensor._jit import at, inline_kernel, part_kernel
 from sensor.protocols.http1.tables import JSON_BYTES_MAX, JsonFlag
+from sensor.structures.bytesearch import json_masks64, trailing_zeros
 
 _QUOTE, _BACKSLASH = 0x22, 0x5C
-_OPEN_OBJECT, _CLOSE_OBJECT, _OPEN_ARRAY, _CLOSE_ARRAY = 0x7B, 0x7D, 0x5B, 0x5D
+_OPEN_OBJECT, _CLOSE_OBJECT = 0x7B, 0x7D
+_ONE = np.uint64(1)
 _DEPTH_MAX = 60
 
 
@@ -38,46 +42,113 @@ def records_of(stream, body):
     return records
 
 
+@inline_kernel
+def _masks(data, position, stop):
+    """Where quotes, backslashes, opening and closing brackets are in the next 64 bytes, and how many of those count."""
+    if stop - position >= 64:
+        quotes, escapes, opens, closes = json_masks64(data, position)
+        return quotes, escapes, opens, closes, 64
+    width = stop - position
+    if stop >= 64:
+        quotes, escapes, opens, closes = json_masks64(data, stop - 64)
+        shift = np.uint64(64 - width)
+        return quotes >> shift, escapes >> shift, opens >> shift, closes >> shift, width
+    quotes, escapes, opens, closes = np.uint64(0), np.uint64(0), np.uint64(0), np.uint64(0)
+    for i in range(width):
+        byte = at(data, position + i)
+        bit = np.uint64(1) << np.uint64(i)
+        if byte == _QUOTE:
+            quotes |= bit
+        elif byte == _BACKSLASH:
+            escapes |= bit
+        elif byte | 0x20 == _OPEN_OBJECT:
+            opens |= bit
+        elif byte | 0x20 == _CLOSE_OBJECT:
+            closes |= bit
+    return quotes, escapes, opens, closes, width
+
+
+@inline_kernel
+def _escaped(escapes, carried):
+    """Bits of the bytes that a backslash before them escapes; `carried` says that one did at the end of the last 64."""
+    escaped = np.uint64(carried)
+    left = escapes & ~escaped
+    while left != 0:
+        bit = left & (~left + _ONE)
+        escaped |= bit << _ONE
+        left &= ~(bit | (bit << _ONE))
+    return escaped
+
+
+@inline_kernel
+def _ends_in_escape(escapes, escaped, width):
+    """Whether the last byte is a backslash that escapes what follows."""
+    last = np.uint64(1) << np.uint64(width - 1)
+    return escapes & ~escaped & last != 0
+
+
+@inline_kernel
+def _in_strings(quotes, inside):
+    """Bits of the bytes that lie in strings: the running exclusive-or of the quotes."""
+    mask = quotes
+    for shift in (1, 2, 4, 8, 16, 32):
+        mask ^= mask << np.uint64(shift)
+    return ~mask if inside else mask
+
+
+@part_kernel
+def _bracket(stream, byte, opening):
+    """One bracket outside of strings; False when nesting is too deep to go on."""
+    depth = np.int64(stream["json_depth"])
+    if not opening:
+        if stream["json_record"] == depth:
+            stream["json_record"] = 0
+        stream["json_depth"] = max(depth - 1, 0)
+        return True
+    if depth >= _DEPTH_MAX:
+        return False
+    if byte == _OPEN_OBJECT:
+        if depth == 0:
+            stream["documents"] += 1
+        elif stream["json_record"] == 0 and (stream["json_kinds"] >> np.uint64(depth - 1)) & _ONE != 0:
+            stream["records"] += 1
+            stream["json_record"] = depth + 1
+    bit = _ONE << np.uint64(depth)
+    stream["json_kinds"] = stream["json_kinds"] & ~bit if byte == _OPEN_OBJECT else stream["json_kinds"] | bit
+    stream["json_depth"] = depth + 1
+    return True
+
+
 @part_kernel
 def count_records(stream, data, start, stop):
     """Advance the stream's JSON state over data[start:stop], up to JSON_BYTES_MAX of a body."""
     stop = min(stop, start + JSON_BYTES_MAX - stream["json_scanned"])
-    stream["json_scanned"] += stop - start
+    stream["json_scanned"] += max(stop - start, 0)
     flags = np.int64(stream["json_flags"])
-    depth = np.int64(stream["json_depth"])
-    record = np.int64(stream["json_record"])
-    records = np.int64(stream["records"])
-    kinds = stream["json_kinds"]
-    for i in range(start, stop):
-        byte = at(data, i)
-        if flags & JsonFlag.STRING != 0:
-            if flags & JsonFlag.ESCAPE != 0:
-                flags &= ~JsonFlag.ESCAPE
-            elif byte == _BACKSLASH:
-                flags |= JsonFlag.ESCAPE
-            elif byte == _QUOTE:
-                flags &= ~JsonFlag.STRING
-        elif byte == _QUOTE:
-            flags |= JsonFlag.STRING
-        elif byte == _OPEN_OBJECT or byte == _OPEN_ARRAY:
-            in_array = depth > 0 and (kinds >> np.uint64(depth - 1)) & np.uint64(1) != 0
-            if byte == _OPEN_OBJECT and depth == 0:
-                stream["documents"] += 1
-            elif byte == _OPEN_OBJECT and record == 0 and in_array:
-                records += 1
-                record = depth + 1
-            if depth >= _DEPTH_MAX:
-                flags |= JsonFlag.STOPPED
-                break
-            bit = np.uint64(1) << np.uint64(depth)
-            kinds = kinds | bit if byte == _OPEN_ARRAY else kinds & ~bit
-            depth += 1
-        elif byte == _CLOSE_OBJECT or byte == _CLOSE_ARRAY:
-            if record == depth:
-                record = 0
-            depth = max(depth - 1, 0)
+    inside = flags & JsonFlag.STRING != 0
+    carried = flags & JsonFlag.ESCAPE != 0
+    position = start
+    while position < stop:
+        quotes, escapes, opens, closes, width = _masks(data, position, stop)
+        if escapes != 0 or carried:
+            escaped = _escaped(escapes, carried)
+            quotes &= ~escaped
+            carried = _ends_in_escape(escapes, escaped, width)
+        strings = _in_strings(quotes, inside)
+        inside = (strings >> np.uint64(width - 1)) & _ONE != 0
+        opens &= ~strings
+        brackets = opens | (closes & ~strings)
+        while brackets != 0:
+            place = trailing_zeros(brackets)
+            bit = brackets & (~brackets + _ONE)
+            if not _bracket(stream, at(data, position + place), opens & bit != 0):
+                stream["json_flags"] = stream["json_flags"] | JsonFlag.STOPPED
+                return
+            brackets ^= bit
+        position += width
+    flags &= ~(JsonFlag.STRING | JsonFlag.ESCAPE)
+    if inside:
+        flags |= JsonFlag.STRING
+    if carried:
+        flags |= JsonFlag.ESCAPE
     stream["json_flags"] = np.uint8(flags)
-    stream["json_depth"] = depth
-    stream["json_record"] = record
-    stream["records"] = records
-    stream["json_kinds"] = kinds

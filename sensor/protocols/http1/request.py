@@ -31,10 +31,15 @@ _COOKIE = literal("cookie")
 _API_KEY = literal("api-key")
 
 
+@part_kernel
+def _code(pool, data, start, length, scratch):
+    return np.uint32(intern(pool, data, start, length, scratch))
+
+
 @inline_kernel
 def put(t, data, start, length):
     """Pool code of data[start:start+length]."""
-    return np.uint32(intern(t.pool, data, start, length, t.scratch))
+    return _code(t.pool, data, start, length, t.scratch)
 
 
 @inline_kernel
@@ -128,7 +133,7 @@ def open_row(t, flow_row, seq, ack, ts):
     return message
 
 
-@part_kernel
+@inline_kernel
 def _credential(t, data, row):
     """Who asks: the first of Authorization, an API-key header and a session cookie."""
     field = t.field
@@ -177,7 +182,7 @@ def _is_unsafe(data, start, length):
     return length >= 3 and short_word(data, start, 1) == np.uint64(0x70)
 
 
-@part_kernel
+@inline_kernel
 def fill_request(t, data, message):
     """Everything the head says, into the open row."""
     field = t.field

@@ -6,7 +6,7 @@ length tell it from every other. Comparisons fold case by setting bit 5 of each 
 
 import numpy as np
 
-from sensor._jit import at, inline_kernel
+from sensor._jit import at, inline_kernel, part_kernel
 from sensor.structures.bytesearch import load64, word_of
 
 FOLD = np.uint64(0x2020202020202020)
@@ -53,7 +53,7 @@ CONTENT_ENCODING = (_first("content-encoding"), _last("content-encoding"))
 TRANSFER_ENCODING = (_first("transfer-encoding"), _last("transfer-encoding"))
 
 
-@inline_kernel
+@part_kernel
 def short_word(data, start, length):
     """At most 8 bytes as a constant, case folded."""
     word = word_of(data, start, length)
@@ -62,7 +62,7 @@ def short_word(data, start, length):
     return word | (FOLD & ((np.uint64(1) << np.uint64(8 * length)) - np.uint64(1)))
 
 
-@inline_kernel
+@part_kernel
 def put_word(out, position, word, length):
     """Write a word's letters to out[position:]; returns the end."""
     for k in range(length):
@@ -102,7 +102,7 @@ def is_token(byte):
     return is_letter(byte) or is_digit(byte) or byte == 0x2D or byte == 0x5F or byte == 0x2E or byte == 0x21
 
 
-@inline_kernel
+@part_kernel
 def find_folded(data, start, stop, word, length):
     """Position of a word of `length` (at most 8) letters, given folded, in any case; -1 when it is not there."""
     first = np.int64(word & np.uint64(255))
