@@ -68,7 +68,7 @@ def _miss(t, stream_row):
     whole = t.flows[stream_row >> 1]["flags"] & FlowFlag.MIDSTREAM == 0 and flow["loss"] == 0
     if flow["misses"] >= MISSES_MAX and flow["client"] < 0 and whole:
         t.flows[stream_row >> 1]["service"] = Service.NOT_HTTP
-        t.counts[Count.NOT_HTTP_FLOWS] += 1
+        t.numbers[Count.NOT_HTTP_FLOWS] += 1
         reset_flow(t, stream_row >> 1)
 
 
@@ -87,7 +87,7 @@ def lose_framing(t, stream_row):
 def _end_lost_message(t, stream_row, ts):
     """A new head was found while the end of the message before it was unknown."""
     stream = t.http_streams[stream_row]
-    t.counts[Count.RESYNCHRONISED] += 1
+    t.numbers[Count.RESYNCHRONISED] += 1
     if stream["message"] >= 0:
         end_message(t, stream_row, ts)
     stream["state"] = State.HEAD
@@ -119,12 +119,12 @@ def _head(t, stream_row, data, position, stop, seq, ack, ts, final):
     if held > 0:
         taken = hold_bytes(t, stream, data, position, stop - position)
         begin = held_start(stream)
-        buffer, end = t.holds, begin + held + taken
+        buffer, end = t.work, begin + held + taken
         seq, ack, ts = stream["hold_seq"], stream["hold_ack"], stream["hold_ts"]
         final = final or taken < stop - position
-        if not final and not _has_end(t.holds, max(begin, begin + held - 3), end):
+        if not final and not _has_end(t.work, max(begin, begin + held - 3), end):
             return stop
-    result = parse_head(buffer, begin, end, final, t.field)
+    result = parse_head(buffer, begin, end, final, t.numbers)
     if result == INCOMPLETE and not final:
         if held == 0:
             stream["hold_seq"], stream["hold_ack"], stream["hold_ts"] = seq, ack, ts
@@ -138,9 +138,9 @@ def _head(t, stream_row, data, position, stop, seq, ack, ts, final):
     used = result - begin
     cut = final and result == end
     if cut:
-        gap_anomaly = Anomaly.REQUEST_GAP if t.field[Field.RESPONSE] == 0 else Anomaly.RESPONSE_GAP
+        gap_anomaly = Anomaly.REQUEST_GAP if t.numbers[Field.RESPONSE] == 0 else Anomaly.RESPONSE_GAP
         too_large = held + stop - position > HEAD_BYTES_MAX
-        t.field[Field.ANOMALIES] |= Anomaly.HEAD_TOO_LARGE if too_large else gap_anomaly
+        t.numbers[Field.ANOMALIES] |= Anomaly.HEAD_TOO_LARGE if too_large else gap_anomaly
     begin_message(t, buffer, stream_row, seq, seq + used, ack, ts)
     if cut:
         lose_framing(t, stream_row)
@@ -183,7 +183,7 @@ def feed(t, stream_row, data, position, stop, seq, ack, ts, final):
         t, stream_row, data, position, stop, ts
     ):
         stream["unknown"] += stop - position
-        t.counts[Count.SKIPPED_BYTES] += stop - position
+        t.numbers[Count.SKIPPED_BYTES] += stop - position
         return
     while position < stop or final:
         state = np.int64(stream["state"])
@@ -217,11 +217,11 @@ def feed(t, stream_row, data, position, stop, seq, ack, ts, final):
             stream["body"] += stop - position
             return
         elif state == State.OPAQUE:
-            t.counts[Count.TUNNEL_BYTES] += stop - position
+            t.numbers[Count.TUNNEL_BYTES] += stop - position
             return
         else:
             stream["unknown"] += stop - position
-            t.counts[Count.SKIPPED_BYTES] += stop - position
+            t.numbers[Count.SKIPPED_BYTES] += stop - position
             return
 
 
@@ -234,9 +234,8 @@ def gap(t, stream_row, length, seq, ts):
     stream["gap_end"] = seq + length
     state = np.int64(stream["state"])
     if state == State.OPAQUE:
-        t.counts[Count.TUNNEL_BYTES] += length
+        t.numbers[Count.TUNNEL_BYTES] += length
         return
-    flow["loss"] = 1
     mark(t, stream_row, Anomaly.REQUEST_GAP, Anomaly.RESPONSE_GAP)
     if stream["json_flags"] & JsonFlag.ACTIVE != 0:
         stream["json_flags"] = stream["json_flags"] | JsonFlag.STOPPED
@@ -251,10 +250,12 @@ def gap(t, stream_row, length, seq, ts):
         elif stream["remaining"] == 0:
             end_message(t, stream_row, ts)
     elif state == State.LENGTH:
+        stream["remaining"] = 0
         end_message(t, stream_row, ts)
         lose_framing(t, stream_row)
     elif state == State.INIT:
         stream["state"] = State.SYNC
+        flow["loss"] = 1
     else:
         stream["unknown"] += length
         lose_framing(t, stream_row)
@@ -296,7 +297,7 @@ def end(t, flow_row):
 @kernel
 def read_chunks(t: Tables, data: Bytes, datagrams: Bytes, pages: Bytes, chunks: CHUNK, start: int, stop: int) -> int:
     """Work on chunks[start:stop]; returns the row to go on from, `stop` when done."""
-    state = t.state
+    state = t.numbers
     for i in range(start, stop):
         if len(t.rows) - state[Scalar.ROWS] < ROWS_PER_CHUNK + OPEN_PER_FLOW_MAX + 64:
             return i
