@@ -124,9 +124,10 @@ def _flush_stream(t, stream_row):
 def end_flow(t, row, reason):
     """Both directions are done: deliver what waits, judge the state, free the row. Needs CHUNKS_PER_STEP chunks of room."""
     flow = t.flows[row]
-    unlink(t, row)
+    t.state[Scalar.FLOW] = row
     _flush_stream(t, 2 * row)
     _flush_stream(t, 2 * row + 1)
+    unlink(t, row)
     emit(t, 2 * row, ChunkKind.STOP, 0, 0, 0, 0, -1, t.state[Scalar.NOW])
     emit(t, 2 * row + 1, ChunkKind.STOP, 0, 0, 0, 0, -1, t.state[Scalar.NOW])
     emit(t, 2 * row, ChunkKind.END, 0, 0, 0, 0, -1, t.state[Scalar.NOW])

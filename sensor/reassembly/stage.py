@@ -97,7 +97,10 @@ class ReassemblyStage:
         done = False
         while not done:
             recycle(self._tables)
-            done = end_all(self._tables)
+            try:
+                done = end_all(self._tables)
+            except IndexError:
+                done = not self._fault()
             yield self._part()
 
     def _track(
@@ -106,11 +109,21 @@ class ReassemblyStage:
         try:
             return int(track(self._tables, data, datagrams, segments, row, len(segments)))
         except IndexError:
-            state = self._tables.state
-            self.counters.values[Count.KERNEL_FAULT] += 1
-            if state[Scalar.FLOW] >= 0:
-                self.flows["flags"][state[Scalar.FLOW]] |= FlowFlag.FAULT
-            return int(state[Scalar.CURSOR]) + 1
+            self._fault()
+            return int(self._tables.state[Scalar.CURSOR]) + 1
+
+    def _fault(self) -> bool:
+        """Count it, mark the flow, and drop what waits in it, so that it can go on. False when there was nothing to drop."""
+        row = int(self._tables.state[Scalar.FLOW])
+        self.counters.values[Count.KERNEL_FAULT] += 1
+        if row < 0:
+            return False
+        self.flows["flags"][row] |= FlowFlag.FAULT
+        streams = self.streams[2 * row : 2 * row + 2]
+        held = bool((streams["hold_head"] >= 0).any())
+        streams["hold_head"] = streams["hold_tail"] = -1
+        streams["hold_pages"] = 0
+        return held
 
     def _part(self) -> Part:
         state = self._tables.state
