@@ -38,6 +38,7 @@ import numpy as np
 import platformdirs
 from numba import from_dtype, njit, types
 from numba import _dynfunc
+from numba.core.caching import FunctionCache
 from numba.core.codegen import CPUCodeLibrary
 from numba.core.cpu import CPUContext
 
@@ -154,22 +155,41 @@ def kernel(function: F) -> F:
     hints = inspect.get_annotations(function, eval_str=True)
     arguments = [_numba_type(hints[name]) for name in inspect.signature(function).parameters]
     signature = _numba_type(hints["return"])(*arguments)
+    decorate = njit(signature, nogil=True, cache=True, boundscheck=True, error_model="numpy", _nrt=False)
     with _one_module(function.__qualname__):
-        compiled = njit(signature, nogil=True, cache=True, boundscheck=True, error_model="numpy", _nrt=False)(function)
+        try:
+            compiled = decorate(function)
+        except Exception:  # whatever unpickling makes of a damaged cache: forget it; what is wrong with the source raises again
+            if numba.config.DISABLE_JIT:
+                raise
+            FunctionCache(function).flush()
+            compiled = decorate(function)
     KERNELS.append(compiled)
+    return compiled
+
+
+def _callee(function: F, **options: Any) -> F:
+    """A function that only kernels call. Constants count as their type, lest each gives a compilation of its own."""
+    compiled = njit(
+        nogil=True, boundscheck=True, error_model="numpy", _nrt=False, no_cfunc_wrapper=True, **options
+    )(function)
+    if numba.config.DISABLE_JIT:
+        return compiled
+    resolve = compiled.get_call_template
+    compiled.get_call_template = lambda args, kws: resolve(
+        tuple(map(types.unliteral, args)), {name: types.unliteral(kind) for name, kind in kws.items()}
+    )
     return compiled
 
 
 def inline_kernel(function: F) -> F:
     """For small kernels and those with one caller: compiled into whoever calls them."""
-    return njit(
-        nogil=True, boundscheck=True, error_model="numpy", _nrt=False, forceinline=True, no_cfunc_wrapper=True
-    )(function)
+    return _callee(function, forceinline=True)
 
 
 def part_kernel(function: F) -> F:
     """For large kernels with several callers: compiled once per calling kernel, and called."""
-    return njit(nogil=True, boundscheck=True, error_model="numpy", _nrt=False, no_cfunc_wrapper=True)(function)
+    return _callee(function)
 
 
 @inline_kernel

@@ -16,11 +16,11 @@ import numpy.typing as npt
 
 
 class Counters:
-    """One int64 per member of `names`, shared with kernels as `values` (shape (len(names),))."""
+    """One int64 per member of `names`, shared with kernels as `values`; its own array, or one that holds more."""
 
-    def __init__(self, names: type[IntEnum]) -> None:
+    def __init__(self, names: type[IntEnum], values: npt.NDArray[np.int64] | None = None) -> None:
         self.names = names
-        self.values: npt.NDArray[np.int64] = np.zeros(len(names), np.int64)
+        self.values: npt.NDArray[np.int64] = np.zeros(len(names), np.int64) if values is None else values
 
     def __getitem__(self, name: IntEnum) -> int:
         return int(self.values[name])

@@ -18,18 +18,21 @@ from sensor.alert import Alert
 from sensor.alerting.stage import AlertingStage
 from sensor.capture.stage import CaptureStage
 from sensor.config import Settings
+from sensor.counters import Counters
 from sensor.decode.stage import DecodeStage
 from sensor.detection.stage import DetectionStage
 from sensor.errors import InputError
 from sensor.fingerprint import fingerprint_key
 from sensor.protocols.stage import ProtocolStage
 from sensor.reassembly.stage import Part, ReassemblyStage
-from sensor.schema import STREAM, TRANSACTION, FlowFlag
+from sensor.schema import FLOW, STREAM, TRANSACTION, FlowFlag
 from sensor.structures.string_pool import StringPool
 
 Rows = npt.NDArray[np.void]
 
 _NO_ROWS = np.zeros(0, TRANSACTION)
+_NO_FLOWS = np.zeros(0, FLOW)
+_NO_STREAMS = np.zeros(0, STREAM)
 _NO_BYTES = np.zeros(0, np.uint8)
 _DEGRADING = ("flows_evicted", "pages_exhausted", "holds_exhausted", "open_exhausted", "evicted", "kernel_fault")
 """Counters that say that something was lost in here: alerts made since carry them."""
@@ -56,6 +59,12 @@ class Pipeline:
         self._protocols = ProtocolStage(settings.protocols, self._reassembly.flows, key)
         self._detection = DetectionStage(settings.detection, self._protocols.pool)
         self._alerting = AlertingStage(settings.alerting)
+        self._losses = [
+            (f"{stage}.{member.name.lower()}", counters, member)
+            for stage, counters in self._counters().items()
+            for member in counters.names
+            if member.name.lower() in _DEGRADING
+        ]
         self._now = 0
         self._stopped = False
 
@@ -91,6 +100,8 @@ class Pipeline:
 
     def _ended(self, rows: npt.NDArray[np.int32]) -> tuple[Rows, Rows]:
         """Copies of flows that ended and of their streams; where the responder sent the requests, the two change places."""
+        if not len(rows):
+            return _NO_FLOWS, _NO_STREAMS
         flows = self._reassembly.flows[rows]
         streams = np.empty(2 * len(rows), STREAM)
         flipped = (flows["flags"] & FlowFlag.FLIPPED != 0).astype(np.int64)
@@ -103,12 +114,7 @@ class Pipeline:
         return flows, streams
 
     def _degraded(self) -> dict[str, int]:
-        return {
-            f"{stage}.{name}": count
-            for stage, counts in self.counters().items()
-            for name, count in counts.items()
-            if count and name in _DEGRADING
-        }
+        return {name: count for name, counters, member in self._losses if (count := counters[member])}
 
     @property
     def pool(self) -> StringPool:
@@ -136,12 +142,17 @@ class Pipeline:
 
     def counters(self) -> dict[str, dict[str, int]]:
         """What each stage counted, by stage."""
+        counts = {stage: counters.as_dict() for stage, counters in self._counters().items()}
+        counts["protocols"]["strings_rejected"] = self.pool.rejected
+        return counts
+
+    def _counters(self) -> dict[str, Counters]:
         return {
-            "capture": self._capture.counters.as_dict(),
-            "decode": self._decode.counters.as_dict(),
-            "fragments": self._decode.fragments.as_dict(),
-            "reassembly": self._reassembly.counters.as_dict(),
-            "protocols": {**self._protocols.counters.as_dict(), "strings_rejected": self.pool.rejected},
-            "detection": self._detection.counters.as_dict(),
-            "alerting": self._alerting.counters.as_dict(),
+            "capture": self._capture.counters,
+            "decode": self._decode.counters,
+            "fragments": self._decode.fragments,
+            "reassembly": self._reassembly.counters,
+            "protocols": self._protocols.counters,
+            "detection": self._detection.counters,
+            "alerting": self._alerting.counters,
         }

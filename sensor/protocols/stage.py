@@ -21,10 +21,12 @@ from sensor.protocols.http1.tables import (
     HTTP_STREAM,
     LARGE_HOLDS_MAX,
     LINK,
+    NUMBERS,
     OPEN_PER_FLOW_MAX,
+    OPEN_STACK,
     ROWS_PER_CHUNK,
+    SCRATCH_BYTES,
     Count,
-    Field,
     Scalar,
     Tables,
 )
@@ -35,37 +37,38 @@ from sensor.structures.string_pool_kernels import State as PoolState
 _ROWS = limits.BATCH_FRAMES + ROWS_PER_CHUNK + OPEN_PER_FLOW_MAX + 64
 
 
+def _stack(start: int, stop: int) -> npt.NDArray[np.int32]:
+    """Everything from start to stop - 1, the first on top."""
+    return np.arange(stop - 1, start - 1, -1, dtype=np.int32)
+
+
 class ProtocolStage:
     """Reads the chunks of `flows` (FLOW rows, which it tells whether they speak HTTP); `pool` holds the strings of its rows."""
 
     def __init__(self, settings: ProtocolSettings, flows: npt.NDArray[np.void], fingerprint_key: bytes) -> None:
-        self.counters = Counters(Count)
+        numbers = np.zeros(NUMBERS, np.int64)
+        self.counters = Counters(Count, numbers)
         self.pool = StringPool()
         open_max = limits.TRANSACTIONS_OPEN_MAX
-        holds = np.zeros(HOLDS_MAX * HOLD_BYTES + LARGE_HOLDS_MAX * limits.HEAD_BYTES_MAX, np.uint8)
+        holds = HOLDS_MAX * HOLD_BYTES + LARGE_HOLDS_MAX * limits.HEAD_BYTES_MAX
         self._tables = Tables(
             flows=flows,
             http_flows=np.zeros(len(flows), HTTP_FLOW),
             http_streams=np.zeros(2 * len(flows), HTTP_STREAM),
             open=np.zeros(open_max, TRANSACTION),
             links=np.zeros(open_max, LINK),
-            open_free=np.arange(open_max - 1, -1, -1, dtype=np.int32),
             rows=np.zeros(_ROWS, TRANSACTION),
-            holds=holds,
-            hold_free=np.arange(HOLDS_MAX - 1, -1, -1, dtype=np.int32),
-            large_free=np.arange(HOLDS_MAX + LARGE_HOLDS_MAX - 1, HOLDS_MAX - 1, -1, dtype=np.int32),
-            field=np.zeros(len(Field) + 16, np.int64),
-            scratch=np.zeros(9 * limits.HEAD_BYTES_MAX, np.uint8),
+            free=np.concatenate([_stack(0, HOLDS_MAX), _stack(HOLDS_MAX, OPEN_STACK), _stack(0, open_max)]),
+            work=np.zeros(SCRATCH_BYTES + holds, np.uint8),
+            numbers=numbers,
             pool=self.pool.tables,
-            state=np.zeros(len(Scalar), np.int64),
-            counts=self.counters.values,
-            key=np.frombuffer(fingerprint_key, np.uint64).copy(),
         )
-        state = self._tables.state
+        state = numbers
         state[Scalar.OPEN_FREE] = open_max
         state[Scalar.HOLD_FREE] = HOLDS_MAX
         state[Scalar.LARGE_FREE] = LARGE_HOLDS_MAX
         state[Scalar.SHOW_SECRETS] = settings.show_secrets
+        state[Scalar.KEY_LOW : Scalar.KEY_HIGH + 1] = np.frombuffer(fingerprint_key, np.int64)
 
     def process(
         self,
@@ -79,15 +82,15 @@ class ProtocolStage:
         while row < len(chunks):
             self._make_room()
             row = self._read(data, datagrams, pages, chunks, row)
-            yield self._tables.rows[: self._tables.state[Scalar.ROWS]]
+            yield self._tables.rows[: self._tables.numbers[Scalar.ROWS]]
 
     def _make_room(self) -> None:
-        self._tables.state[Scalar.ROWS] = 0
+        self._tables.numbers[Scalar.ROWS] = 0
         pool_state = self.pool.tables.state
         if self.pool.needs_sweep():
             mark_open(self._tables)
             self.pool.sweep()
-        self._tables.state[Scalar.POOL_FLOOR] = min(limits.STRINGS_MAX // 4, pool_state[PoolState.FREE])
+        self._tables.numbers[Scalar.POOL_FLOOR] = min(limits.STRINGS_MAX // 4, pool_state[PoolState.FREE])
 
     def _read(
         self,
@@ -100,7 +103,10 @@ class ProtocolStage:
         try:
             return int(read_chunks(self._tables, data, datagrams, pages, chunks, row, len(chunks)))
         except IndexError:
-            row = int(self._tables.state[Scalar.CURSOR])
+            row = int(self._tables.numbers[Scalar.CURSOR])
             self.counters.values[Count.KERNEL_FAULT] += 1
-            self._tables.flows["flags"][chunks["stream"][row] >> 1] |= FlowFlag.FAULT
+            flow = int(chunks["stream"][row]) >> 1
+            self._tables.flows["flags"][flow] |= FlowFlag.FAULT
+            self._tables.http_flows["serial"][flow] = 0  # what follows is read as if the connection began here
+            self._tables.http_streams["hold"][2 * flow : 2 * flow + 2] = 0
             return row + 1

@@ -9,16 +9,24 @@ from sensor._jit import inline_kernel, part_kernel
 from sensor.reassembly.tables import Count, Scalar
 from sensor.schema import FlowFlag, Proto, TcpFlag, TcpState
 from sensor.structures.hash_table import find_row, following, home, insert, remove, row_of, same_tag
-from sensor.structures.hashing import finish, mix
+from sensor.structures.hashing import MULTIPLIER, finish, mix
 
 _EPHEMERAL = 32768
 
 
 @inline_kernel
+def _end_hash(t, address_hi, address_lo, port):
+    """One end's share: its parts are multiplied side by side, then together."""
+    lower = (address_lo ^ t.seed[0]) * MULTIPLIER
+    upper = ((address_hi + port) ^ t.seed[1]) * MULTIPLIER
+    return mix(lower ^ (lower >> np.uint64(32)), upper ^ (upper >> np.uint64(29)))
+
+
+@inline_kernel
 def key_hash(t, segment):
-    """The same for both directions: addresses and ports enter as sums and products of the two ends."""
-    source = mix(mix(t.seed[0], segment["src_hi"]) ^ np.uint64(segment["src_port"]), segment["src_lo"])
-    target = mix(mix(t.seed[0], segment["dst_hi"]) ^ np.uint64(segment["dst_port"]), segment["dst_lo"])
+    """The same for both directions: what the two ends give is added."""
+    source = _end_hash(t, segment["src_hi"], segment["src_lo"], np.uint64(segment["src_port"]))
+    target = _end_hash(t, segment["dst_hi"], segment["dst_lo"], np.uint64(segment["dst_port"]))
     rest = np.uint64(segment["proto"])
     if t.state[Scalar.VLAN_IN_KEY] != 0:
         rest |= np.uint64(segment["vlan"]) << np.uint64(8)

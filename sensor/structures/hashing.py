@@ -9,7 +9,7 @@ import numpy as np
 from sensor._jit import inline_kernel
 from sensor.structures.bytesearch import load64, word_of
 
-_K0 = np.uint64(0x9E3779B97F4A7C15)
+MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _K1 = np.uint64(0xBF58476D1CE4E5B9)
 _K2 = np.uint64(0x94D049BB133111EB)
 
@@ -19,7 +19,7 @@ def mix(hashed, word):
     """Fold one word into a running hash."""
     x = (hashed ^ word) * _K1
     x ^= x >> np.uint64(32)
-    x *= _K0
+    x *= MULTIPLIER
     return x ^ (x >> np.uint64(29))
 
 
@@ -33,16 +33,26 @@ def finish(hashed):
 
 @inline_kernel
 def hash_bytes(seed, data, start, length):
-    """Hash of data[start:start+length]; equal bytes give equal hashes under one seed."""
-    hashed = seed ^ (np.uint64(length) * _K0)
+    """Hash of data[start:start+length]; equal bytes give equal hashes under one seed.
+
+    Two words at a time in two lanes, because a multiplication takes longer than it takes to start the next.
+    """
+    even = seed ^ (np.uint64(length) * MULTIPLIER)
+    odd = seed + _K2
     position = start
     stop = start + length
-    while position + 8 <= stop:
-        hashed = mix(hashed, load64(data, position))
+    while position + 16 <= stop:
+        even = (even ^ load64(data, position)) * _K1
+        odd = (odd ^ load64(data, position + 8)) * _K2
+        even ^= even >> np.uint64(32)
+        odd ^= odd >> np.uint64(29)
+        position += 16
+    if position + 8 <= stop:
+        even = mix(even, load64(data, position))
         position += 8
     if position < stop:
-        hashed = mix(hashed, word_of(data, position, stop - position))
-    return finish(hashed)
+        odd = mix(odd, word_of(data, position, stop - position))
+    return finish(mix(even, odd))
 
 
 @inline_kernel

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sensor import limits
-from sensor._jit import Bytes, I32s, I64s, U64s
+from sensor._jit import Bytes, I64s, U64s
 from sensor.structures import string_pool_kernels as kernels
 from sensor.structures.string_pool_kernels import ENTRY, State
 
@@ -22,9 +22,7 @@ class PoolTables(NamedTuple):
     slots: U64s
     entries: ENTRY
     bytes: Bytes
-    free: I32s
     state: I64s
-    seed: U64s
 
 
 class StringPool:
@@ -36,10 +34,11 @@ class StringPool:
             slots=np.zeros(1 << (2 * strings_max - 1).bit_length(), np.uint64),
             entries=np.zeros(strings_max, ENTRY),
             bytes=np.zeros(2 * bytes_max, np.uint8),
-            free=np.arange(strings_max - 1, -1, -1, dtype=np.int32),
             state=np.zeros(len(State), np.int64),
-            seed=np.array([secrets.randbits(64)], np.uint64),
         )
+        self.tables.entries["next"] = np.arange(1, strings_max + 1)
+        self.tables.state[State.FIRST_FREE] = 1
+        self.tables.state[State.SEED] = secrets.randbits(63)
         self.tables.state[State.FREE] = strings_max - 1
 
     def text(self, code: int) -> str:
@@ -66,7 +65,7 @@ class StringPool:
     def sweep(self) -> None:
         """Forget every string that is not marked in `tables.entries`; the codes of the others stay the same."""
         tables = self.tables
-        kernels.sweep(tables.slots, tables.entries, tables.bytes, tables.free, tables.state)
+        kernels.sweep(tables.slots, tables.entries, tables.bytes, tables.state)
 
     @property
     def rejected(self) -> int:

@@ -8,12 +8,21 @@ from enum import IntEnum
 
 import numpy as np
 
-from sensor._jit import Bytes, I32s, I64s, U32s, U64s, at, inline_kernel, kernel, part_kernel
+from sensor._jit import Bytes, I64s, U32s, U64s, at, inline_kernel, kernel, part_kernel
 from sensor.structures.bytesearch import copy_bytes, load64
 from sensor.structures.hash_table import following, home, insert, row_of, same_tag
 from sensor.structures.hashing import hash_bytes
 
-ENTRY = np.dtype([("start", "i8"), ("hash", "u8"), ("length", "i4"), ("mark", "u1")], align=True)
+ENTRY = np.dtype(
+    [
+        ("start", "i8"),
+        ("hash", "u8"),
+        ("length", "i4"),
+        ("next", "i4"),  # the next free code, of a code that is free
+        ("mark", "u1"),
+    ],
+    align=True,
+)
 
 
 class State(IntEnum):
@@ -21,6 +30,8 @@ class State(IntEnum):
     HALF = 1          # which half of `bytes` is in use
     FREE = 2          # codes on the free list
     REJECTED = 3      # strings that found no room
+    FIRST_FREE = 4
+    SEED = 5          # of the hashes, random per process
 
 
 _HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
@@ -87,7 +98,7 @@ def _equal(data, start, stored, position, length):
 @part_kernel
 def intern_clean(pool, data, start, length):
     """Code of printable bytes, or 0 when the pool is full (counted)."""
-    hashed = hash_bytes(pool.seed[0], data, start, length)
+    hashed = hash_bytes(np.uint64(pool.state[State.SEED]), data, start, length)
     position = home(pool.slots, hashed)
     while pool.slots[position] != 0:
         if same_tag(pool.slots[position], hashed):
@@ -101,8 +112,9 @@ def intern_clean(pool, data, start, length):
         pool.state[State.REJECTED] += 1
         return 0
     pool.state[State.FREE] -= 1
-    code = np.int64(pool.free[pool.state[State.FREE]])
+    code = pool.state[State.FIRST_FREE]
     entry = pool.entries[code]
+    pool.state[State.FIRST_FREE] = entry["next"]
     entry["start"] = pool.state[State.HALF] * (len(pool.bytes) // 2) + used
     entry["hash"] = hashed
     entry["length"] = length
@@ -123,7 +135,7 @@ def intern(pool, data, start, length, scratch):
 
 
 @kernel
-def sweep(slots: U64s, entries: ENTRY, data: Bytes, free: I32s, state: I64s) -> None:
+def sweep(slots: U64s, entries: ENTRY, data: Bytes, state: I64s) -> None:
     """Keep the strings that are marked, copied to the other half; free the codes of the rest and clear the marks."""
     half = len(data) // 2
     target = (1 - state[State.HALF]) * half
@@ -135,7 +147,8 @@ def sweep(slots: U64s, entries: ENTRY, data: Bytes, free: I32s, state: I64s) -> 
         entry = entries[code]
         if entry["mark"] == 0:
             entry["length"] = 0
-            free[state[State.FREE]] = code
+            entry["next"] = state[State.FIRST_FREE]
+            state[State.FIRST_FREE] = code
             state[State.FREE] += 1
             continue
         entry["mark"] = 0

@@ -7,6 +7,7 @@ import numpy as np
 
 from sensor._jit import at, inline_kernel, part_kernel
 from sensor.protocols.http1 import words
+from sensor.protocols.http1.tables import Scalar
 from sensor.protocols.http1.words import find_folded, folded, is_letter, short_word
 from sensor.structures.bytesearch import find_byte
 from sensor.structures.hashing import siphash
@@ -20,11 +21,12 @@ _QUOTE, _COLON, _EQUAL, _AMP, _SEMI, _SP = 0x22, 0x3A, 0x3D, 0x26, 0x3B, 0x20
 
 
 @inline_kernel
-def fingerprint(key, data, start, length):
+def fingerprint(numbers, data, start, length):
     """64 bits that stand for data[start:start+length]; 0 for the empty string only."""
     if length <= 0:
         return np.uint64(0)
-    return siphash(key[0], key[1], data, start, length) | np.uint64(1)
+    key_low, key_high = np.uint64(numbers[Scalar.KEY_LOW]), np.uint64(numbers[Scalar.KEY_HIGH])
+    return siphash(key_low, key_high, data, start, length) | np.uint64(1)
 
 
 @inline_kernel

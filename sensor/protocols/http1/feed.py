@@ -24,7 +24,7 @@ from sensor.protocols.http1.tables import (
     State,
     Tables,
 )
-from sensor.schema import CHUNK, Anomaly, ChunkKind, ChunkSource, FlowFlag, Service, TransactionFlag
+from sensor.schema import CHUNK, Anomaly, ChunkKind, ChunkSource, FlowFlag, Service
 from sensor.structures.bytesearch import find_byte
 from sensor.structures.string_pool_kernels import State as PoolState
 

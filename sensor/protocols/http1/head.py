@@ -267,7 +267,7 @@ def parse_head(data, start, stop, final, field):
 
     `final` says that nothing more will come: what is there is taken for the whole head, if its first line is complete.
     """
-    for i in range(len(field)):
+    for i in range(Field.END, Field.RESPONSE + 1):
         field[i] = 0
     field[Field.LENGTH] = -1
     while start < stop and (at(data, start) == _CR or at(data, start) == _LF):

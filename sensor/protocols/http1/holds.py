@@ -7,16 +7,16 @@ import numpy as np
 
 from sensor._jit import inline_kernel, part_kernel
 from sensor.limits import HEAD_BYTES_MAX
-from sensor.protocols.http1.tables import HOLD_BYTES, HOLDS_MAX, Count, Scalar
+from sensor.protocols.http1.tables import HOLD_BYTES, HOLDS_MAX, SCRATCH_BYTES, Count, Scalar
 from sensor.structures.bytesearch import copy_bytes
 
 
 @inline_kernel
 def slot_start(slot):
-    """Where a slot's bytes lie in `holds`."""
+    """Where a slot's bytes lie in `work`."""
     if slot < HOLDS_MAX:
-        return slot * HOLD_BYTES
-    return HOLDS_MAX * HOLD_BYTES + (slot - HOLDS_MAX) * HEAD_BYTES_MAX
+        return SCRATCH_BYTES + slot * HOLD_BYTES
+    return SCRATCH_BYTES + HOLDS_MAX * HOLD_BYTES + (slot - HOLDS_MAX) * HEAD_BYTES_MAX
 
 
 @inline_kernel
@@ -26,7 +26,7 @@ def slot_size(slot):
 
 @inline_kernel
 def held_start(stream):
-    """Where the stream's held bytes begin in `holds`."""
+    """Where the stream's held bytes begin in `work`."""
     return slot_start(np.int64(stream["hold"]) - 1)
 
 
@@ -36,23 +36,23 @@ def release_hold(t, stream):
     slot = np.int64(stream["hold"]) - 1
     if slot >= 0:
         if slot < HOLDS_MAX:
-            t.hold_free[t.state[Scalar.HOLD_FREE]] = slot
-            t.state[Scalar.HOLD_FREE] += 1
+            t.free[t.numbers[Scalar.HOLD_FREE]] = slot
+            t.numbers[Scalar.HOLD_FREE] += 1
         else:
-            t.large_free[t.state[Scalar.LARGE_FREE]] = slot
-            t.state[Scalar.LARGE_FREE] += 1
+            t.free[HOLDS_MAX + t.numbers[Scalar.LARGE_FREE]] = slot
+            t.numbers[Scalar.LARGE_FREE] += 1
     stream["hold"] = 0
     stream["hold_len"] = 0
 
 
 @part_kernel
 def _move_to_large(t, stream):
-    if t.state[Scalar.LARGE_FREE] == 0:
+    if t.numbers[Scalar.LARGE_FREE] == 0:
         return False
-    t.state[Scalar.LARGE_FREE] -= 1
-    slot = np.int64(t.large_free[t.state[Scalar.LARGE_FREE]])
+    t.numbers[Scalar.LARGE_FREE] -= 1
+    slot = np.int64(t.free[HOLDS_MAX + t.numbers[Scalar.LARGE_FREE]])
     length = np.int64(stream["hold_len"])
-    copy_bytes(t.holds, held_start(stream), length, t.holds, slot_start(slot))
+    copy_bytes(t.work, held_start(stream), length, t.work, slot_start(slot))
     release_hold(t, stream)
     stream["hold"] = slot + 1
     stream["hold_len"] = length
@@ -63,17 +63,17 @@ def _move_to_large(t, stream):
 def hold_bytes(t, stream, data, start, length):
     """Append data[start:start+length] to the stream's slot; returns how many bytes found room."""
     if stream["hold"] == 0:
-        if t.state[Scalar.HOLD_FREE] == 0:
-            t.counts[Count.HOLDS_EXHAUSTED] += 1
+        if t.numbers[Scalar.HOLD_FREE] == 0:
+            t.numbers[Count.HOLDS_EXHAUSTED] += 1
             return 0
-        t.state[Scalar.HOLD_FREE] -= 1
-        stream["hold"] = t.hold_free[t.state[Scalar.HOLD_FREE]] + 1
+        t.numbers[Scalar.HOLD_FREE] -= 1
+        stream["hold"] = t.free[t.numbers[Scalar.HOLD_FREE]] + 1
         stream["hold_len"] = 0
-        t.counts[Count.HEADS_ON_HOLD] += 1
+        t.numbers[Count.HEADS_ON_HOLD] += 1
     if stream["hold_len"] + length > HOLD_BYTES and stream["hold"] <= HOLDS_MAX and not _move_to_large(t, stream):
-        t.counts[Count.HOLDS_EXHAUSTED] += 1
+        t.numbers[Count.HOLDS_EXHAUSTED] += 1
     room = slot_size(np.int64(stream["hold"]) - 1) - np.int64(stream["hold_len"])
     taken = min(length, room)
-    copy_bytes(data, start, taken, t.holds, held_start(stream) + np.int64(stream["hold_len"]))
+    copy_bytes(data, start, taken, t.work, held_start(stream) + np.int64(stream["hold_len"]))
     stream["hold_len"] += taken
     return taken

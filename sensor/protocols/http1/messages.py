@@ -96,8 +96,8 @@ def mark(t, stream_row, request_anomaly, response_anomaly):
 @part_kernel
 def _note_account(t, stream, row):
     start = held_start(stream)
-    begin, length = login_account(t.holds, start, start + np.int64(stream["hold_len"]))
-    row["account"] = fingerprint(t.key, t.holds, begin, length)
+    begin, length = login_account(t.work, start, start + np.int64(stream["hold_len"]))
+    row["account"] = fingerprint(t.numbers, t.work, begin, length)
 
 
 @part_kernel
@@ -137,8 +137,8 @@ def begin_request(t, data, stream_row, seq, head_end, ack, ts):
     t.http_flows[flow_row]["depth"] += 1
     message = open_row(t, flow_row, seq, ack, ts)
     stream["message"] = message
-    chunked = t.field[Field.CHUNKED] == 1
-    length = t.field[Field.LENGTH]
+    chunked = t.numbers[Field.CHUNKED] == 1
+    length = t.numbers[Field.LENGTH]
     stream["json_flags"] = 0
     if message >= 0:
         fill_request(t, data, message)
@@ -160,7 +160,7 @@ def _interim(t, stream_row, seq, head_end):
     first = np.int64(t.http_flows[stream_row >> 1]["first"])
     if first >= 0 and t.links[first]["ack"] == seq:
         t.links[first]["ack"] = head_end
-    t.counts[Count.INTERIM_RESPONSES] += 1
+    t.numbers[Count.INTERIM_RESPONSES] += 1
     stream = t.http_streams[stream_row]
     stream["state"] = State.HEAD
     stream["message"] = -1
@@ -172,14 +172,14 @@ def _fill_response(t, data, message, ts):
     row = t.open[message]
     row["flags"] = row["flags"] | TransactionFlag.RESPONSE
     row["response_ts"] = ts
-    row["status_code"] = t.field[Field.STATUS]
+    row["status_code"] = t.numbers[Field.STATUS]
     row["status_msg"] = put_field(t, data, Field.STATUS_MSG)
     row["response_content_type"] = put_field(t, data, Field.CONTENT_TYPE)
-    row["anomalies"] |= np.uint64(t.field[Field.ANOMALIES])
-    if t.field[Field.CHUNKED] == 1 and t.field[Field.LENGTH] >= 0:
+    row["anomalies"] |= np.uint64(t.numbers[Field.ANOMALIES])
+    if t.numbers[Field.CHUNKED] == 1 and t.numbers[Field.LENGTH] >= 0:
         row["anomalies"] |= np.uint64(Anomaly.CL_TE)
     if row["flags"] & TransactionFlag.REQUEST == 0:
-        row["version"] = t.field[Field.VERSION]
+        row["version"] = t.numbers[Field.VERSION]
     elif row["flags"] & TransactionFlag.REQUEST_DONE == 0:
         row["anomalies"] |= np.uint64(Anomaly.EARLY_RESPONSE)
 
@@ -217,36 +217,36 @@ def _open_tunnel(t, stream_row, ts):
     t.http_streams[stream_row]["state"] = State.OPAQUE
     other["state"] = State.OPAQUE
     t.http_flows[stream_row >> 1]["tunnel"] = 1
-    t.counts[Count.TUNNELS] += 1
+    t.numbers[Count.TUNNELS] += 1
 
 
 @inline_kernel
 def begin_response(t, data, stream_row, seq, head_end, ack, ts):
     """A response's head is whole: find its request, and see what follows."""
     stream = t.http_streams[stream_row]
-    status = t.field[Field.STATUS]
+    status = t.numbers[Field.STATUS]
     if 100 <= status < 200 and status != 101:
         _interim(t, stream_row, seq, head_end)
         return
     message = _response_row(t, stream_row, seq, ack, ts)
     stream["message"] = message
-    t.counts[Count.RESPONSES] += 1
+    t.numbers[Count.RESPONSES] += 1
     method, upgrade = np.int64(Method.OTHER), False
     json = False
     if message >= 0:
         _fill_response(t, data, message, ts)
         method = np.int64(t.links[message]["method"])
         upgrade = status == 101
-        start, size = t.field[Field.CONTENT_TYPE], t.field[Field.CONTENT_TYPE + 1]
-        json = size > 0 and t.field[Field.CODING + 1] == 0 and find_folded(data, start, start + size, _JSON, 4) >= 0
+        start, size = t.numbers[Field.CONTENT_TYPE], t.numbers[Field.CONTENT_TYPE + 1]
+        json = size > 0 and t.numbers[Field.CODING + 1] == 0 and find_folded(data, start, start + size, _JSON, 4) >= 0
     release_hold(t, stream)
     bodiless = method == Method.HEAD or status == 204 or status == 304 or status == 101
     if upgrade or (method == Method.CONNECT and 200 <= status < 300):
         _start_body(stream, False, 0)
         _open_tunnel(t, stream_row, ts)
         return
-    chunked = t.field[Field.CHUNKED] == 1 and not bodiless
-    length = 0 if bodiless else t.field[Field.LENGTH]
+    chunked = t.numbers[Field.CHUNKED] == 1 and not bodiless
+    length = 0 if bodiless else t.numbers[Field.LENGTH]
     _start_body(stream, chunked, length)
     start_records(stream, json and not bodiless)
     if stream["state"] == State.HEAD:
@@ -259,7 +259,7 @@ def begin_response(t, data, stream_row, seq, head_end, ack, ts):
 @inline_kernel
 def begin_message(t, data, stream_row, seq, head_end, ack, ts):
     """A head was parsed into `field`: go on as its kind demands."""
-    if t.field[Field.RESPONSE] != 0:
+    if t.numbers[Field.RESPONSE] != 0:
         begin_response(t, data, stream_row, seq, head_end, ack, ts)
     else:
         begin_request(t, data, stream_row, seq, head_end, ack, ts)

@@ -8,7 +8,7 @@ answer what it has not acknowledged. The one law: when that leaves a choice, not
 import numpy as np
 
 from sensor._jit import inline_kernel, part_kernel
-from sensor.protocols.http1.tables import OPEN_PER_FLOW_MAX, WAITING_MAX, Count, Scalar
+from sensor.protocols.http1.tables import OPEN_PER_FLOW_MAX, OPEN_STACK, WAITING_MAX, Count, Scalar
 from sensor.schema import Anomaly, FlowFlag, TransactionFlag
 
 _BOTH_HEADS = TransactionFlag.REQUEST | TransactionFlag.RESPONSE
@@ -16,26 +16,26 @@ _DEGRADED = FlowFlag.EVICTED | FlowFlag.FAULT
 _ALL = _BOTH_HEADS | TransactionFlag.REQUEST_DONE | TransactionFlag.RESPONSE_DONE
 
 
-@inline_kernel
+@part_kernel
 def finish_row(t, message):
     """Hand an open transaction out and free its row."""
     row = t.open[message]
     flags = np.int64(row["flags"])
     if flags & TransactionFlag.REQUEST == 0:
         row["anomalies"] |= np.uint64(Anomaly.REQUEST_MISSING)
-        t.counts[Count.RESPONSES_UNPAIRED] += 1
+        t.numbers[Count.RESPONSES_UNPAIRED] += 1
     elif flags & TransactionFlag.RESPONSE == 0:
         row["anomalies"] |= np.uint64(Anomaly.RESPONSE_MISSING)
-        t.counts[Count.REQUESTS_UNANSWERED] += 1
+        t.numbers[Count.REQUESTS_UNANSWERED] += 1
     if t.flows[t.links[message]["flow"]]["flags"] & _DEGRADED != 0:
         row["flags"] = row["flags"] | TransactionFlag.TOUCHED
-    row["now"] = t.state[Scalar.NOW]
-    t.rows[t.state[Scalar.ROWS]] = row
-    t.state[Scalar.ROWS] += 1
-    t.counts[Count.TRANSACTIONS] += 1
+    row["now"] = t.numbers[Scalar.NOW]
+    t.rows[t.numbers[Scalar.ROWS]] = row
+    t.numbers[Scalar.ROWS] += 1
+    t.numbers[Count.TRANSACTIONS] += 1
     row["flags"] = 0
-    t.open_free[t.state[Scalar.OPEN_FREE]] = message
-    t.state[Scalar.OPEN_FREE] += 1
+    t.free[OPEN_STACK + t.numbers[Scalar.OPEN_FREE]] = message
+    t.numbers[Scalar.OPEN_FREE] += 1
 
 
 @inline_kernel
@@ -166,8 +166,8 @@ def _merge(t, flow_row, request, response):
         if t.http_streams[stream_row]["message"] == response:
             t.http_streams[stream_row]["message"] = request
     other["flags"] = 0
-    t.open_free[t.state[Scalar.OPEN_FREE]] = response
-    t.state[Scalar.OPEN_FREE] += 1
+    t.free[OPEN_STACK + t.numbers[Scalar.OPEN_FREE]] = response
+    t.numbers[Scalar.OPEN_FREE] += 1
 
 
 @part_kernel

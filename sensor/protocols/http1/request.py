@@ -14,7 +14,7 @@ from sensor.protocols.http1.credentials import (
     session_cookie,
 )
 from sensor.protocols.http1.pairing import drop_first
-from sensor.protocols.http1.tables import Count, Field, Method, Scalar
+from sensor.protocols.http1.tables import OPEN_STACK, Count, Field, Method, Scalar
 from sensor.protocols.http1.uri import clean, path_start, template
 from sensor.protocols.http1.words import literal, put_word, short_word
 from sensor.schema import Anomaly, FlowFlag, TransactionFlag
@@ -39,27 +39,27 @@ def _code(pool, data, start, length, scratch):
 @inline_kernel
 def put(t, data, start, length):
     """Pool code of data[start:start+length]."""
-    return _code(t.pool, data, start, length, t.scratch)
+    return _code(t.pool, data, start, length, t.work)
 
 
 @inline_kernel
 def put_field(t, data, name):
-    return put(t, data, t.field[name], t.field[name + 1])
+    return put(t, data, t.numbers[name], t.numbers[name + 1])
 
 
 @inline_kernel
 def _put_literal(t, word, length):
-    put_word(t.scratch, CLEAN_AT, word, length)
-    return put(t, t.scratch, CLEAN_AT, length)
+    put_word(t.work, CLEAN_AT, word, length)
+    return put(t, t.work, CLEAN_AT, length)
 
 
 @inline_kernel
 def put_clean(t, data, start, length):
     """Pool code of a target or referrer, its secrets replaced."""
-    cleaned = clean(data, start, length, t.scratch, CLEAN_AT, t.state[Scalar.SHOW_SECRETS] != 0)
+    cleaned = clean(data, start, length, t.work, CLEAN_AT, t.numbers[Scalar.SHOW_SECRETS] != 0)
     if cleaned < 0:
         return put(t, data, start, length)
-    return put(t, t.scratch, CLEAN_AT, cleaned)
+    return put(t, t.work, CLEAN_AT, cleaned)
 
 
 @inline_kernel
@@ -94,13 +94,13 @@ def clear_row(row):
 def open_row(t, flow_row, seq, ack, ts):
     """An open transaction on this flow, its client the side that sends requests; -1 when none is left."""
     http_flow = t.http_flows[flow_row]
-    if t.state[Scalar.OPEN_FREE] == 0 and http_flow["first"] >= 0:
+    if t.numbers[Scalar.OPEN_FREE] == 0 and http_flow["first"] >= 0:
         drop_first(t, flow_row)
-    if t.state[Scalar.OPEN_FREE] == 0:
-        t.counts[Count.OPEN_EXHAUSTED] += 1
+    if t.numbers[Scalar.OPEN_FREE] == 0:
+        t.numbers[Count.OPEN_EXHAUSTED] += 1
         return -1
-    t.state[Scalar.OPEN_FREE] -= 1
-    message = np.int64(t.open_free[t.state[Scalar.OPEN_FREE]])
+    t.numbers[Scalar.OPEN_FREE] -= 1
+    message = np.int64(t.free[OPEN_STACK + t.numbers[Scalar.OPEN_FREE]])
     link = t.links[message]
     link["seq"] = seq
     link["head_end"] = seq
@@ -136,7 +136,7 @@ def open_row(t, flow_row, seq, ack, ts):
 @inline_kernel
 def _credential(t, data, row):
     """Who asks: the first of Authorization, an API-key header and a session cookie."""
-    field = t.field
+    field = t.numbers
     start, length = field[Field.AUTHORIZATION], field[Field.AUTHORIZATION + 1]
     if length > 0:
         name = scheme_length(data, start, start + length)
@@ -145,26 +145,26 @@ def _credential(t, data, row):
             value += 1
         if name > 0:
             for i in range(name):
-                t.scratch[CLEAN_AT + i] = np.uint8(words.lower(at(data, start + i)))
-            row["auth_scheme"] = put(t, t.scratch, CLEAN_AT, name)
+                t.work[CLEAN_AT + i] = np.uint8(words.lower(at(data, start + i)))
+            row["auth_scheme"] = put(t, t.work, CLEAN_AT, name)
         if is_basic(data, start, name):
-            user = basic_user(data, value, start + length, t.scratch)
-            row["user"] = fingerprint(t.key, t.scratch, 0, user)
+            user = basic_user(data, value, start + length, t.work)
+            row["user"] = fingerprint(t.numbers, t.work, 0, user)
             row["account"] = row["user"]
             row["flags"] = row["flags"] | TransactionFlag.LOGIN
         else:
-            row["user"] = fingerprint(t.key, data, value, start + length - value)
+            row["user"] = fingerprint(t.numbers, data, value, start + length - value)
         return
     if field[Field.API_KEY + 1] > 0:
         row["auth_scheme"] = _put_literal(t, _API_KEY, 7)
-        row["user"] = fingerprint(t.key, data, field[Field.API_KEY], field[Field.API_KEY + 1])
+        row["user"] = fingerprint(t.numbers, data, field[Field.API_KEY], field[Field.API_KEY + 1])
         return
     if field[Field.COOKIE + 1] > 0:
         start = field[Field.COOKIE]
         value, length = session_cookie(data, start, start + field[Field.COOKIE + 1])
         if length > 0:
             row["auth_scheme"] = _put_literal(t, _COOKIE, 6)
-            row["user"] = fingerprint(t.key, data, value, length)
+            row["user"] = fingerprint(t.numbers, data, value, length)
 
 
 @inline_kernel
@@ -185,7 +185,7 @@ def _is_unsafe(data, start, length):
 @inline_kernel
 def fill_request(t, data, message):
     """Everything the head says, into the open row."""
-    field = t.field
+    field = t.numbers
     row = t.open[message]
     link = t.links[message]
     uri, uri_len = field[Field.URI], field[Field.URI + 1]
@@ -197,7 +197,7 @@ def fill_request(t, data, message):
     row["version"] = field[Field.VERSION]
     row["method"] = put(t, data, method, method_len)
     row["uri"] = put_clean(t, data, uri, uri_len)
-    row["endpoint"] = put(t, t.scratch, CLEAN_AT, template(data, uri, uri + uri_len, t.scratch, CLEAN_AT) - CLEAN_AT)
+    row["endpoint"] = put(t, t.work, CLEAN_AT, template(data, uri, uri + uri_len, t.work, CLEAN_AT) - CLEAN_AT)
     row["host"] = put_field(t, data, Field.HOST)
     row["user_agent"] = put_field(t, data, Field.USER_AGENT)
     row["referrer"] = put_clean(t, data, field[Field.REFERRER], field[Field.REFERRER + 1])
@@ -212,4 +212,4 @@ def fill_request(t, data, message):
         stop = find_byte(data, path, uri + uri_len, 0x3F)
         if is_login_path(data, path, stop):
             row["flags"] = row["flags"] | TransactionFlag.LOGIN
-    t.counts[Count.REQUESTS] += 1
+    t.numbers[Count.REQUESTS] += 1

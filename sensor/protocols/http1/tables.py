@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sensor._jit import Bytes, I32s, I64s, U64s
+from sensor._jit import Bytes, I32s, I64s
 from sensor.limits import FRAME_BYTES_MAX
+from sensor.limits import HEAD_BYTES_MAX
 from sensor.schema import FLOW, TRANSACTION
 from sensor.structures.string_pool import PoolTables
 
@@ -75,6 +76,8 @@ LINK = np.dtype(
 
 HOLD_BYTES = 8_192
 """A head in several segments is put together in slots of this size: servers' usual limit (nginx, Apache)."""
+SCRATCH_BYTES = 9 * HEAD_BYTES_MAX
+"""Four times a head for escaping its bytes, as much for what is cleaned, and some."""
 HOLDS_MAX = 4_096
 LARGE_HOLDS_MAX = 64
 """Slots of limits.HEAD_BYTES_MAX for the few heads that are larger."""
@@ -90,6 +93,11 @@ JSON_BYTES_MAX = 65_536
 """Of a response body, for counting records; the rest is extrapolated by length."""
 ROWS_PER_CHUNK = FRAME_BYTES_MAX // 14
 """The most messages one segment of an offloading card can hold: `G / HTTP/1.1` and two line feeds."""
+
+
+OPEN_STACK = HOLDS_MAX + LARGE_HOLDS_MAX
+NUMBERS = 128
+"""Items of `numbers`: the enums below number through, so that one array carries all."""
 
 
 class State(IntEnum):
@@ -120,28 +128,28 @@ class JsonFlag(IntEnum):
 
 
 class Field(IntEnum):
-    """Where the parts of a head were found: `field[...]`, starts and lengths in the head's buffer."""
+    """Where the parts of a head were found: `numbers[...]`, starts and lengths in the head's buffer."""
 
-    END = 0
-    METHOD = 1
-    URI = 3
-    STATUS_MSG = 5
-    HOST = 7
-    USER_AGENT = 9
-    REFERRER = 11
-    CONTENT_TYPE = 13
-    AUTHORIZATION = 15
-    COOKIE = 17
-    API_KEY = 19
-    CODING = 21
-    VERSION = 23
-    STATUS = 24
-    LENGTH = 25       # Content-Length, -1 when absent
-    CHUNKED = 26      # 1 when Transfer-Encoding ends in chunked, 2 when there is one that does not
-    CLOSE = 27        # 1 for Connection: close, 2 for keep-alive
-    UPGRADE = 28
-    ANOMALIES = 29
-    RESPONSE = 30
+    END = 64
+    METHOD = 65
+    URI = 67
+    STATUS_MSG = 69
+    HOST = 71
+    USER_AGENT = 73
+    REFERRER = 75
+    CONTENT_TYPE = 77
+    AUTHORIZATION = 79
+    COOKIE = 81
+    API_KEY = 83
+    CODING = 85
+    VERSION = 87
+    STATUS = 88
+    LENGTH = 89       # Content-Length, -1 when absent
+    CHUNKED = 90      # 1 when Transfer-Encoding ends in chunked, 2 when there is one that does not
+    CLOSE = 91        # 1 for Connection: close, 2 for keep-alive
+    UPGRADE = 92
+    ANOMALIES = 93
+    RESPONSE = 94
 
 
 class Scalar(IntEnum):
@@ -153,24 +161,26 @@ class Scalar(IntEnum):
     NOW = 5
     SHOW_SECRETS = 6
     POOL_FLOOR = 7    # codes that must be free before another chunk is read
+    KEY_LOW = 8       # of the fingerprints
+    KEY_HIGH = 9
 
 
 class Count(IntEnum):
-    TRANSACTIONS = 0
-    REQUESTS = 1
-    RESPONSES = 2
-    INTERIM_RESPONSES = 3
-    RESPONSES_UNPAIRED = 4
-    REQUESTS_UNANSWERED = 5
-    RESYNCHRONISED = 6
-    NOT_HTTP_FLOWS = 7
-    TUNNELS = 8
-    TUNNEL_BYTES = 9
-    SKIPPED_BYTES = 10
-    HEADS_ON_HOLD = 11
-    HOLDS_EXHAUSTED = 12
-    OPEN_EXHAUSTED = 13
-    KERNEL_FAULT = 14
+    TRANSACTIONS = 32
+    REQUESTS = 33
+    RESPONSES = 34
+    INTERIM_RESPONSES = 35
+    RESPONSES_UNPAIRED = 36
+    REQUESTS_UNANSWERED = 37
+    RESYNCHRONISED = 38
+    NOT_HTTP_FLOWS = 39
+    TUNNELS = 40
+    TUNNEL_BYTES = 41
+    SKIPPED_BYTES = 42
+    HEADS_ON_HOLD = 43
+    HOLDS_EXHAUSTED = 44
+    OPEN_EXHAUSTED = 45
+    KERNEL_FAULT = 46
 
 
 class Tables(NamedTuple):
@@ -181,14 +191,8 @@ class Tables(NamedTuple):
     http_streams: HTTP_STREAM
     open: TRANSACTION
     links: LINK
-    open_free: I32s
     rows: TRANSACTION
-    holds: Bytes
-    hold_free: I32s
-    large_free: I32s
-    field: I64s
-    scratch: Bytes
+    free: I32s         # three stacks: of hold slots, of large hold slots, of open rows
+    work: Bytes        # SCRATCH_BYTES to work in, then the hold slots
+    numbers: I64s      # Scalar, Count and Field
     pool: PoolTables
-    state: I64s
-    counts: I64s
-    key: U64s
