@@ -32,7 +32,7 @@ HOSTILE = {
 def cost(capture: Path, *, feed: bool = False) -> measure.Usage:
     """The best of RUNS runs with all three outputs; through a pipe, one packet a write, when `feed` is set."""
     out = Path(tempfile.mkdtemp(dir=captures.folder()))
-    command = [*programs.tapir_all(Path("-") if feed else capture, out), "--quiet"]
+    command = programs.tapir_all(Path("-") if feed else capture, out)
     feeder = [sys.executable, str(HERE / "feed.py"), str(capture)] if feed else []
     try:
         runs = [measure.run(command, feed=feeder, log=captures.folder() / "curve.log") for _ in range(RUNS)]

@@ -25,14 +25,14 @@ TSHARK_FIELDS = ("frame.time_epoch", "ip.src", "tcp.srcport", "ip.dst", "tcp.dst
 
 
 def tapir_all(capture: Path, out: Path) -> list[str]:
-    command = [sys.executable, "-m", "sensor", "read", str(capture)]
+    command = [sys.executable, "-m", "sensor", "read", str(capture), "--quiet"]
     for table in ("transactions", "flows", "alerts"):
         command += [f"--{table}", str(out / f"{table}.jsonl")]
     return command
 
 
 def tapir_alerts(capture: Path, out: Path) -> list[str]:
-    return [sys.executable, "-m", "sensor", "read", str(capture), "--alerts", str(out / "alerts.jsonl")]
+    return [sys.executable, "-m", "sensor", "read", str(capture), "--quiet", "--alerts", str(out / "alerts.jsonl")]
 
 
 def suricata(capture: Path, out: Path) -> list[str]:
