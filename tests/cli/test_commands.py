@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 import sensor
 from sensor.cli.app import app
 from sensor.cli.exit_codes import ExitCode, code_of
-from sensor.cli.warm import kernel_modules
+from sensor.cli.compiling import kernel_modules
 from sensor.errors import BusError, CacheError, InputError, OutputError, SettingError
 from sensor.export.columns import FLOW_COLUMNS, TRANSACTION_COLUMNS
 
