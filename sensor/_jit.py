@@ -11,12 +11,15 @@ A kernel's parameters are annotated with what it takes, and the annotations are 
     Bytes U16s U32s U64s I32s I64s F64s    C-contiguous 1-d arrays of that item
     a NamedTuple class        a tuple of the above, as its fields are annotated
 
-Kernels are compiled when their file is imported (or loaded from the cache), never later: a call with other types raises.
-Reference counting is off, so a kernel that allocates does not compile; bounds checks are always on. Bounds checks do not
-see negative indices, hence `at`: every parser reads bytes through it or through structures/bytesearch.py.
+In such a class a table is `Annotated[Rows, SEGMENT]`, so that type checkers know how Python code may use it.
 
-The cache folder's name holds a digest of every source a kernel is made of, of numba's version and of the CPU, because numba
-itself does not notice a change in a called function of another file. The cache is code: the folder must be private to its owner.
+Kernels are compiled when their file is imported (or loaded from the cache), never later: a call with other types
+raises. Reference counting is off, so a kernel that allocates does not compile; bounds checks are always on. Bounds
+checks do not see negative indices, hence `at`: every parser reads bytes through it or structures/bytesearch.py.
+
+The cache folder's name holds a digest of every source a kernel is made of, of numba's version and of the CPU, because
+numba itself does not notice a change in a called function of another file. The cache is code: the folder must be
+private to its owner.
 """
 
 from __future__ import annotations
@@ -29,12 +32,13 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast, get_args, get_origin
 from unittest.mock import patch
 
 import llvmlite.binding as llvm
 import numba
 import numpy as np
+import numpy.typing as npt
 import platformdirs
 from numba import from_dtype, njit, types
 from numba import _dynfunc
@@ -52,18 +56,30 @@ def _array(item: Any) -> types.Array:
     return types.Array(item, 1, "C")
 
 
-Bytes = _array(types.uint8)
-U16s = _array(types.uint16)
-U32s = _array(types.uint32)
-U64s = _array(types.uint64)
-I32s = _array(types.int32)
-I64s = _array(types.int64)
-F64s = _array(types.float64)
+Rows = npt.NDArray[np.void]
+if TYPE_CHECKING:
+    Bytes = npt.NDArray[np.uint8]
+    U16s = npt.NDArray[np.uint16]
+    U32s = npt.NDArray[np.uint32]
+    U64s = npt.NDArray[np.uint64]
+    I32s = npt.NDArray[np.int32]
+    I64s = npt.NDArray[np.int64]
+    F64s = npt.NDArray[np.float64]
+else:
+    Bytes = _array(types.uint8)
+    U16s = _array(types.uint16)
+    U32s = _array(types.uint32)
+    U64s = _array(types.uint64)
+    I32s = _array(types.int32)
+    I64s = _array(types.int64)
+    F64s = _array(types.float64)
 
 _SCALARS: dict[Any, Any] = {int: types.int64, float: types.float64, bool: types.boolean, None: types.void}
 
 
 def _numba_type(annotation: Any) -> Any:
+    if get_origin(annotation) is Annotated:
+        return _numba_type(get_args(annotation)[1])
     if isinstance(annotation, np.dtype):
         return _array(from_dtype(annotation))
     if isinstance(annotation, type) and issubclass(annotation, tuple):
@@ -159,13 +175,13 @@ def kernel(function: F) -> F:
     with _one_module(function.__qualname__):
         try:
             compiled = decorate(function)
-        except Exception:  # whatever unpickling makes of a damaged cache: forget it; what is wrong with the source raises again
+        except Exception:  # whatever unpickling makes of a damaged cache: forget it; a fault of the source raises again
             if numba.config.DISABLE_JIT:
                 raise
             FunctionCache(function).flush()
             compiled = decorate(function)
     KERNELS.append(compiled)
-    return compiled
+    return cast(F, compiled)
 
 
 def _callee(function: F, **options: Any) -> F:
@@ -174,12 +190,12 @@ def _callee(function: F, **options: Any) -> F:
         nogil=True, boundscheck=True, error_model="numpy", _nrt=False, no_cfunc_wrapper=True, **options
     )(function)
     if numba.config.DISABLE_JIT:
-        return compiled
+        return cast(F, compiled)
     resolve = compiled.get_call_template
     compiled.get_call_template = lambda args, kws: resolve(
         tuple(map(types.unliteral, args)), {name: types.unliteral(kind) for name, kind in kws.items()}
     )
-    return compiled
+    return cast(F, compiled)
 
 
 def inline_kernel(function: F) -> F:
@@ -193,6 +209,6 @@ def part_kernel(function: F) -> F:
 
 
 @inline_kernel
-def at(data, offset):
+def at(data: Any, offset: Any) -> Any:
     """The byte at `offset`, as int64. A negative offset is out of bounds like any other."""
     return np.int64(data[np.uint64(offset)])

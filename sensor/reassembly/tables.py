@@ -1,11 +1,11 @@
 """The tables of reassembly that no other stage sees, and what it counts."""
 
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
-from sensor._jit import Bytes, I32s, I64s, U64s
+from sensor._jit import Bytes, I32s, I64s, Rows, U64s
 from sensor.limits import NS, STREAM_PAGES_MAX
 from sensor.schema import CHUNK, FLOW, STREAM
 
@@ -88,17 +88,17 @@ class Count(IntEnum):
 class Tables(NamedTuple):
     """What the kernels get."""
 
-    flows: FLOW
-    streams: STREAM
+    flows: Annotated[Rows, FLOW]
+    streams: Annotated[Rows, STREAM]
     slots: U64s
     free: I32s
     pending: I32s
     wheel: I32s
     pages: Bytes
-    nodes: NODE
+    nodes: Annotated[Rows, NODE]
     node_free: I32s
     node_pending: I32s
-    chunks: CHUNK
+    chunks: Annotated[Rows, CHUNK]
     ended: I32s
     state: I64s
     counts: I64s

@@ -5,13 +5,13 @@ text. The one law: memory is bounded; what finds no room becomes code 0 (absent)
 """
 
 import secrets
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from sensor import limits
-from sensor._jit import Bytes, I64s, U64s
+from sensor._jit import Bytes, I64s, Rows, U64s
 from sensor.structures import string_pool_kernels as kernels
 from sensor.structures.string_pool_kernels import ENTRY, State
 
@@ -20,7 +20,7 @@ class PoolTables(NamedTuple):
     """What kernels get: `pool.slots` and so on."""
 
     slots: U64s
-    entries: ENTRY
+    entries: Annotated[Rows, ENTRY]
     bytes: Bytes
     state: I64s
 

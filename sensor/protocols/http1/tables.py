@@ -1,13 +1,12 @@
 """The tables of the HTTP/1 parser that no other stage sees, and what it counts."""
 
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
-from sensor._jit import Bytes, I32s, I64s
-from sensor.limits import FRAME_BYTES_MAX
-from sensor.limits import HEAD_BYTES_MAX
+from sensor._jit import Bytes, I32s, I64s, Rows
+from sensor.limits import FRAME_BYTES_MAX, HEAD_BYTES_MAX
 from sensor.schema import FLOW, TRANSACTION
 from sensor.structures.string_pool import PoolTables
 
@@ -186,12 +185,12 @@ class Count(IntEnum):
 class Tables(NamedTuple):
     """What the kernels get."""
 
-    flows: FLOW
-    http_flows: HTTP_FLOW
-    http_streams: HTTP_STREAM
-    open: TRANSACTION
-    links: LINK
-    rows: TRANSACTION
+    flows: Annotated[Rows, FLOW]
+    http_flows: Annotated[Rows, HTTP_FLOW]
+    http_streams: Annotated[Rows, HTTP_STREAM]
+    open: Annotated[Rows, TRANSACTION]
+    links: Annotated[Rows, LINK]
+    rows: Annotated[Rows, TRANSACTION]
     free: I32s         # three stacks: of hold slots, of large hold slots, of open rows
     work: Bytes        # SCRATCH_BYTES to work in, then the hold slots
     numbers: I64s      # Scalar, Count and Field
