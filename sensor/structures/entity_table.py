@@ -1,6 +1,6 @@
 """A bounded table of entities: in: how many; out: the arrays that the kernels of entity_table_kernels.py work on.
 
-The one law: memory is taken once; when it is full the least recently used entity gives way, and that is counted.
+The one law: memory is taken once; when it is full an entity that was not used lately gives way, and that is counted.
 """
 
 import secrets
@@ -20,7 +20,6 @@ class EntityTable:
         self.entities = np.zeros(rows_max, ENTITY)
         self.slots = np.zeros(1 << (2 * rows_max - 1).bit_length(), np.uint64)
         self.state = np.zeros(len(Use), np.int64)
-        self.state[[Use.NEWEST, Use.OLDEST]] = -1
         self.seeds = np.array([secrets.randbits(64), secrets.randbits(64)], np.uint64)
         self.arrays = (self.entities, self.slots, self.state, self.seeds)
 

@@ -7,7 +7,6 @@ The one law: plain Python over plain lists, so that anyone can see that it is ri
 from __future__ import annotations
 
 import statistics
-from collections import OrderedDict
 
 
 def more_than(times: list[int], allowed: int, window: int) -> bool:
@@ -26,23 +25,39 @@ def sum_within(observed: list[tuple[int, int]], size: int, width: int) -> int:
     return sum(amount for time, amount in observed if time // width > present - size)
 
 
-class LeastRecentlyUsed:
-    """Keys to rows, the least recently used giving way."""
+class SecondChance:
+    """Keys to rows. When all are taken a hand goes round: those used again since it last came by are passed over, as is
+    the one used last.
+    """
 
     def __init__(self, rows: int) -> None:
-        self.rows, self.used, self.evicted = rows, OrderedDict[object, int](), 0
+        self.rows, self.evicted, self.hand, self.latest = rows, 0, 0, -1
+        self.keys: list[object] = []
+        self.again: list[bool] = []
 
     def touch(self, key: object) -> tuple[int, bool]:
         """The key's row, and whether it is new there."""
-        if key in self.used:
-            self.used.move_to_end(key)
-            return self.used[key], False
-        row = len(self.used)
-        if row == self.rows:
-            row = self.used.popitem(last=False)[1]
-            self.evicted += 1
-        self.used[key] = row
-        return row, True
+        new = key not in self.keys
+        if not new:
+            self.latest = self.keys.index(key)
+            self.again[self.latest] = True
+            return self.latest, False
+        if len(self.keys) < self.rows:
+            self.latest = len(self.keys)
+            self.keys.append(key)
+            self.again.append(False)
+            return self.latest, True
+        while self.again[self.hand] or (self.hand == self.latest and self.rows > 1):
+            self.again[self.hand] = False
+            self.hand = (self.hand + 1) % self.rows
+        self.latest = self.hand
+        self.hand = (self.hand + 1) % self.rows
+        self.keys[self.latest] = key
+        self.evicted += 1
+        return self.latest, True
+
+    def find(self, key: object) -> int:
+        return self.keys.index(key) if key in self.keys else -1
 
 
 def median_and_mad(logs: list[float]) -> tuple[float, float]:

@@ -1,4 +1,6 @@
-"""Entities to rows: against an ordered dictionary, full and not, with hashes that collide."""
+"""Entities to rows: against a slow twin, full and not, with hashes that collide."""
+
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import given, settings
@@ -6,7 +8,7 @@ from hypothesis import strategies as st
 
 from sensor.structures.entity_table import EntityTable
 from sensor.structures.entity_table_kernels import find, touch
-from tests.oracles.windows import LeastRecentlyUsed
+from tests.oracles.windows import SecondChance
 
 ZERO = np.uint64(0)
 
@@ -18,13 +20,13 @@ def key_words(key: int) -> tuple[np.uint64, ...]:
 @settings(deadline=None)
 @given(st.integers(1, 6), st.lists(st.integers(0, 9)))
 def test_rows_are_those_of_the_slow_twin(rows, keys):
-    table, twin = EntityTable(rows), LeastRecentlyUsed(rows)
+    table, twin = EntityTable(rows), SecondChance(rows)
     for key in keys:
         row, new = twin.touch(key)
         assert touch(*table.arrays, *key_words(key)) == (-1 - row if new else row)
     assert table.evicted == twin.evicted
     for key in range(10):
-        assert find(table.entities, table.slots, table.seeds, *key_words(key)) == twin.used.get(key, -1)
+        assert find(table.entities, table.slots, table.seeds, *key_words(key)) == twin.find(key)
 
 
 def test_rows_do_not_depend_on_the_random_hash():
@@ -41,3 +43,23 @@ def test_each_of_the_four_words_tells_entities_apart():
     words = [tuple(np.uint64(place == i) for place in range(4)) for i in range(4)]
     rows = {int(touch(*table.arrays, *key)) for key in [*words, (ZERO,) * 4]}
     assert len(rows) == 5
+
+
+def test_who_is_used_again_and_again_outlasts_a_flood_of_others():
+    table = EntityTable(8)
+    regular = touch(*table.arrays, *key_words(1_000_000))
+    for key in range(500):
+        touch(*table.arrays, *key_words(key))
+        if key % 3 == 0:
+            assert touch(*table.arrays, *key_words(1_000_000)) == -1 - regular
+    assert table.evicted == 500 - 7
+
+
+@settings(deadline=None)
+@given(st.integers(2, 5), st.lists(st.integers(0, 9)))
+def test_the_key_used_last_keeps_its_row_when_the_next_needs_one(rows, keys):
+    table = EntityTable(rows)
+    for key, following in pairwise(keys):
+        row = touch(*table.arrays, *key_words(key))
+        touch(*table.arrays, *key_words(following))
+        assert find(table.entities, table.slots, table.seeds, *key_words(key)) == (row if row >= 0 else -1 - row)

@@ -20,15 +20,15 @@ from sensor.detection.detectors.bulk_transfer_cells_kernel import (
     BYTES,
     CELL,
     CREDENTIALS,
-    LANES,
     POPULATION,
+    STRETCH,
     STRETCHES,
+    USER,
 )
 from sensor.detection.detectors.bulk_transfer_kernel import HIT, Against, Progress, find_bulk
 from sensor.detection.evidence import address, community_id, http_of
 from sensor.structures.entity_table import EntityTable
 from sensor.structures.log_histogram import BINS
-from sensor.structures.windows import NEVER
 
 BULK = Rule(
     id="bulk-transfer",
@@ -90,9 +90,8 @@ class BulkTransfer:
         self.pairs = EntityTable(settings.pairs_max)
         self.cells = np.zeros(settings.pairs_max, CELL)
         self.cells["bytes_bin"] = self.cells["records_bin"] = -1
-        self.sums = np.zeros(settings.pairs_max * LANES * STRETCHES, np.int64)
-        self.users = np.zeros(settings.pairs_max * CREDENTIALS, np.uint64)
-        self.user_times = np.full(settings.pairs_max * CREDENTIALS, NEVER, np.int64)
+        self.stretches = np.zeros(settings.pairs_max * STRETCHES, STRETCH)
+        self.users = np.zeros(settings.pairs_max * CREDENTIALS, USER)
         self.faults = 0
 
     @property
@@ -115,7 +114,7 @@ class BulkTransfer:
         return find_bulk(
             batch.transactions, self.strings.tables.entries, start,
             *self.endpoints.arrays, self.populations, self.histograms,
-            *self.pairs.arrays, self.cells, self.sums, self.users, self.user_times,
+            *self.pairs.arrays, self.cells, self.stretches, self.users,
             self.thresholds, self.hits, self.progress,
         )  # type: ignore[no-any-return]  # fmt: skip
 

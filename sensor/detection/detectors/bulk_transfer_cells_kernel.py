@@ -10,25 +10,23 @@ import numpy as np
 from sensor._jit import inline_kernel, part_kernel
 from sensor.structures.entity_table_kernels import touch
 from sensor.structures.log_histogram import BINS, bin_of
-from sensor.structures.windows import buckets_advance, clear_times, count_within, distinct_touch
 
 STRETCHES = 10
 """Steps in which the window slides."""
 CREDENTIALS = 16
 """Different credentials counted per cell: an address with more users is judged as if it had these."""
-LANES = 4
-BYTES, RECORDS, RESPONSES, FIRST_TS = range(LANES)
+BYTES, RECORDS = range(2)
 
 CELL = np.dtype(
     [
         ("endpoint", "i4"),             # row of the population
-        ("endpoint_generation", "i4"),
+        ("endpoint_generation", "i4"),  # -1 while there is none
         ("server", "i4"),
         ("server_generation", "i4"),
         ("bytes_bin", "i4"),            # where its populations count it, -1 when they do not
         ("records_bin", "i4"),
-        ("credentials", "i4"),
-        ("metric", "i4"),               # what the present run was last about
+        ("credentials", "i4"),          # seen in the window
+        ("users", "i4"),                # credentials remembered
         ("stretch", "i8"),              # number of the present stretch
         ("began", "i8"),                # packet time of the first answer
         ("bytes", "i8"),                # in the window
@@ -41,16 +39,30 @@ CELL = np.dtype(
         ("run_answers", "i8"),          # of them, those that found it above the threshold
         ("reported_now", "i8"),
         ("reported_taken", "i8"),
+        ("metric", "i4"),               # what the present run was last about
     ],
     align=True,
 )
 
+STRETCH = np.dtype(
+    [
+        ("bytes", "i8"),
+        ("records", "i8"),
+        ("responses", "i8"),
+        ("first_ts", "i8"),  # of the first of its answers
+    ],
+    align=True,
+)
+
+USER = np.dtype([("user", "u8"), ("now", "i8")], align=True)
+"""A credential and the packet time at which it was last noted."""
+
 POPULATION = np.dtype(
     [
+        ("began", "i8"),
         ("generation", "i4"),           # another each time the row gets a new owner
         ("bytes_members", "i4"),
         ("records_members", "i4"),
-        ("began", "i8"),
     ],
     align=True,
 )
@@ -66,53 +78,66 @@ def _count(populations, histograms, row, metric, place, step):
         populations[row]["records_members"] += step
 
 
+@inline_kernel
+def _count_twice(populations, histograms, cell, metric, place, step):
+    """Add `step` members to one bin of those of the cell's populations that still belong to the same owner."""
+    endpoint = np.int64(cell["endpoint"])
+    if populations[endpoint]["generation"] == cell["endpoint_generation"]:
+        _count(populations, histograms, endpoint, metric, place, step)
+    server = np.int64(cell["server"])
+    if populations[server]["generation"] == cell["server_generation"]:
+        _count(populations, histograms, server, metric, place, step)
+
+
 @part_kernel
 def leave(populations, histograms, cell):
-    """Take a cell out of the populations that count it and still belong to the same owner."""
-    for metric in range(2):
-        place = np.int64(cell["bytes_bin"] if metric == BYTES else cell["records_bin"])
-        if place >= 0:
-            if populations[np.int64(cell["endpoint"])]["generation"] == cell["endpoint_generation"]:
-                _count(populations, histograms, np.int64(cell["endpoint"]), metric, place, -1)
-            if populations[np.int64(cell["server"])]["generation"] == cell["server_generation"]:
-                _count(populations, histograms, np.int64(cell["server"]), metric, place, -1)
+    """Take a cell out of the populations that count it."""
+    if cell["bytes_bin"] >= 0:
+        _count_twice(populations, histograms, cell, BYTES, np.int64(cell["bytes_bin"]), -1)
+    if cell["records_bin"] >= 0:
+        _count_twice(populations, histograms, cell, RECORDS, np.int64(cell["records_bin"]), -1)
     cell["bytes_bin"] = -1
     cell["records_bin"] = -1
 
 
-@part_kernel
-def join(populations, histograms, cell, endpoint, server):
-    """Count a cell where its present sums belong, in both populations, moving it there when it was counted elsewhere.
-    """
-    credentials = max(np.int64(cell["credentials"]), 1)
-    bytes_bin = bin_of(np.int64(cell["bytes"]) // credentials)
-    records_bin = bin_of(np.int64(cell["records"]) // credentials) if cell["records"] > 0 else -1
-    same = (
-        cell["endpoint"] == endpoint
-        and cell["server"] == server
-        and cell["endpoint_generation"] == populations[endpoint]["generation"]
-        and cell["server_generation"] == populations[server]["generation"]
-    )
-    if same and bytes_bin == cell["bytes_bin"] and records_bin == cell["records_bin"]:
-        return
-    leave(populations, histograms, cell)
-    cell["endpoint"] = endpoint
-    cell["server"] = server
-    cell["endpoint_generation"] = populations[endpoint]["generation"]
-    cell["server_generation"] = populations[server]["generation"]
-    cell["bytes_bin"] = bytes_bin
-    cell["records_bin"] = records_bin
-    _count(populations, histograms, endpoint, BYTES, bytes_bin, 1)
-    _count(populations, histograms, server, BYTES, bytes_bin, 1)
-    if records_bin >= 0:
-        _count(populations, histograms, endpoint, RECORDS, records_bin, 1)
-        _count(populations, histograms, server, RECORDS, records_bin, 1)
+@inline_kernel
+def _move(populations, histograms, cell, metric, old, new):
+    """Count a cell in another bin of its populations, which are its present ones; -1 is none."""
+    if old >= 0 and new >= 0:
+        endpoint = (2 * np.int64(cell["endpoint"]) + metric) * BINS
+        server = (2 * np.int64(cell["server"]) + metric) * BINS
+        histograms[endpoint + old] -= 1
+        histograms[endpoint + new] += 1
+        histograms[server + old] -= 1
+        histograms[server + new] += 1
+    elif old >= 0:
+        _count_twice(populations, histograms, cell, metric, old, -1)
+    else:
+        _count_twice(populations, histograms, cell, metric, new, 1)
+
+
+@inline_kernel
+def join(populations, histograms, cell):
+    """Count a cell where its present sums belong, in both of its populations."""
+    taken = np.int64(cell["bytes"])
+    records = np.int64(cell["records"])
+    if cell["credentials"] > 1:
+        taken //= np.int64(cell["credentials"])
+        records //= np.int64(cell["credentials"])
+    bytes_bin = bin_of(taken)
+    if bytes_bin != cell["bytes_bin"]:
+        _move(populations, histograms, cell, BYTES, np.int64(cell["bytes_bin"]), bytes_bin)
+        cell["bytes_bin"] = bytes_bin
+    records_bin = bin_of(records) if cell["records"] > 0 else np.int64(-1)
+    if records_bin != cell["records_bin"]:
+        _move(populations, histograms, cell, RECORDS, np.int64(cell["records_bin"]), records_bin)
+        cell["records_bin"] = records_bin
 
 
 @part_kernel
-def population_row(entities, slots, use, seeds, populations, histograms, key0, key1, key2, key3, now):
+def _population_row(entities, slots, state, seeds, populations, histograms, key0, key1, key2, key3, now):
     """The population's row, emptied when it is a new owner's."""
-    row = touch(entities, slots, use, seeds, key0, key1, key2, key3)
+    row = touch(entities, slots, state, seeds, key0, key1, key2, key3)
     if row >= 0:
         return row
     row = -1 - row
@@ -127,11 +152,38 @@ def population_row(entities, slots, use, seeds, populations, histograms, key0, k
 
 
 @inline_kernel
-def clear_cell(cell, sums, user_times, row, now, stretch):
-    for i in range(row * LANES * STRETCHES, (row + 1) * LANES * STRETCHES):
-        sums[i] = 0
-    clear_times(user_times, row * CREDENTIALS, CREDENTIALS)
+def is_settled(cell, populations):
+    """Whether both of the cell's populations still belong to the same owner."""
+    return (
+        populations[np.int64(cell["endpoint"])]["generation"] == cell["endpoint_generation"]
+        and populations[np.int64(cell["server"])]["generation"] == cell["server_generation"]
+    )
+
+
+@part_kernel
+def settle(entities, slots, state, seeds, populations, histograms, cell, transaction, method, path):
+    """Look up both populations of a cell, and let those that it had forget it."""
+    leave(populations, histograms, cell)
+    now = np.int64(transaction["now"])
+    hi = transaction["server_hi"]
+    lo = transaction["server_lo"]
+    port = np.uint64(transaction["server_port"])
+    server = _population_row(
+        entities, slots, state, seeds, populations, histograms, hi, lo, ~np.uint64(0), port, now
+    )
+    endpoint = _population_row(entities, slots, state, seeds, populations, histograms, hi, lo, method, path, now)
+    cell["server"] = server
+    cell["server_generation"] = populations[server]["generation"]
+    cell["endpoint"] = endpoint
+    cell["endpoint_generation"] = populations[endpoint]["generation"]
+
+
+@inline_kernel
+def clear_cell(cell, stretches, row, now, stretch):
+    """Begin a cell; of its stretches, those before the first answer's are never looked at."""
+    _clear_stretch(stretches[row * STRETCHES + stretch % STRETCHES])
     cell["credentials"] = 0
+    cell["users"] = 0
     cell["stretch"] = stretch
     cell["began"] = now
     cell["bytes"] = 0
@@ -142,40 +194,83 @@ def clear_cell(cell, sums, user_times, row, now, stretch):
 
 
 @inline_kernel
-def _slide(cell, sums, row, stretch):
+def _clear_stretch(sums):
+    sums["bytes"] = 0
+    sums["records"] = 0
+    sums["responses"] = 0
+    sums["first_ts"] = 0
+
+
+@inline_kernel
+def first_stretch(cell, stretch_ns):
+    """Number of the first stretch of the window that the cell has."""
+    return max(np.int64(cell["began"]) // stretch_ns, np.int64(cell["stretch"]) - STRETCHES + 1)
+
+
+@inline_kernel
+def _slide(cell, stretches, row, stretch, stretch_ns):
     """Let the cell's window end at `stretch`."""
-    base = row * LANES * STRETCHES
+    base = row * STRETCHES
     last = np.int64(cell["stretch"])
-    cell["bytes"] -= buckets_advance(sums, base + BYTES * STRETCHES, STRETCHES, last, stretch)
-    cell["records"] -= buckets_advance(sums, base + RECORDS * STRETCHES, STRETCHES, last, stretch)
-    cell["responses"] -= buckets_advance(sums, base + RESPONSES * STRETCHES, STRETCHES, last, stretch)
-    buckets_advance(sums, base + FIRST_TS * STRETCHES, STRETCHES, last, stretch)
+    for left in range(first_stretch(cell, stretch_ns), min(last, stretch - STRETCHES) + 1):
+        sums = stretches[base + left % STRETCHES]
+        cell["bytes"] -= sums["bytes"]
+        cell["records"] -= sums["records"]
+        cell["responses"] -= sums["responses"]
+    for entered in range(max(last, stretch - STRETCHES) + 1, stretch + 1):
+        _clear_stretch(stretches[base + entered % STRETCHES])
     cell["stretch"] = stretch
 
 
-@part_kernel
-def add_answer(cell, sums, users, user_times, row, transaction, stretch_ns):
+@inline_kernel
+def _credentials_within(cell, users, base, user, now, since):
+    """Note a sight of `user`, unless 0; returns how many of those remembered, the last CREDENTIALS different ones, were
+    seen since `since`.
+    """
+    place = np.int64(-1)
+    oldest = base
+    within = np.int64(0)
+    known = np.int64(cell["users"])
+    for i in range(base, base + known):
+        if users[i]["user"] == user:
+            place = i
+        elif users[i]["now"] >= since:
+            within += 1
+        if users[i]["now"] < users[oldest]["now"]:
+            oldest = i
+    if user == 0:
+        return within
+    if place < 0 and known < CREDENTIALS:
+        place = base + known
+        cell["users"] = known + 1
+    elif place < 0:
+        place = oldest
+        within -= np.int64(users[oldest]["now"] >= since)
+    users[place]["user"] = user
+    users[place]["now"] = now
+    return within + 1
+
+
+@inline_kernel
+def add_answer(cell, stretches, users, row, transaction, stretch_ns):
     """Add one answer to its cell's window."""
     now = np.int64(transaction["now"])
     stretch = now // stretch_ns
     user = transaction["user"]
-    known = user == cell["user"] and stretch == cell["stretch"]
-    if stretch != cell["stretch"]:
-        _slide(cell, sums, row, stretch)
-    if not known:
+    if stretch != cell["stretch"] or user != cell["user"]:
+        if stretch != cell["stretch"]:
+            _slide(cell, stretches, row, stretch, stretch_ns)
         cell["user"] = user
         since = now - STRETCHES * stretch_ns
-        if user != 0:
-            distinct_touch(users, user_times, row * CREDENTIALS, CREDENTIALS, user, now, since)
-        cell["credentials"] = count_within(user_times, row * CREDENTIALS, CREDENTIALS, since)
-    place = row * LANES * STRETCHES + stretch % STRETCHES
+        cell["credentials"] = _credentials_within(cell, users, row * CREDENTIALS, user, now, since)
     taken = np.int64(transaction["response_body_len"])
     records = max(np.int64(transaction["records"]), 0)
-    if sums[place + RESPONSES * STRETCHES] == 0:
-        sums[place + FIRST_TS * STRETCHES] = transaction["ts"]
-    sums[place + BYTES * STRETCHES] += taken
-    sums[place + RECORDS * STRETCHES] += records
-    sums[place + RESPONSES * STRETCHES] += 1
+    sums = stretches[row * STRETCHES + stretch % STRETCHES]
+    if sums["responses"] == 0:
+        sums["first_ts"] = transaction["ts"]
+    sums["bytes"] += taken
+    sums["records"] += records
+    sums["responses"] += 1
     cell["bytes"] += taken
     cell["records"] += records
     cell["responses"] += 1

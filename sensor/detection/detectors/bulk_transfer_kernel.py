@@ -12,20 +12,21 @@ from sensor._jit import F64s, I32s, I64s, U64s, inline_kernel, kernel, part_kern
 from sensor.detection.detectors.bulk_transfer_cells_kernel import (
     BYTES,
     CELL,
-    FIRST_TS,
-    LANES,
     POPULATION,
     RECORDS,
-    RESPONSES,
+    STRETCH,
     STRETCHES,
+    USER,
     add_answer,
     clear_cell,
+    first_stretch,
+    is_settled,
     join,
     leave,
-    population_row,
+    settle,
 )
 from sensor.schema import TRANSACTION
-from sensor.structures.entity_table_kernels import ENTITY, touch
+from sensor.structures.entity_table_kernels import ENTITY, admit, find_hashed, hash_key, use
 from sensor.structures.hashing import mix
 from sensor.structures.log_histogram import BINS, LOGS, MIDDLES, quantile_bin, spread
 from sensor.structures.string_pool_kernels import ENTRY
@@ -162,7 +163,7 @@ def judge(cell, metric, now, populations, histograms, thresholds, hit):
 
 
 @part_kernel
-def follow_run(cell, sums, row, hit, transaction, against, thresholds):
+def follow_run(cell, stretches, row, hit, transaction, against, thresholds):
     """Begin or continue the run of a cell that takes too much; returns whether it is due to be reported."""
     now = np.int64(transaction["now"])
     if cell["run_now"] == 0:
@@ -171,11 +172,11 @@ def follow_run(cell, sums, row, hit, transaction, against, thresholds):
         cell["run_answers"] = 0
         cell["reported_taken"] = 0
         cell["run_first_ts"] = transaction["ts"]
-        base = row * LANES * STRETCHES
-        for i in range(base, base + STRETCHES):
-            if sums[i + RESPONSES * STRETCHES] > 0:
-                first_ts = sums[i + FIRST_TS * STRETCHES]
-                cell["run_first_ts"] = min(np.int64(cell["run_first_ts"]), np.int64(first_ts))
+        first = first_stretch(cell, np.int64(thresholds[Threshold.STRETCH_NS]))
+        for stretch in range(first, np.int64(cell["stretch"]) + 1):
+            sums = stretches[row * STRETCHES + stretch % STRETCHES]
+            if sums["responses"] > 0:
+                cell["run_first_ts"] = min(np.int64(cell["run_first_ts"]), np.int64(sums["first_ts"]))
     else:
         cell["run_responses"] += 1
     cell["run_answers"] += 1
@@ -194,22 +195,52 @@ def follow_run(cell, sums, row, hit, transaction, against, thresholds):
     return True
 
 
+@part_kernel
+def is_hit(cell, stretches, row, transaction, populations, histograms, thresholds, hit):
+    """Whether a cell takes too much of either and is due to be reported; fills the hit."""
+    now = np.int64(transaction["now"])
+    metric = BYTES
+    against = judge(cell, BYTES, now, populations, histograms, thresholds, hit)
+    if against == Against.NOTHING:
+        metric = RECORDS
+        against = judge(cell, RECORDS, now, populations, histograms, thresholds, hit)
+    if against == Against.NOTHING:
+        cell["run_now"] = 0
+        return False
+    if metric != cell["metric"]:
+        cell["metric"] = metric
+        cell["reported_taken"] = 0
+    hit["metric"] = metric
+    hit["against"] = against
+    return follow_run(cell, stretches, row, hit, transaction, against, thresholds)
+
+
+@inline_kernel
+def _floor(thresholds, metric):
+    """What a cell must reach of a metric before it is worth a look."""
+    least = thresholds[Threshold.LEAST + metric]
+    limit = thresholds[Threshold.LIMIT + metric]
+    return min(least, limit) if limit > 0 else least
+
+
 @kernel
 def find_bulk(
     transactions: TRANSACTION, strings: ENTRY, start: int,
-    population_entities: ENTITY, population_slots: U64s, population_use: I64s, population_seeds: U64s,
+    population_entities: ENTITY, population_slots: U64s, population_state: I64s, population_seeds: U64s,
     populations: POPULATION, histograms: I32s,
-    entities: ENTITY, slots: U64s, use: I64s, seeds: U64s,
-    cells: CELL, sums: I64s, users: U64s, user_times: I64s,
+    entities: ENTITY, slots: U64s, state: I64s, seeds: U64s,
+    cells: CELL, stretches: STRETCH, users: USER,
     thresholds: F64s, hits: HIT, progress: I64s,
 ) -> int:  # fmt: skip
     """Look at transactions from row `start` on; returns the row to go on with.
 
-    `strings` are the string pool's entries; each population has 2 * BINS items of `histograms`, each cell LANES *
-    STRETCHES of `sums` and CREDENTIALS of `users` and `user_times`.
+    `strings` are the string pool's entries; each population has 2 * BINS items of `histograms`, each cell STRETCHES
+    rows of `stretches` and CREDENTIALS of `users`.
     """
     progress[Progress.HITS] = 0
     stretch_ns = np.int64(thresholds[Threshold.STRETCH_NS])
+    bytes_floor = _floor(thresholds, BYTES)
+    records_floor = _floor(thresholds, RECORDS)
     for row in range(start, len(transactions)):
         progress[Progress.ROW] = row
         transaction = transactions[row]
@@ -219,44 +250,38 @@ def find_bulk(
         if progress[Progress.HITS] == len(hits):
             return row
         progress[Progress.ANSWERS] += 1
-        now = np.int64(transaction["now"])
-        port = np.uint64(transaction["server_port"])
-        method = mix(strings[np.int64(transaction["method"])]["hash"], port)
+        client_hi = transaction["client_hi"]
+        client_lo = transaction["client_lo"]
+        method = mix(strings[np.int64(transaction["method"])]["hash"], np.uint64(transaction["server_port"]))
         path = strings[np.int64(transaction["endpoint"])]["hash"]
-        server = population_row(
-            population_entities, population_slots, population_use, population_seeds, populations, histograms,
-            transaction["server_hi"], transaction["server_lo"], ~np.uint64(0), port, now,
-        )  # fmt: skip
-        endpoint = population_row(
-            population_entities, population_slots, population_use, population_seeds, populations, histograms,
-            transaction["server_hi"], transaction["server_lo"], method, path, now,
-        )  # fmt: skip
         place = mix(mix(transaction["server_hi"], transaction["server_lo"]), method)
-        cell_row = touch(
-            entities, slots, use, seeds, transaction["client_hi"], transaction["client_lo"], place, path
-        )
-        if cell_row < 0:
-            cell_row = -1 - cell_row
+        hashed = hash_key(seeds, client_hi, client_lo, place, path)
+        cell_row = find_hashed(entities, slots, hashed, client_hi, client_lo, place, path)
+        if cell_row >= 0:
+            use(entities, cell_row)
+        else:
+            cell_row = admit(entities, slots, state, hashed, client_hi, client_lo, place, path)
             leave(populations, histograms, cells[cell_row])
-            clear_cell(cells[cell_row], sums, user_times, cell_row, now, now // stretch_ns)
+            now = np.int64(transaction["now"])
+            clear_cell(cells[cell_row], stretches, cell_row, now, now // stretch_ns)
+            cells[cell_row]["endpoint_generation"] = -1
         cell = cells[cell_row]
-        add_answer(cell, sums, users, user_times, cell_row, transaction, stretch_ns)
-        join(populations, histograms, cell, endpoint, server)
-        hit = hits[progress[Progress.HITS]]
-        metric = BYTES
-        against = judge(cell, BYTES, now, populations, histograms, thresholds, hit)
-        if against == Against.NOTHING:
-            metric = RECORDS
-            against = judge(cell, RECORDS, now, populations, histograms, thresholds, hit)
-        if against == Against.NOTHING:
-            cell["run_now"] = 0
+        if is_settled(cell, populations):
+            use(population_entities, np.int64(cell["endpoint"]))
+            use(population_entities, np.int64(cell["server"]))
+        else:
+            settle(
+                population_entities, population_slots, population_state, population_seeds, populations, histograms,
+                cell, transaction, method, path,
+            )  # fmt: skip
+        add_answer(cell, stretches, users, cell_row, transaction, stretch_ns)
+        join(populations, histograms, cell)
+        if cell["bytes"] < bytes_floor and cell["records"] < records_floor:
+            if cell["run_now"] != 0:
+                cell["run_now"] = 0
             continue
-        if metric != cell["metric"]:
-            cell["metric"] = metric
-            cell["reported_taken"] = 0
-        if follow_run(cell, sums, cell_row, hit, transaction, against, thresholds):
+        hit = hits[progress[Progress.HITS]]
+        if is_hit(cell, stretches, cell_row, transaction, populations, histograms, thresholds, hit):
             hit["row"] = row
-            hit["metric"] = metric
-            hit["against"] = against
             progress[Progress.HITS] += 1
     return len(transactions)
