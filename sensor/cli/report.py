@@ -92,7 +92,7 @@ def _facts(summary: Summary, counters: Counts) -> list[tuple[str, str]]:
         facts.append(("", f"{_share(capture['cut_frames'], frames)} cut short by the snap length"))
     if summary.first_ts is not None:
         facts.append(("time", _span(summary.first_ts, summary.last_ts)))
-    left = {name: count for name, count in decode.items() if count and name in _undecoded(decode)}
+    left = {name: count for name, count in decode.items() if count and name != "decoded"}
     if left:
         facts.append(("not decoded", f"{_share(sum(left.values()), frames)}: {_listed(left)}"))
     facts.append(("flows", f"{summary.flows.total():,}" + (f": {_listed(summary.flows)}" if summary.flows else "")))
@@ -113,13 +113,6 @@ def _facts(summary: Summary, counters: Counts) -> list[tuple[str, str]]:
     if trouble:
         facts.append(("take note", _listed(trouble)))
     return facts
-
-
-def _undecoded(decode: dict[str, int]) -> set[str]:
-    """Names of the counters that say why a frame gave no segment."""
-    from sensor.decode.reasons import Reason
-
-    return {reason.name.lower() for reason in Reason if reason != Reason.DECODED} & decode.keys()
 
 
 def _transactions(summary: Summary) -> str:

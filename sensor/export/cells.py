@@ -17,7 +17,7 @@ import numpy.typing as npt
 from sensor.export import texts
 from sensor.export.columns import Column, Kind
 from sensor.export.json_lines import NULL, SPARE_BYTES
-from sensor.structures import community_id
+from sensor.structures import community_id_kernels as community_id
 
 Ints = npt.NDArray[np.int64]
 Octets = npt.NDArray[np.uint8]
