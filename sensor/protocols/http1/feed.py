@@ -46,12 +46,15 @@ def reset_flow(t, flow_row):
     flow["misses"] = 0
     flow["client"] = -1
     flow["loss"] = 0
+    flow["ahead"] = 0
+    flow["rolling"] = 0
+    flow["answered"] = 0
     flow["tunnel"] = 0
     for stream_row in (2 * flow_row, 2 * flow_row + 1):
         stream = t.http_streams[stream_row]
         release_hold(t, stream)
         stream["delivered"] = 0
-        stream["gap_end"] = 0
+        stream["broken"] = 0
         stream["remaining"] = 0
         stream["body"] = 0
         stream["unknown"] = 0
@@ -65,7 +68,8 @@ def _miss(t, stream_row):
     """Bytes that are not HTTP where a message could begin: after too many the flow is somebody else's."""
     flow = t.http_flows[stream_row >> 1]
     flow["misses"] += 1
-    whole = t.flows[stream_row >> 1]["flags"] & FlowFlag.MIDSTREAM == 0 and flow["loss"] == 0
+    unbroken = t.http_streams[stream_row]["broken"] == 0 and t.http_streams[stream_row ^ 1]["broken"] == 0
+    whole = t.flows[stream_row >> 1]["flags"] & FlowFlag.MIDSTREAM == 0 and unbroken
     if flow["misses"] >= MISSES_MAX and flow["client"] < 0 and whole:
         t.flows[stream_row >> 1]["service"] = Service.NOT_HTTP
         t.numbers[Count.NOT_HTTP_FLOWS] += 1
@@ -80,7 +84,7 @@ def lose_framing(t, stream_row):
         stream["json_flags"] = stream["json_flags"] | JsonFlag.STOPPED
     release_hold(t, stream)
     stream["state"] = State.SYNC
-    t.http_flows[stream_row >> 1]["loss"] = 1
+    stream["broken"] = 1
 
 
 @part_kernel
@@ -131,7 +135,9 @@ def _head(t, stream_row, data, position, stop, seq, ack, ts, final):
             if hold_bytes(t, stream, data, position, stop - position) < stop - position:
                 lose_framing(t, stream_row)
         return stop
-    if result < 0:
+    client = np.int64(t.http_flows[stream_row >> 1]["client"])
+    asks = t.numbers[Field.RESPONSE] == 0
+    if result < 0 or (client >= 0 and asks != (client == (stream_row & 1))):
         lose_framing(t, stream_row)
         _miss(t, stream_row)
         return stop
@@ -163,7 +169,7 @@ def _find_head(t, stream_row, data, position, stop, ts):
         return False
     if fresh:
         if t.flows[stream_row >> 1]["flags"] & FlowFlag.MIDSTREAM != 0:
-            t.http_flows[stream_row >> 1]["loss"] = 1
+            stream["broken"] = 1
         stream["state"] = State.HEAD
     else:
         _end_lost_message(t, stream_row, ts)
@@ -229,9 +235,7 @@ def feed(t, stream_row, data, position, stop, seq, ack, ts, final):
 def gap(t, stream_row, length, seq, ts):
     """Bytes that nobody saw: sizes stay right where framing allows, else the next head is looked for."""
     stream = t.http_streams[stream_row]
-    flow = t.http_flows[stream_row >> 1]
     stream["delivered"] = seq + length
-    stream["gap_end"] = seq + length
     state = np.int64(stream["state"])
     if state == State.OPAQUE:
         t.numbers[Count.TUNNEL_BYTES] += length
@@ -255,7 +259,7 @@ def gap(t, stream_row, length, seq, ts):
         lose_framing(t, stream_row)
     elif state == State.INIT:
         stream["state"] = State.SYNC
-        flow["loss"] = 1
+        stream["broken"] = 1
     else:
         stream["unknown"] += length
         lose_framing(t, stream_row)

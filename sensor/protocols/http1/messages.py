@@ -140,7 +140,11 @@ def begin_request(t, data, stream_row, seq, head_end, ack, ts):
     chunked = t.numbers[Field.CHUNKED] == 1
     length = t.numbers[Field.LENGTH]
     stream["json_flags"] = 0
-    if message >= 0:
+    if message < 0:
+        stream["broken"] = 1
+    else:
+        t.links[message]["broken"] = stream["broken"]
+        stream["broken"] = 0
         fill_request(t, data, message)
         t.links[message]["head_end"] = head_end
         if chunked and length >= 0:
@@ -191,18 +195,20 @@ def _response_row(t, stream_row, seq, ack, ts):
     http_flow = t.http_flows[flow_row]
     if http_flow["client"] < 0:
         set_client(t, stream_row ^ 1)
-    message = match(t, flow_row, seq, ack) if http_flow["waiting"] == 0 else -3
-    if message >= 0:
-        return message
-    reason = message
+    stream = t.http_streams[stream_row]
+    broken = np.int64(stream["broken"])
+    stream["broken"] = 0
+    request = match(t, flow_row, seq, ack, broken) if http_flow["waiting"] == 0 else -3
+    if request >= 0:
+        return request
     message = open_row(t, flow_row, seq, ack, ts)
     if message < 0:
+        stream["broken"] = 1
         return -1
-    if reason == -3:
+    t.links[message]["broken"] = broken
+    if request == -3:
         t.links[message]["response"] = 1
         enqueue_waiting(t, flow_row, message)
-    elif reason == -2:
-        t.open[message]["anomalies"] |= np.uint64(Anomaly.PAIRING_AMBIGUOUS)
     return message
 
 

@@ -2,7 +2,8 @@
 
 Without loss responses answer requests in order (RFC 9112, 9.3.2). After a loss TCP itself tells: a client that waits for its answer
 has acknowledged everything before it, so the answer begins exactly where the request's acknowledgement points; and a server cannot
-answer what it has not acknowledged. The one law: when that leaves a choice, nothing is paired.
+answer what it has not acknowledged. A message before which others may have been lost is `broken`; `loss` says that the order does not
+count, until such an exact place is found. The one law: when that leaves a choice, nothing is paired.
 """
 
 import numpy as np
@@ -13,6 +14,7 @@ from sensor.schema import Anomaly, FlowFlag, TransactionFlag
 
 _BOTH_HEADS = TransactionFlag.REQUEST | TransactionFlag.RESPONSE
 _DEGRADED = FlowFlag.EVICTED | FlowFlag.FAULT
+_NEVER = 1 << 62
 _ALL = _BOTH_HEADS | TransactionFlag.REQUEST_DONE | TransactionFlag.RESPONSE_DONE
 
 
@@ -67,13 +69,28 @@ def drop_first(t, flow_row):
 
 
 @inline_kernel
+def lose_first(t, flow_row):
+    """Hand the oldest request out for want of room: which response comes next is not known any more."""
+    drop_first(t, flow_row)
+    first = np.int64(t.http_flows[flow_row]["first"])
+    if first >= 0:
+        t.links[first]["broken"] = 1
+
+
+@inline_kernel
 def enqueue_request(t, flow_row, message):
-    """A new request waits for its response."""
+    """A new request waits for its response; note whether the client asks ahead of the answers."""
     flow = t.http_flows[flow_row]
     if flow["queued"] >= OPEN_PER_FLOW_MAX:
-        drop_first(t, flow_row)
+        lose_first(t, flow_row)
     t.links[message]["next"] = -1
     if flow["last"] >= 0:
+        ack = t.links[message]["ack"]
+        server = t.http_streams[2 * flow_row + 1 - np.int64(flow["client"])]
+        flow["ahead"] = 1
+        sound = flow["loss"] == 0 and flow["waiting"] == 0 and server["broken"] == 0 and t.links[message]["broken"] == 0
+        if sound and t.links[flow["last"]]["ack"] < ack <= server["delivered"]:
+            flow["rolling"] = 1
         t.links[flow["last"]]["next"] = message
     else:
         flow["first"] = message
@@ -82,55 +99,21 @@ def enqueue_request(t, flow_row, message):
 
 
 @inline_kernel
-def _take(t, flow_row, message):
-    """Take the request from the queue; older ones stay without a response."""
-    flow = t.http_flows[flow_row]
-    while flow["first"] != message:
-        drop_first(t, flow_row)
+def _take_first(t, flow):
+    """Take the oldest request from the queue."""
+    message = np.int64(flow["first"])
     flow["first"] = t.links[message]["next"]
     flow["queued"] -= 1
     if flow["first"] < 0:
         flow["last"] = -1
-        flow["loss"] = 0 if flow["waiting"] == 0 else flow["loss"]
     return message
 
 
 @part_kernel
-def _choose_after_loss(t, flow_row, seq, ack):
-    """The one request that this response can answer, -1 when there is none, -2 when there are several."""
-    flow = t.http_flows[flow_row]
-    client_gap = t.http_streams[2 * flow_row + np.int64(flow["client"])]["gap_end"]
-    exact = -1
-    chosen = -1
-    candidates = 0
-    chosen_ack = np.int64(-1)
-    message = np.int64(flow["first"])
-    while message >= 0:
-        link = t.links[message]
-        if ack < 0 or link["head_end"] <= ack:
-            if link["ack"] == seq:
-                exact = message if exact == -1 else -2
-            if link["ack"] <= seq:
-                if link["ack"] > chosen_ack:
-                    candidates = 0
-                    chosen_ack = link["ack"]
-                candidates += 1
-                chosen = message
-        message = np.int64(link["next"])
-    if exact != -1:
-        return exact
-    if candidates == 0:
-        return -1
-    if candidates > 1 or client_gap > t.links[chosen]["head_end"]:
-        return -2
-    return chosen
-
-
-@inline_kernel
-def match(t, flow_row, seq, ack):
+def match(t, flow_row, seq, ack, broken):
     """Request that the response beginning at `seq` and acknowledging `ack` answers, taken from the queue.
 
-    -1: its request is not there; -2: it cannot be told; -3: its request may still come.
+    `broken`: messages may have been lost just before it. -1: its request is not there; -3: that is not known yet.
     """
     flow = t.http_flows[flow_row]
     if flow["client"] < 0:
@@ -138,13 +121,20 @@ def match(t, flow_row, seq, ack):
     client = t.http_streams[2 * flow_row + np.int64(flow["client"])]
     if ack > client["delivered"] or client["delivered"] == 0:
         return -3
-    message = np.int64(flow["first"])
-    if flow["loss"] == 0:
-        if message < 0 or (ack >= 0 and t.links[message]["head_end"] > ack):
-            return -1
-        return _take(t, flow_row, message)
-    message = _choose_after_loss(t, flow_row, seq, ack)
-    return message if message < 0 else _take(t, flow_row, message)
+    first = np.int64(flow["first"])
+    if flow["loss"] != 0 or broken != 0 or (first >= 0 and t.links[first]["broken"] != 0):
+        flow["loss"] = 1
+    found = -1
+    if first >= 0:
+        link = t.links[first]
+        begun = link["broken"] == 0 or flow["answered"] >= link["seq"]
+        if not (ack >= 0 and link["head_end"] > ack) and link["ack"] <= seq:
+            if flow["loss"] != 0 and not (link["ack"] == seq and begun and flow["rolling"] == 0):
+                return -3
+            flow["loss"] = 0
+            found = _take_first(t, flow)
+    flow["answered"] = max(flow["answered"], ack)
+    return found
 
 
 @inline_kernel
@@ -170,30 +160,99 @@ def _merge(t, flow_row, request, response):
     t.numbers[Scalar.OPEN_FREE] += 1
 
 
+@inline_kernel
+def _take_waiting(t, flow):
+    """Take the oldest of the responses that wait."""
+    response = np.int64(flow["wait_first"])
+    flow["wait_first"] = t.links[response]["next"]
+    flow["waiting"] -= 1
+    if flow["wait_first"] < 0:
+        flow["wait_last"] = -1
+    return response
+
+
+@part_kernel
+def _pair(t, flow_row, request):
+    """The oldest response that waits answers `request`."""
+    _merge(t, flow_row, request, _take_waiting(t, t.http_flows[flow_row]))
+    finish_if_done(t, request)
+
+
+@part_kernel
+def _leave(t, flow_row, final, anomalies):
+    """The oldest response that waits answers no request that was seen."""
+    response = _take_waiting(t, t.http_flows[flow_row])
+    link = t.links[response]
+    t.open[response]["anomalies"] |= np.uint64(anomalies)
+    t.http_flows[flow_row]["answered"] = max(t.http_flows[flow_row]["answered"], link["ack"])
+    link["response"] = 0
+    if final or t.open[response]["flags"] & TransactionFlag.RESPONSE_DONE != 0:
+        detach(t, flow_row, response)
+        finish_row(t, response)
+
+
+@part_kernel
+def _settle(t, flow_row, final):
+    """Pair what was asked between two advances of the client with what came before the second; False when that is open.
+
+    A client that sends a batch and waits for all of its answers asks anew exactly where they ended. So both lists are of one length,
+    and pair from the back as far as neither is broken.
+    """
+    flow = t.http_flows[flow_row]
+    following = np.int64(flow["first"])
+    if following < 0:
+        return False
+    begin, end = t.links[following]["ack"], _NEVER
+    asked, asked_unbroken = 0, 0
+    whole = t.links[following]["broken"] == 0
+    while following >= 0 and t.links[following]["ack"] <= begin:
+        asked_unbroken = 1 if t.links[following]["broken"] != 0 else asked_unbroken + 1
+        asked += 1
+        following = np.int64(t.links[following]["next"])
+    if following >= 0:
+        end = t.links[following]["ack"]
+    answered, answered_unbroken = 0, 0
+    response = np.int64(flow["wait_first"])
+    whole = whole and t.links[response]["broken"] == 0
+    while response >= 0 and t.links[response]["seq"] < end:
+        answered_unbroken = 1 if t.links[response]["broken"] != 0 else answered_unbroken + 1
+        answered += 1
+        response = np.int64(t.links[response]["next"])
+    if (following < 0 or response < 0) and not final:
+        return False
+    if following >= 0 and response >= 0:
+        sure = t.links[response]["seq"] == end and t.links[response]["broken"] == 0 and t.links[following]["broken"] == 0
+    else:
+        sure = following < 0 and flow["ahead"] == 0 and asked == 1 and answered == 1
+    if whole and asked_unbroken == asked and answered_unbroken == answered and asked != answered:
+        sure = False
+    pairs = min(asked_unbroken, answered_unbroken) if sure and flow["rolling"] == 0 else 0
+    for _ in range(answered - pairs):
+        _leave(t, flow_row, final, Anomaly.PAIRING_AMBIGUOUS)
+    for _ in range(asked - pairs):
+        drop_first(t, flow_row)
+    for _ in range(pairs):
+        _pair(t, flow_row, _take_first(t, flow))
+    flow["loss"] = 0 if sure else 1
+    return True
+
+
 @part_kernel
 def resolve_waiting(t, flow_row, final):
     """Pair the responses that waited, now that more of the client's stream is known; all of them when `final`."""
     flow = t.http_flows[flow_row]
     while flow["wait_first"] >= 0:
-        response = np.int64(flow["wait_first"])
-        link = t.links[response]
-        request = match(t, flow_row, link["seq"], link["ack"])
-        if request == -3 and not final and flow["waiting"] <= WAITING_MAX:
-            return
-        flow["wait_first"] = link["next"]
-        flow["waiting"] -= 1
-        if flow["wait_first"] < 0:
-            flow["wait_last"] = -1
+        link = t.links[flow["wait_first"]]
+        request = match(t, flow_row, link["seq"], link["ack"], link["broken"])
         if request >= 0:
-            _merge(t, flow_row, request, response)
-            finish_if_done(t, request)
-        else:
-            if request == -2:
-                t.open[response]["anomalies"] |= np.uint64(Anomaly.PAIRING_AMBIGUOUS)
-            link["response"] = 0
-            if final or t.open[response]["flags"] & TransactionFlag.RESPONSE_DONE != 0:
-                detach(t, flow_row, response)
-                finish_row(t, response)
+            _pair(t, flow_row, request)
+        elif request == -1:
+            _leave(t, flow_row, final, 0)
+        elif flow["loss"] == 0 or not _settle(t, flow_row, final):
+            if not final and flow["waiting"] <= WAITING_MAX:
+                return
+            flow["loss"] = 1
+            _leave(t, flow_row, final, 0)
 
 
 @inline_kernel

@@ -13,7 +13,7 @@ from sensor.protocols.http1.credentials import (
     scheme_length,
     session_cookie,
 )
-from sensor.protocols.http1.pairing import drop_first
+from sensor.protocols.http1.pairing import lose_first
 from sensor.protocols.http1.tables import OPEN_STACK, Count, Field, Method, Scalar
 from sensor.protocols.http1.uri import clean, path_start, template
 from sensor.protocols.http1.words import literal, put_word, short_word
@@ -95,7 +95,7 @@ def open_row(t, flow_row, seq, ack, ts):
     """An open transaction on this flow, its client the side that sends requests; -1 when none is left."""
     http_flow = t.http_flows[flow_row]
     if t.numbers[Scalar.OPEN_FREE] == 0 and http_flow["first"] >= 0:
-        drop_first(t, flow_row)
+        lose_first(t, flow_row)
     if t.numbers[Scalar.OPEN_FREE] == 0:
         t.numbers[Count.OPEN_EXHAUSTED] += 1
         return -1
@@ -110,6 +110,7 @@ def open_row(t, flow_row, seq, ack, ts):
     link["method"] = Method.OTHER
     link["response"] = 0
     link["upgrade"] = 0
+    link["broken"] = 0
     row = t.open[message]
     clear_row(row)
     flow = t.flows[flow_row]

@@ -13,7 +13,6 @@ from sensor.structures.string_pool import PoolTables
 HTTP_STREAM = np.dtype(
     [
         ("delivered", "i8"),   # stream offset behind the last byte seen or given up
-        ("gap_end", "i8"),     # stream offset behind the last gap
         ("remaining", "i8"),   # body or chunk bytes still to come
         ("body", "i8"),        # body bytes of the present message so far, lost ones of known length included
         ("unknown", "i8"),     # bytes that may or may not belong to the body, since its framing was lost
@@ -32,6 +31,7 @@ HTTP_STREAM = np.dtype(
         ("json_depth", "i4"),
         ("json_record", "i4"), # depth of the record being read, 0 outside of records
         ("state", "u1"),       # State
+        ("broken", "u1"),      # 1 when messages may have been lost since the last head
         ("known", "u1"),       # 1 when Content-Length gives the body's length
         ("json_flags", "u1"),  # JsonFlag
     ],
@@ -43,6 +43,7 @@ HTTP_FLOW = np.dtype(
         ("serial", "i8"),     # of the flow whose state this is: another flow's is out of date
         ("uid_hi", "u8"),
         ("uid_lo", "u8"),
+        ("answered", "i8"),   # offset in the client's stream that the last response acknowledged
         ("depth", "i4"),      # requests seen
         ("queued", "i4"),     # requests without a response
         ("first", "i4"),      # oldest of them, -1 when none
@@ -52,7 +53,9 @@ HTTP_FLOW = np.dtype(
         ("wait_last", "i4"),
         ("misses", "i4"),     # chunks that were not HTTP
         ("client", "i1"),     # direction that sends requests, -1 while unknown
-        ("loss", "u1"),       # 1 when something was lost since both queues were empty
+        ("loss", "u1"),       # 1 while it is not known which request the next response answers
+        ("ahead", "u1"),      # 1 when the client has asked again before it was answered
+        ("rolling", "u1"),    # 1 when it has done so behind some of the answers, so that nothing tells where they stand
         ("tunnel", "u1"),     # 1 after CONNECT or Upgrade
     ],
     align=True,
@@ -67,6 +70,7 @@ LINK = np.dtype(
         ("flow", "i4"),      # row of the flow
         ("method", "u1"),    # Method
         ("response", "u1"),  # 1 for a response whose request is not known (yet)
+        ("broken", "u1"),    # 1 when messages may have been lost before it in its stream
         ("upgrade", "u1"),   # 1 when the request asks to switch protocols
     ],
     align=True,
@@ -82,7 +86,7 @@ LARGE_HOLDS_MAX = 64
 """Slots of limits.HEAD_BYTES_MAX for the few heads that are larger."""
 OPEN_PER_FLOW_MAX = 256
 """Requests a client may send ahead on one connection; RFC 9112 9.3.2 leaves the bound to the server, nginx answers one by one."""
-WAITING_MAX = 8
+WAITING_MAX = 64
 """Responses that wait for a request still to be seen."""
 LOGIN_BODY_BYTES_MAX = 2_048
 """How much of a login request's body is looked at for the account's name."""
