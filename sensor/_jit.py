@@ -91,7 +91,8 @@ def _numba_type(annotation: Any) -> Any:
 
 
 def _digest() -> str:
-    """Names everything a compiled kernel depends on; the sources are those that mention the compiler, and the tables."""
+    """Names everything a compiled kernel depends on; the sources are those that mention the compiler, and the tables.
+    """
     digest = hashlib.sha256(f"{numba.__version__} {np.__version__} {llvm.get_host_cpu_name()}".encode())
     digest.update(llvm.get_host_cpu_features().flatten().encode())
     for path in sorted(_PACKAGE.rglob("*.py")):

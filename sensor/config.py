@@ -27,7 +27,9 @@ Times = Annotated[float, msgspec.Meta(ge=1)]
 
 
 class DecodeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """UDP ports on which a tunnel is looked for. What does not look like one stays UDP; an empty list turns the tunnel off."""
+    """UDP ports on which a tunnel is looked for. What does not look like one stays UDP; an empty list turns the tunnel
+    off.
+    """
 
     vxlan_ports: tuple[Port, ...] = (4789, 4790, 8472)
     """IANA's for VXLAN and VXLAN-GPE, and Linux's own default."""

@@ -1,6 +1,7 @@
 """The key of the fingerprints that stand for credentials: in: where it is kept; out: 16 bytes.
 
-The one law: the key never leaves its file, which only its owner can read; the same key gives the same fingerprints from run to run.
+The one law: the key never leaves its file, which only its owner can read; the same key gives the same fingerprints from
+run to run.
 """
 
 from __future__ import annotations

@@ -17,7 +17,9 @@ CLOCK_JUMP_NS = 3_600 * NS
 CLOCK_AHEAD_NS = 86_400 * NS
 """A frame further ahead of the wall clock than this is quarantined: no time zone or late clock explains a day."""
 BLOCK_BYTES_MAX = FRAME_BYTES_MAX + 65_536
-"""The longest pcapng block that holds a packet or an interface: a frame and 64 KiB of options. Others are skipped at any length."""
+"""The longest pcapng block that holds a packet or an interface: a frame and 64 KiB of options. Others are skipped at
+any length.
+"""
 INTERFACES_MAX = 4_096
 """Interfaces described in one pcapng section: merged captures have dozens."""
 INPUTS_OPEN_MAX = 256
@@ -71,7 +73,8 @@ TRANSACTIONS_OPEN_MAX = 131_072
 
 # --- detection and alerting ----------------------------------------------------------------------------------------
 SCAN_PAIRS_MAX = 16_384
-"""(client, host) and as many (client, port) pairs with failed attempts; about 500 bytes each, 16 MB when both are full."""
+"""(client, host) and as many (client, port) pairs with failed attempts; about 500 bytes each, 16 MB when both are full.
+"""
 LOGIN_ENTITIES_MAX = 16_384
 """Clients and as many accounts with failed logins; about 200 bytes each."""
 BULK_PAIRS_MAX = 32_768

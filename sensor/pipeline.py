@@ -1,9 +1,10 @@
-"""The wiring: in: settings and inputs; out: batches of transactions, flows and alerts. The only file that knows every stage.
+"""The wiring: in: settings and inputs; out: batches of transactions, flows and alerts. The only file that knows every
+stage.
 
     capture -> decode -> reassembly -> protocols -> detection -> alerting
 
-The one law: what a batch holds is good until the next batch is asked for, and what all batches hold together does not depend on how
-frames were divided among them.
+The one law: what a batch holds is good until the next batch is asked for, and what all batches hold together does not
+depend on how frames were divided among them.
 """
 
 from __future__ import annotations
@@ -99,7 +100,9 @@ class Pipeline:
         return Batch(transactions, flows, streams, self._alerting.process(detections, now, self._degraded()), now)
 
     def _ended(self, rows: npt.NDArray[np.int32]) -> tuple[Rows, Rows]:
-        """Copies of flows that ended and of their streams; where the responder sent the requests, the two change places."""
+        """Copies of flows that ended and of their streams; where the responder sent the requests, the two change
+        places.
+        """
         if not len(rows):
             return _NO_FLOWS, _NO_STREAMS
         flows = self._reassembly.flows[rows]

@@ -2,8 +2,9 @@
 
     Frames -> Segments -> Flows, Streams, Chunks -> Transactions
 
-Addresses are 128 bits in two uint64 (`_hi`, `_lo`), IPv4 as ::ffff:a.b.c.d. Times are int64 nanoseconds since 1970 (`ts`: of the
-packet; `now`: packet time as the sensor sees it, which never runs backwards). Byte counts are of the wire, not of the snap length.
+Addresses are 128 bits in two uint64 (`_hi`, `_lo`), IPv4 as ::ffff:a.b.c.d. Times are int64 nanoseconds since 1970
+(`ts`: of the packet; `now`: packet time as the sensor sees it, which never runs backwards). Byte counts are of the
+wire, not of the snap length.
 """
 
 from __future__ import annotations
@@ -106,8 +107,9 @@ class TcpFlag(IntEnum):
 
 
 # --- Flows: both directions of a 5-tuple plus tunnel id ---------------------------------------------------------------
-# A flow's row number is its name while it lives. Direction 0 is the originator's, 1 the responder's; row 2*flow+direction of
-# Streams belongs to it. A row that ended stays as it was until the batch after the one in which it ended.
+# A flow's row number is its name while it lives. Direction 0 is the originator's, 1 the responder's; row
+# 2*flow+direction of Streams belongs to it. A row that ended stays as it was until the batch after the one in which it
+# ended.
 
 FLOW = np.dtype(
     [
@@ -118,7 +120,7 @@ FLOW = np.dtype(
         ("start_ts", "i8"),
         ("last_ts", "i8"),
         ("end_now", "i8"),        # packet time at which the flow ended
-        ("serial", "i8"),         # 1 for the first flow of the run, 2 for the next ...: unlike the row, the same in every run
+        ("serial", "i8"),         # 1 for the first flow of the run, 2 for the next: unlike the row, the same in every run
         ("hash", "u8"),
         ("history_low", "u8"),    # letters of Zeek's history, 5 bits each, first letter lowest
         ("history_high", "u8"),
@@ -176,7 +178,9 @@ STREAM = np.dtype(
 
 
 HISTORY_LETTERS = "SsHhAaDdFfRrCcGgTtWwIiQq^"
-"""Zeek's history letters; 5 bits each hold index + 1 (0 ends it), first letter lowest, 12 in each of history_low and _high."""
+"""Zeek's history letters; 5 bits each hold index + 1 (0 ends it), first letter lowest, 12 in each of history_low and
+_high.
+"""
 
 
 class FlowFlag(IntEnum):
@@ -228,7 +232,7 @@ class Service(IntEnum):
     NOT_HTTP = 2
 
 
-# --- Chunks: what reassembly hands to the protocols, in order of packet time -------------------------------------------
+# --- Chunks: what reassembly hands to the protocols, in order of packet time ------------------------------------------
 
 CHUNK = np.dtype(
     [
@@ -260,7 +264,7 @@ class ChunkKind(IntEnum):
     END = 4        # the flow has ended: both streams are done
 
 
-# --- Transactions: a request with its response ---------------------------------------------------------------------------
+# --- Transactions: a request with its response ------------------------------------------------------------------------
 # Columns of type u4 named below as codes are codes of the string pool; 0 is "absent".
 
 TRANSACTION = np.dtype(

@@ -1,4 +1,6 @@
-"""The kernel cache is code: private or refused, and survived when damaged or written by two at once; kernels run without it too."""
+"""The kernel cache is code: private or refused, and survived when damaged or written by two at once; kernels run
+without it too.
+"""
 
 from __future__ import annotations
 

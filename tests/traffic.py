@@ -1,12 +1,13 @@
-"""TCP conversations as data: in: what two sides say; out: packets, which become SEGMENT rows, capture files, or what Tapir makes of them.
+"""TCP conversations as data: in: what two sides say; out: packets, which become SEGMENT rows, capture files, or what
+Tapir makes of them.
 
     talk = Talk().open()
     talk.client(b"GET / HTTP/1.1\\r\\n\\r\\n").server(b"HTTP/1.1 204 No Content\\r\\n\\r\\n").close()
     outcome = observe(without(talk.packets, 3))
     outcome.transactions[0]["status_code"]
 
-The law: a packet is what the wire carried; what the mirror does to it (loses, doubles, cuts, reorders it) are functions over lists of
-packets, and time only ever runs forward.
+The law: a packet is what the wire carried; what the mirror does to it (loses, doubles, cuts, reorders it) are functions
+over lists of packets, and time only ever runs forward.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import ipaddress
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +124,7 @@ class Talk:
     def say(self, side: int, content: bytes, pieces: Sequence[int] = ()) -> Talk:
         """Bytes of one side in segments of at most mss, or cut at `pieces`."""
         cuts = [0, *pieces, len(content)] if pieces else [*range(0, len(content), self.mss), len(content)]
-        for begin, end in zip(cuts, cuts[1:], strict=False):
+        for begin, end in pairwise(cuts):
             if begin < end:
                 self.send(side, PSH | ACK, content[begin:end])
         return self
@@ -225,10 +227,10 @@ def write_pcap(path: Path, packets: Sequence[Packet], snap_length: int = 65_535)
         writer = dpkt.pcap.Writer(file, snaplen=snap_length, nano=True)
         for packet in packets:
             wire = ethernet(packet)
-            header = dpkt.pcap.LEPktHdr(
-                tv_sec=packet.ts // SECOND, tv_usec=packet.ts % SECOND, caplen=min(len(wire), snap_length), len=len(wire)
-            )
-            file.write(bytes(header) + wire[:snap_length])
+            seconds, nanoseconds = divmod(packet.ts, SECOND)
+            kept = wire[:snap_length]
+            header = dpkt.pcap.LEPktHdr(tv_sec=seconds, tv_usec=nanoseconds, caplen=len(kept), len=len(wire))
+            file.write(bytes(header) + kept)
         writer.close()
     return path
 
@@ -249,7 +251,8 @@ def ethernet(packet: Packet) -> bytes:
 
 @dataclass
 class Outcome:
-    """Transactions and ended flows in the order in which they came out; `bytes` and `gaps` of each (flow, direction)."""
+    """Transactions and ended flows in the order in which they came out; `bytes` and `gaps` of each (flow, direction).
+    """
 
     transactions: list[Row]
     flows: list[Row]
@@ -339,7 +342,8 @@ def flow(stage: ReassemblyStage, row: int) -> Row:
     """A FLOW row with its two STREAM rows as `orig` and `resp`."""
     record = stage.flows[row]
     found = {name: record[name].item() for name in record.dtype.names}
-    letters = [found["history_low"] >> 5 * i & 31 for i in range(12)] + [found["history_high"] >> 5 * i & 31 for i in range(12)]
+    words = (found["history_low"], found["history_high"])
+    letters = [word >> 5 * i & 31 for word in words for i in range(12)]
     found["history"] = "".join(HISTORY_LETTERS[letter - 1] for letter in letters if letter)
     found["conn_state"] = ConnState(found["conn_state"]).name
     found["end_reason"] = EndReason(found["end_reason"]).name

@@ -1,7 +1,7 @@
 """Compiling the kernels: in: nothing; out: a warm cache, one line when this is the first time and takes a while.
 
-Kernel files are compiled side by side in processes of their own, which also leaves the compiler's memory out of the run. The one law:
-nobody waits for the compiler without being told.
+Kernel files are compiled side by side in processes of their own, which also leaves the compiler's memory out of the
+run. The one law: nobody waits for the compiler without being told.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ _LONGEST = ("sensor.protocols.http1.feed", "sensor.decode.walk", "sensor.reassem
 
 @contextmanager
 def told_when_compiling(quiet: bool) -> Iterator[None]:
-    """Wrap the import of the kernels: compiles them beforehand when they are not in the cache, and says so on standard error."""
+    """Wrap the import of the kernels: compiles them beforehand when they are not in the cache, and says so on standard
+    error.
+    """
     from sensor._jit import cache_folder
 
     marker = cache_folder() / "complete"

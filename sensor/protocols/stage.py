@@ -43,7 +43,9 @@ def _stack(start: int, stop: int) -> npt.NDArray[np.int32]:
 
 
 class ProtocolStage:
-    """Reads the chunks of `flows` (FLOW rows, which it tells whether they speak HTTP); `pool` holds the strings of its rows."""
+    """Reads the chunks of `flows` (FLOW rows, which it tells whether they speak HTTP); `pool` holds the strings of its
+    rows.
+    """
 
     def __init__(self, settings: ProtocolSettings, flows: npt.NDArray[np.void], fingerprint_key: bytes) -> None:
         numbers = np.zeros(NUMBERS, np.int64)
@@ -77,7 +79,9 @@ class ProtocolStage:
         pages: npt.NDArray[np.uint8],
         chunks: npt.NDArray[np.void],
     ) -> Iterator[npt.NDArray[np.void]]:
-        """Parts of the transactions (TRANSACTION) that these chunks finish; ChunkSource says which buffer a chunk refers to."""
+        """Parts of the transactions (TRANSACTION) that these chunks finish; ChunkSource says which buffer a chunk
+        refers to.
+        """
         row = 0
         while row < len(chunks):
             self._make_room()

@@ -1,8 +1,8 @@
 """Ending flows: in: packet time; out: ended flows, with what waited for them delivered.
 
-A wheel of one-second buckets holds every flow in the bucket of the earliest second in which it can be due; a flow that was busy since
-moves on when its bucket comes round. The one law: flows expire at packet-time seconds, before the packet that passes that second,
-so results do not depend on batches.
+A wheel of one-second buckets holds every flow in the bucket of the earliest second in which it can be due; a flow that
+was busy since moves on when its bucket comes round. The one law: flows expire at packet-time seconds, before the packet
+that passes that second, so results do not depend on batches.
 """
 
 import numpy as np
@@ -44,7 +44,8 @@ def unlink(t, row):
 def link(t, row, first):
     """Put the flow behind the others in the bucket of the second it is due in, from second `first` on.
 
-    Nearly one round ahead is the farthest: what is due later comes by again. A bucket is a ring, so that its end is at hand.
+    Nearly one round ahead is the farthest: what is due later comes by again. A bucket is a ring, so that its end is at
+    hand.
     """
     flow = t.flows[row]
     second = min(max(due_ts(t, flow) // NS + 1, first), first + WHEEL_SECONDS - 2)
@@ -122,7 +123,9 @@ def _flush_stream(t, stream_row):
 
 @part_kernel
 def end_flow(t, row, reason):
-    """Both directions are done: deliver what waits, judge the state, free the row. Needs CHUNKS_PER_STEP chunks of room."""
+    """Both directions are done: deliver what waits, judge the state, free the row. Needs CHUNKS_PER_STEP chunks of
+    room.
+    """
     flow = t.flows[row]
     t.state[Scalar.FLOW] = row
     _flush_stream(t, 2 * row)
@@ -150,8 +153,7 @@ def end_flow(t, row, reason):
 def expire(t, until_ts):
     """End the flows that are due before `until_ts`. False when the chunks are full: call again with room."""
     last = until_ts // NS
-    if t.state[Scalar.TICK] < last - WHEEL_SECONDS:
-        t.state[Scalar.TICK] = last - WHEEL_SECONDS
+    t.state[Scalar.TICK] = max(t.state[Scalar.TICK], last - WHEEL_SECONDS)
     while t.state[Scalar.TICK] <= last:
         tick = t.state[Scalar.TICK]
         bucket = tick % WHEEL_SECONDS

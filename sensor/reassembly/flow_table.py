@@ -1,6 +1,7 @@
 """Which flow a segment belongs to: in: a segment; out: its flow's row and direction.
 
-The one law: a row that ended is not used again before the batch it ended in is over, so whoever reads the batch's chunks still finds it.
+The one law: a row that ended is not used again before the batch it ended in is over, so whoever reads the batch's
+chunks still finds it.
 """
 
 import numpy as np

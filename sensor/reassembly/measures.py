@@ -1,4 +1,6 @@
-"""What is measured of every packet: in: a segment and its stream; out: counts, sizes, inter-arrival times, Zeek's history."""
+"""What is measured of every packet: in: a segment and its stream; out: counts, sizes, inter-arrival times, Zeek's
+history.
+"""
 
 import numpy as np
 

@@ -1,7 +1,8 @@
 """Putting one TCP stream in order: in: segments; out: chunks of consecutive bytes with the gaps marked.
 
-The one law: every byte of sequence space leaves exactly once, as data or as part of a gap, and the first copy of a byte is the one
-that counts. Bytes in order are not copied; those that wait lie in pages. Bytes the snap length cut off leave as gaps.
+The one law: every byte of sequence space leaves exactly once, as data or as part of a gap, and the first copy of a byte
+is the one that counts. Bytes in order are not copied; those that wait lie in pages. Bytes the snap length cut off leave
+as gaps.
 """
 
 import numpy as np

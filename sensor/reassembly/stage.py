@@ -1,6 +1,7 @@
 """Reassembly: in: segments; out: chunks of ordered bytes, and the flows that ended.
 
-One batch of segments may give several parts, because the chunk table is fixed: each part must be used before the next is asked for.
+One batch of segments may give several parts, because the chunk table is fixed: each part must be used before the next
+is asked for.
 """
 
 from __future__ import annotations
@@ -85,7 +86,9 @@ class ReassemblyStage:
     def process(
         self, data: npt.NDArray[np.uint8], datagrams: npt.NDArray[np.uint8], segments: npt.NDArray[np.void]
     ) -> Iterator[Part]:
-        """Parts for all of these segments (SEGMENT), whose payload lies in the block's `data` or in rebuilt `datagrams`."""
+        """Parts for all of these segments (SEGMENT), whose payload lies in the block's `data` or in rebuilt
+        `datagrams`.
+        """
         row = 0
         while row < len(segments):
             recycle(self._tables)
@@ -113,7 +116,9 @@ class ReassemblyStage:
             return int(self._tables.state[Scalar.CURSOR]) + 1
 
     def _fault(self) -> bool:
-        """Count it, mark the flow, and drop what waits in it, so that it can go on. False when there was nothing to drop."""
+        """Count it, mark the flow, and drop what waits in it, so that it can go on. False when there was nothing to
+        drop.
+        """
         row = int(self._tables.state[Scalar.FLOW])
         self.counters.values[Count.KERNEL_FAULT] += 1
         if row < 0:

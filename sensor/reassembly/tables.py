@@ -29,18 +29,25 @@ NODES_PER_STEP = 64
 """The most pages one segment can take: 64 KiB of payload, and its pieces between what already waits."""
 
 CHUNKS_PER_STEP = 6 * (STREAM_PAGES_MAX + NODES_PER_STEP) + 8
-"""The most chunks one segment or one ending flow can release: two streams of waiting nodes, a hole before and a cut end in each."""
+"""The most chunks one segment or one ending flow can release: two streams of waiting nodes, a hole before and a cut end
+in each.
+"""
 
 HOLE_ACKED_NS = NS // 50
 """A hole that the receiver acknowledged is a loss of the mirror after 20 ms: mirrors reorder by far less."""
 HOLE_ACKED_NODES = 3
-"""... or as soon as three segments wait behind it, TCP's own threshold for taking reordering for loss (RFC 5681, 3.2)."""
+"""... or as soon as three segments wait behind it, TCP's own threshold for taking reordering for loss (RFC 5681, 3.2).
+"""
 HOLE_NS = 10 * NS
-"""A hole that was not acknowledged can still be filled by a retransmission: the sender backs off for seconds (RFC 6298)."""
+"""A hole that was not acknowledged can still be filled by a retransmission: the sender backs off for seconds (RFC
+6298).
+"""
 HOLE_ONE_SIDED_NS = NS
 """With one direction mirrored no acknowledgement will ever tell."""
 FAR_BYTES = 1 << 26
-"""A segment this far from what is expected is outside every window (RFC 7323 allows 1 GiB, real ones stay below 64 MiB)."""
+"""A segment this far from what is expected is outside every window (RFC 7323 allows 1 GiB, real ones stay below 64
+MiB).
+"""
 
 
 class Scalar(IntEnum):

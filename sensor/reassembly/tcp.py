@@ -1,4 +1,5 @@
-"""What one TCP segment does to its flow: in: a segment and its stream's row; out: chunks, and the state of the connection.
+"""What one TCP segment does to its flow: in: a segment and its stream's row; out: chunks, and the state of the
+connection.
 
 Stream offsets are 64 bits with the sequence number as their lower 32, so a wrapped sequence goes on counting.
 """

@@ -4,12 +4,12 @@ The one law: returns before anything could overflow. Call again from the row it 
 """
 
 from sensor._jit import Bytes, kernel
+from sensor.limits import NS
 from sensor.reassembly.expiry import end_flow, end_next, evict_oldest, expire, link
 from sensor.reassembly.flow_table import create_flow, find_flow, key_hash
 from sensor.reassembly.measures import measure_packet
 from sensor.reassembly.tables import CHUNKS_PER_STEP, NODES_PER_STEP, Count, Scalar, Tables
 from sensor.reassembly.tcp import is_new_connection, tcp_segment
-from sensor.limits import NS
 from sensor.schema import SEGMENT, EndReason, Proto, SegmentFlag, TcpFlag
 
 

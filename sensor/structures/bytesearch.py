@@ -1,7 +1,7 @@
 """Reading many bytes at once: in: a uint8 array and offsets; out: words, masks and positions.
 
-The one law: every access is checked against the array's end, in one comparison for 8 or 32 bytes, and one past either end
-raises IndexError like any other subscript.
+The one law: every access is checked against the array's end, in one comparison for 8 or 32 bytes, and one past either
+end raises IndexError like any other subscript.
 """
 
 import numba

@@ -1,7 +1,8 @@
 """An open-addressed index from hashes to row numbers: in: a uint64 array of slots and a hash; out: positions and rows.
 
-A slot is 0 when empty, else the upper 32 bits of the hash and row + 1 in the lower 32. The one law: a key sits at the first free
-slot at or after its home, so a search ends at the first empty slot. Comparing keys is the caller's, in this loop:
+A slot is 0 when empty, else the upper 32 bits of the hash and row + 1 in the lower 32. The one law: a key sits at the
+first free slot at or after its home, so a search ends at the first empty slot. Comparing keys is the caller's, in this
+loop:
 
     position = home(slots, hashed)
     while slots[position] != 0:

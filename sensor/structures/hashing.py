@@ -1,7 +1,8 @@
 """Hashes of what traffic chooses: in: words or bytes and two random words; out: 64 bits.
 
-`mix` and `hash_bytes` spread keys over tables and are keyed at random per process. `siphash` is SipHash-2-4 (Aumasson and
-Bernstein, 2012) and makes the fingerprints that leave the process: without the key nobody can test a guess against one.
+`mix` and `hash_bytes` spread keys over tables and are keyed at random per process. `siphash` is SipHash-2-4 (Aumasson
+and Bernstein, 2012) and makes the fingerprints that leave the process: without the key nobody can test a guess against
+one.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """Strings that repeat, as codes: in: bytes from kernels; out: codes, and text or columns of text from codes.
 
-A code stays good until the next `sweep`, which the owner of the pool calls between batches: whoever keeps a string longer keeps its
-text. The one law: memory is bounded; what finds no room becomes code 0 (absent) and is counted.
+A code stays good until the next `sweep`, which the owner of the pool calls between batches: whoever keeps a string
+longer keeps its text. The one law: memory is bounded; what finds no room becomes code 0 (absent) and is counted.
 """
 
 import secrets
@@ -48,7 +48,8 @@ class StringPool:
         return self.tables.bytes[start : start + int(entry["length"])].tobytes().decode("ascii")
 
     def gather(self, codes: npt.NDArray[np.uint32]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
-        """Offsets (len(codes) + 1) and the bytes of all strings one after the other, as Arrow's large_string has them."""
+        """Offsets (len(codes) + 1) and the bytes of all strings one after the other, as Arrow's large_string has them.
+        """
         codes = np.ascontiguousarray(codes, np.uint32)
         offsets = np.empty(len(codes) + 1, np.int64)
         out = np.empty(kernels.measure(self.tables.entries, codes, offsets), np.uint8)

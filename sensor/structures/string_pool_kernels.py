@@ -1,7 +1,7 @@
 """Kernels of the string pool: in: bytes; out: codes, and bytes again.
 
-`entries[code]` says where a string lies in `bytes`; `state` holds the scalars below. The one law: what is stored is printable
-ASCII (every other byte became \\xNN), so whatever leaves by a code is safe to print and valid UTF-8.
+`entries[code]` says where a string lies in `bytes`; `state` holds the scalars below. The one law: what is stored is
+printable ASCII (every other byte became \\xNN), so whatever leaves by a code is safe to print and valid UTF-8.
 """
 
 from enum import IntEnum

@@ -1,7 +1,8 @@
 """A flow's own name, 128 bits: in: its FLOW row; out: (uid_hi, uid_lo).
 
 The one law: the bits depend on nothing but the flow's key and the time of its first packet, so that every run over
-one capture, in whatever batches, names its flows alike, and not on who is taken for the originator. They are not secret and not keyed.
+one capture, in whatever batches, names its flows alike, and not on who is taken for the originator. They are not secret
+and not keyed.
 """
 
 import numpy as np

@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 import sensor
 from sensor.cli.app import app
-from sensor.cli.exit_codes import ExitCode, code_of
 from sensor.cli.compiling import kernel_modules
+from sensor.cli.exit_codes import ExitCode, code_of
 from sensor.errors import BusError, CacheError, InputError, OutputError, SettingError
 from sensor.export.columns import FLOW_COLUMNS, TRANSACTION_COLUMNS
 

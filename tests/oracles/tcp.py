@@ -1,7 +1,8 @@
-"""The slow twin of reassembly: in: the packets of one connection in order of arrival; out: each side's bytes and figures.
+"""The slow twin of reassembly: in: the packets of one connection in order of arrival; out: each side's bytes and
+figures.
 
-It keeps every byte of sequence space in a dictionary. The law: the first copy of a byte counts, a byte seen again is a retransmission,
-and one that lies between what was seen, acknowledged or finished, but never came, is missing.
+It keeps every byte of sequence space in a dictionary. The law: the first copy of a byte counts, a byte seen again is a
+retransmission, and one that lies between what was seen, acknowledged or finished, but never came, is missing.
 """
 
 from __future__ import annotations

@@ -324,7 +324,7 @@ def test_flows_that_end_with_all_they_can_hold() -> None:
     def waiting(port: int, both: bool) -> list[Packet]:
         """Streams in which every second segment is lost, cut by the snap length, and waits to the end."""
         talk = Talk(source_port=port, mss=100, step=1).open()
-        for i in range(2 * STREAM_PAGES_MAX):
+        for _ in range(2 * STREAM_PAGES_MAX):
             for side in (0, 1) if both else (0,):
                 talk.send(side, PSH | ACK, b"x" * 100, ack=talk.isn[1 - side] + 1)
         data = [packet for i, packet in enumerate(talk.packets[3:]) if i // (1 + both) % 2]

@@ -1,4 +1,6 @@
-"""Reading bodies: in: bytes of a stream that is behind a head; out: the position behind what was used, the message ended when it is over."""
+"""Reading bodies: in: bytes of a stream that is behind a head; out: the position behind what was used, the message
+ended when it is over.
+"""
 
 import numpy as np
 
@@ -33,7 +35,8 @@ def _hex_value(byte):
 
 @part_kernel
 def chunk_size(t, stream_row, data, start, stop):
-    """The line with a chunk's size, byte by byte (RFC 9112, 7.1); extensions are passed over. `line` counts its bytes."""
+    """The line with a chunk's size, byte by byte (RFC 9112, 7.1); extensions are passed over. `line` counts its bytes.
+    """
     stream = t.http_streams[stream_row]
     i = start
     while i < stop:

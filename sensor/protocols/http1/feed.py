@@ -1,7 +1,7 @@
 """The loop of HTTP/1: in: chunks in order of packet time; out: finished transactions.
 
-The one law: what a stream's bytes mean depends on the bytes and on what the other stream has shown up to then, never on how they were
-cut into segments; and what was lost costs the messages it lay in and nothing else.
+The one law: what a stream's bytes mean depends on the bytes and on what the other stream has shown up to then, never on
+how they were cut into segments; and what was lost costs the messages it lay in and nothing else.
 """
 
 import numpy as np

@@ -1,7 +1,8 @@
 """Reading one message head: in: bytes that may hold a whole head; out: where its parts lie, and how the body is framed.
 
-The grammar is RFC 9112's, read as servers read it: a bare LF ends a line, odd header lines are noted and passed over. The one law: a
-head is taken whole or not at all (`INCOMPLETE`), so it does not matter how the stream was cut into segments.
+The grammar is RFC 9112's, read as servers read it: a bare LF ends a line, odd header lines are noted and passed over.
+The one law: a head is taken whole or not at all (`INCOMPLETE`), so it does not matter how the stream was cut into
+segments.
 """
 
 import numpy as np
@@ -30,7 +31,8 @@ def _starts_http(data, start, stop):
 @inline_kernel
 def _is_target_start(byte):
     """What a request target can begin with: origin, absolute, authority and asterisk form (RFC 9112, 3.2)."""
-    return byte == 0x2F or byte == 0x2A or is_letter(byte) or is_digit(byte) or byte == 0x5B or byte == 0x3F or byte == 0x25
+    other = byte == 0x2F or byte == 0x2A or byte == 0x5B or byte == 0x3F or byte == 0x25
+    return other or is_letter(byte) or is_digit(byte)
 
 
 @part_kernel
@@ -218,9 +220,8 @@ def _header(data, name, length, start, stop, field):
     elif length == 10:
         if is_word(data, name, length, words.USER_AGENT):
             _keep(field, Field.USER_AGENT, start, stop)
-        elif is_word(data, name, length, words.CONNECTION):
-            if find_folded(data, start, stop, words.CLOSE, 5) >= 0:
-                field[Field.CLOSE] = 1
+        elif is_word(data, name, length, words.CONNECTION) and find_folded(data, start, stop, words.CLOSE, 5) >= 0:
+            field[Field.CLOSE] = 1
     elif length == 12:
         if is_word(data, name, length, words.CONTENT_TYPE):
             _keep(field, Field.CONTENT_TYPE, start, stop)

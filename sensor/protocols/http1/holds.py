@@ -1,6 +1,7 @@
 """Slots in which a message head (or a login's body) that came in pieces is put together.
 
-In: a stream and bytes; out: the slot's bytes. The one law: slots are fixed in number and size, and one that is not to be had is counted.
+In: a stream and bytes; out: the slot's bytes. The one law: slots are fixed in number and size, and one that is not to
+be had is counted.
 """
 
 import numpy as np

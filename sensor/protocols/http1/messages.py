@@ -1,4 +1,6 @@
-"""The life of a message: in: heads and body bytes of one stream; out: open transactions filled, handed out when both sides are over."""
+"""The life of a message: in: heads and body bytes of one stream; out: open transactions filled, handed out when both
+sides are over.
+"""
 
 import numpy as np
 
@@ -102,7 +104,8 @@ def _note_account(t, stream, row):
 
 @part_kernel
 def end_message(t, stream_row, ts):
-    """The stream's message is over; hand its transaction out if the other side is over too. The next thing is a head."""
+    """The stream's message is over; hand its transaction out if the other side is over too. The next thing is a head.
+    """
     stream = t.http_streams[stream_row]
     message = np.int64(stream["message"])
     if message >= 0:

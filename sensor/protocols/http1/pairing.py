@@ -1,9 +1,11 @@
-"""Which request a response answers: in: both directions' messages with their stream offsets; out: finished transactions.
+"""Which request a response answers: in: both directions' messages with their stream offsets; out: finished
+transactions.
 
-Without loss responses answer requests in order (RFC 9112, 9.3.2). After a loss TCP itself tells: a client that waits for its answer
-has acknowledged everything before it, so the answer begins exactly where the request's acknowledgement points; and a server cannot
-answer what it has not acknowledged. A message before which others may have been lost is `broken`; `loss` says that the order does not
-count, until such an exact place is found. The one law: when that leaves a choice, nothing is paired.
+Without loss responses answer requests in order (RFC 9112, 9.3.2). After a loss TCP itself tells: a client that waits
+for its answer has acknowledged everything before it, so the answer begins exactly where the request's acknowledgement
+points; and a server cannot answer what it has not acknowledged. A message before which others may have been lost is
+`broken`; `loss` says that the order does not count, until such an exact place is found. The one law: when that leaves a
+choice, nothing is paired.
 """
 
 import numpy as np
@@ -221,7 +223,8 @@ def _settle(t, flow_row, final):
     if (following < 0 or response < 0) and not final:
         return False
     if following >= 0 and response >= 0:
-        sure = t.links[response]["seq"] == end and t.links[response]["broken"] == 0 and t.links[following]["broken"] == 0
+        broken = t.links[response]["broken"] != 0 or t.links[following]["broken"] != 0
+        sure = t.links[response]["seq"] == end and not broken
     else:
         sure = following < 0 and flow["ahead"] == 0 and asked == 1 and answered == 1
     if whole and asked_unbroken == asked and answered_unbroken == answered and asked != answered:

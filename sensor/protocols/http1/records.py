@@ -1,9 +1,10 @@
 """Counting the records of a JSON body while it streams by: in: body bytes; out: the stream's `records`.
 
-A record is an object that is an element of an array and does not itself lie in such an object; a body that is one object without any is
-one record. Sixty-four bytes are looked at together: masks of quotes,
-backslashes and brackets, and the running exclusive-or of the quotes tells what lies in strings (Langdale and Lemire, Parsing
-Gigabytes of JSON per Second, 2019). The one law: the state between two bytes is a few integers, so the count does not depend on where segments were cut.
+A record is an object that is an element of an array and does not itself lie in such an object; a body that is one
+object without any is one record. Sixty-four bytes are looked at together: masks of quotes, backslashes and brackets,
+and the running exclusive-or of the quotes tells what lies in strings (Langdale and Lemire, Parsing Gigabytes of JSON
+per Second, 2019). The one law: the state between two bytes is a few integers, so the count does not depend on where
+segments were cut.
 """
 
 import numpy as np
@@ -32,7 +33,9 @@ def start_records(stream, active):
 
 @inline_kernel
 def records_of(stream, body):
-    """Records in a body of `body` bytes: counted, and in proportion where the body was not read to its end; -1 when not JSON."""
+    """Records in a body of `body` bytes: counted, and in proportion where the body was not read to its end; -1 when not
+    JSON.
+    """
     if stream["json_flags"] & JsonFlag.ACTIVE == 0:
         return -1
     records = np.int64(stream["records"]) if stream["records"] > 0 else np.int64(stream["documents"])

@@ -1,4 +1,6 @@
-"""From a request's head to an open transaction: in: where its parts lie; out: a row with pool codes, and how the body is framed."""
+"""From a request's head to an open transaction: in: where its parts lie; out: a row with pool codes, and how the body
+is framed.
+"""
 
 import numpy as np
 

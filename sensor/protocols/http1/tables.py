@@ -85,7 +85,9 @@ HOLDS_MAX = 4_096
 LARGE_HOLDS_MAX = 64
 """Slots of limits.HEAD_BYTES_MAX for the few heads that are larger."""
 OPEN_PER_FLOW_MAX = 256
-"""Requests a client may send ahead on one connection; RFC 9112 9.3.2 leaves the bound to the server, nginx answers one by one."""
+"""Requests a client may send ahead on one connection; RFC 9112 9.3.2 leaves the bound to the server, nginx answers one
+by one.
+"""
 WAITING_MAX = 64
 """Responses that wait for a request still to be seen."""
 LOGIN_BODY_BYTES_MAX = 2_048

@@ -1,6 +1,7 @@
 """What becomes of a request target: in: its bytes; out: the same with secrets replaced, and its path as a template.
 
-The one law: values of secret parameters, card numbers, tokens and passwords in the authority do not leave, however they are cased.
+The one law: values of secret parameters, card numbers, tokens and passwords in the authority do not leave, however they
+are cased.
 """
 
 import numpy as np
@@ -71,7 +72,9 @@ def is_secret_name(data, start, stop):
 
 @part_kernel
 def card_length(data, start, stop):
-    """Length of the card number that begins at `start` (13 to 19 digits, known first digit, Luhn), separators included; or 0."""
+    """Length of the card number that begins at `start` (13 to 19 digits, known first digit, Luhn), separators included;
+    or 0.
+    """
     first = at(data, start) - 0x30
     if first < 2 or first > 6:
         return 0
@@ -105,7 +108,7 @@ def _needs_care(data, start, stop):
                 return True
         elif byte == _QUERY or byte == _HASH or byte == _AT or byte == _SEMI:
             return True
-        elif byte == 0x4A and i - start >= 2 and short_jwt(data, i - 2):
+        elif byte == 0x4A and i - start >= 2 and short_jwt(data, i - 2):  # noqa: SIM114
             return True
         elif byte != 0x2D and byte != 0x2B:
             run = 0
@@ -155,7 +158,9 @@ def _token_end(data, start, stop):
 
 @part_kernel
 def redact(data, start, stop, out, position):
-    """Copy data[start:stop] to out[position:] with `***` for every secret; returns the end. `out` holds four times the length."""
+    """Copy data[start:stop] to out[position:] with `***` for every secret; returns the end. `out` holds four times the
+    length.
+    """
     i = _user_end(data, start, stop)
     if i > start:
         position = _hide(out, position)
@@ -223,7 +228,8 @@ def path_start(data, start, stop):
     if start < stop and at(data, start) == _SLASH:
         return start
     colon = find_byte(data, start, min(stop, start + 8), _COLON)
-    if colon + 2 < stop and at(data, colon) == _COLON and at(data, colon + 1) == _SLASH and at(data, colon + 2) == _SLASH:
+    room = colon + 2 < stop and at(data, colon) == _COLON
+    if room and at(data, colon + 1) == _SLASH and at(data, colon + 2) == _SLASH:
         return find_byte(data, colon + 3, stop, _SLASH)
     return start
 

@@ -1,7 +1,7 @@
 """Header names and other fixed words as 64-bit constants, for comparing without loops.
 
-A word of at most 8 letters is one little-endian constant; a longer one is its first and its last 8 letters, which together with the
-length tell it from every other. Comparisons fold case by setting bit 5 of each byte.
+A word of at most 8 letters is one little-endian constant; a longer one is its first and its last 8 letters, which
+together with the length tell it from every other. Comparisons fold case by setting bit 5 of each byte.
 """
 
 import numpy as np

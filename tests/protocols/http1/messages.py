@@ -1,4 +1,6 @@
-"""HTTP/1 messages for the tests: in: what should be odd about one; out: bytes, or the transactions that Tapir makes of them."""
+"""HTTP/1 messages for the tests: in: what should be odd about one; out: bytes, or the transactions that Tapir makes of
+them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Who asks: schemes, fingerprints that stand for credentials, and the account that a login names; never the credential itself."""
+"""Who asks: schemes, fingerprints that stand for credentials, and the account that a login names; never the credential
+itself.
+"""
 
 from __future__ import annotations
 
@@ -125,8 +127,8 @@ def test_a_login_wherever_it_is_cut() -> None:
         assert (cut, found["account"], found["uri"]) == (cut, whole["account"], whole["uri"])
 
 
-@pytest.mark.parametrize("body", [b"", b"x" * 100, b'{"user":null}', b'{"user":7}', b'{"user', b'{"user":"', b"user=", b"=",
-                                  b'"' * 300, b"user=bob" * 2_000, b"\x00" * 50])  # fmt: skip
+@pytest.mark.parametrize("body", [b"", b"x" * 100, b'{"user":null}', b'{"user":7}', b'{"user', b'{"user":"', b"user=",
+                                  b"=", b'"' * 300, b"user=bob" * 2_000, b"\x00" * 50])  # fmt: skip
 def test_bodies_that_name_nobody_do_no_harm(body: bytes) -> None:
     row = one(request("/login", method="POST", body=body), OK)
     assert row["status_code"] == 200

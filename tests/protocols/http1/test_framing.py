@@ -1,4 +1,6 @@
-"""Where a message ends: lengths, chunks, the end of the stream, messages without a body, and what an attacker makes of it."""
+"""Where a message ends: lengths, chunks, the end of the stream, messages without a body, and what an attacker makes of
+it.
+"""
 
 from __future__ import annotations
 

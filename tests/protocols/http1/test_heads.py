@@ -15,7 +15,8 @@ def test_every_field(mss: int) -> None:
         "/users/42?page=2", "User-Agent: curl/8.5", "Referer: https://app.test/home", "Content-Type: text/plain",
         method="POST", body=b"hi",
     )  # fmt: skip
-    row = one(asked, response(b"{}", "Content-Type: application/json; charset=utf-8", status="201 Created Now"), mss=mss)
+    created = response(b"{}", "Content-Type: application/json; charset=utf-8", status="201 Created Now")
+    row = one(asked, created, mss=mss)
     assert {name: row[name] for name in (
         "method", "uri", "endpoint", "host", "user_agent", "referrer", "version", "request_content_type",
         "response_content_type", "status_code", "status_msg",
@@ -117,7 +118,12 @@ def test_bytes_of_the_target_are_kept_and_shown_safely(target: bytes, uri: str, 
 
 @pytest.mark.parametrize(
     ("version", "number", "anomalies"),
-    [("1.0", 10, set()), ("1.1", 11, {"host_missing"}), ("1.2", 12, {"version_invalid"}), ("9.9", 99, {"version_invalid"})],
+    [
+        ("1.0", 10, set()),
+        ("1.1", 11, {"host_missing"}),
+        ("1.2", 12, {"version_invalid"}),
+        ("9.9", 99, {"version_invalid"}),
+    ],
 )
 def test_versions(version: str, number: int, anomalies: set[str]) -> None:
     row = one(f"GET / HTTP/{version}\r\n\r\n".encode(), OK)
@@ -178,8 +184,8 @@ def test_other_protocols_are_left_alone(content: bytes) -> None:
 
 
 def test_http_behind_a_preamble() -> None:
-    found = rows(b"\x05\x01\x00", b"\x05\x00", b"\x05\x01\x00\x01\x0a\x00\x00\x02\x00\x50", b"\x05\x00\x00\x01" + b"\0" * 6,
-                 request("/a"), OK)  # fmt: skip
+    connect, connected = b"\x05\x01\x00\x01\x0a\x00\x00\x02\x00\x50", b"\x05\x00\x00\x01" + b"\0" * 6
+    found = rows(b"\x05\x01\x00", b"\x05\x00", connect, connected, request("/a"), OK)
     assert [(row["uri"], row["status_code"]) for row in found] == [("/a", 200)]
 
 

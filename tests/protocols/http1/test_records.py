@@ -91,7 +91,9 @@ def test_answers_with_a_hole_are_extrapolated() -> None:
     assert row["records"] == pytest.approx(2_000, rel=0.05)
 
 
-@pytest.mark.parametrize("body", [b"]}]}", b'"', b"[" * 500, b'{"a":' * 200, b"\\\\\\", b"}" * 100 + b"[{}]", b"\xff" * 300])
+@pytest.mark.parametrize(
+    "body", [b"]}]}", b'"', b"[" * 500, b'{"a":' * 200, b"\\\\\\", b"}" * 100 + b"[{}]", b"\xff" * 300]
+)
 def test_what_is_no_json_does_no_harm(body: bytes) -> None:
     row = one(GET, response(body, JSON))
     assert row["complete"]
@@ -99,8 +101,10 @@ def test_what_is_no_json_does_no_harm(body: bytes) -> None:
 
 
 leaves = st.one_of(st.none(), st.integers(), st.text('{}[]"\\,:ab', max_size=6))
+names = st.text('{"\\[a', max_size=3)
 documents = st.recursive(
-    leaves, lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text('{"\\[a', max_size=3), inner, max_size=4)),
+    leaves,
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(names, inner, max_size=4)),
     max_leaves=25,
 )  # fmt: skip
 
