@@ -120,7 +120,7 @@ FLOW = np.dtype(
         ("start_ts", "i8"),
         ("last_ts", "i8"),
         ("end_now", "i8"),        # packet time at which the flow ended
-        ("serial", "i8"),         # 1 for the first flow of the run, 2 for the next: unlike the row, the same in every run
+        ("serial", "i8"),         # 1 for the first flow of the run, 2 for the next: unlike the row, alike in every run
         ("hash", "u8"),
         ("history_low", "u8"),    # letters of Zeek's history, 5 bits each, first letter lowest
         ("history_high", "u8"),

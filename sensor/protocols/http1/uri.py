@@ -106,9 +106,9 @@ def _needs_care(data, start, stop):
             run += 1
             if run >= 13:
                 return True
-        elif byte == _QUERY or byte == _HASH or byte == _AT or byte == _SEMI:
+        elif byte == _QUERY or byte == _HASH or byte == _AT or byte == _SEMI:  # noqa: SIM114
             return True
-        elif byte == 0x4A and i - start >= 2 and short_jwt(data, i - 2):  # noqa: SIM114
+        elif byte == 0x4A and i - start >= 2 and short_jwt(data, i - 2):
             return True
         elif byte != 0x2D and byte != 0x2B:
             run = 0
