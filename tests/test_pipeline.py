@@ -198,7 +198,7 @@ def test_a_fault_in_reassembly_costs_the_row_it_was_on(field: str) -> None:
 
 
 def test_a_fault_when_a_flow_ends_costs_what_it_held() -> None:
-    observer, first, second = two_connections()
+    observer, _, second = two_connections()
     observer.reassembly.streams["hold_head"][2 * row_of(observer, 40_000)] = 1 << 30
     later = Talk(start=START + 1_000 * SECOND, source_port=40_002).open().client(GET).server(OK).close()
     observer.feed(merged(second, later.packets))
@@ -209,7 +209,7 @@ def test_a_fault_when_a_flow_ends_costs_what_it_held() -> None:
 
 
 def test_a_fault_at_the_end_of_a_capture_costs_what_the_flow_held() -> None:
-    observer, first, second = two_connections()
+    observer, _, second = two_connections()
     observer.reassembly.streams["hold_head"][2 * row_of(observer, 40_000)] = 1 << 30
     observer.feed(second)
     outcome = observer.finish()
