@@ -227,10 +227,13 @@ def write_pcap(path: Path, packets: Sequence[Packet], snap_length: int = 65_535)
         writer = dpkt.pcap.Writer(file, snaplen=snap_length, nano=True)
         for packet in packets:
             wire = ethernet(packet)
-            seconds, nanoseconds = divmod(packet.ts, SECOND)
-            kept = wire[:snap_length]
-            header = dpkt.pcap.LEPktHdr(tv_sec=seconds, tv_usec=nanoseconds, caplen=len(kept), len=len(wire))
-            file.write(bytes(header) + kept)
+            header = dpkt.pcap.LEPktHdr(
+                tv_sec=packet.ts // SECOND,
+                tv_usec=packet.ts % SECOND,
+                caplen=min(len(wire), snap_length),
+                len=len(wire),
+            )
+            file.write(bytes(header) + wire[:snap_length])
         writer.close()
     return path
 
@@ -342,8 +345,9 @@ def flow(stage: ReassemblyStage, row: int) -> Row:
     """A FLOW row with its two STREAM rows as `orig` and `resp`."""
     record = stage.flows[row]
     found = {name: record[name].item() for name in record.dtype.names}
-    words = (found["history_low"], found["history_high"])
-    letters = [word >> 5 * i & 31 for word in words for i in range(12)]
+    letters = [found["history_low"] >> 5 * i & 31 for i in range(12)] + [
+        found["history_high"] >> 5 * i & 31 for i in range(12)
+    ]
     found["history"] = "".join(HISTORY_LETTERS[letter - 1] for letter in letters if letter)
     found["conn_state"] = ConnState(found["conn_state"]).name
     found["end_reason"] = EndReason(found["end_reason"]).name

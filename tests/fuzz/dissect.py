@@ -60,7 +60,9 @@ def conversation(chance: random.Random) -> list[Packet]:
     for _ in range(chance.randint(1, 8)):
         talk.say(chance.randrange(2), mutate(chance)[: chance.choice([300, 20_000])]).pause(chance.choice([0, 30 * MS]))
         if chance.random() < 0.1:
-            talk.send(chance.randrange(2), chance.choice([SYN, FIN, RST, SYN | FIN, 0, 255]), seq=chance.randrange(2**32))
+            talk.send(
+                chance.randrange(2), chance.choice([SYN, FIN, RST, SYN | FIN, 0, 255]), seq=chance.randrange(2**32)
+            )
     if chance.random() < 0.6:
         talk.close(chance.randrange(2))
     packets = lossy(talk.packets, chance.choice([0, 0, 0.02, 0.3]), chance)

@@ -108,9 +108,7 @@ def test_the_side_that_sends_requests_opened_a_connection_joined_midway() -> Non
 
 def ended(talk: Talk) -> tuple[str, float]:
     """Why the flow ended, and how many seconds after its last packet, when other traffic goes on for 20 minutes."""
-    clock = [
-        Packet(START + i * SECOND, "10.9.9.9", 1, "10.9.9.8", 2, proto=int(Proto.UDP)) for i in range(1, 1_200)
-    ]
+    clock = [Packet(START + i * SECOND, "10.9.9.9", 1, "10.9.9.8", 2, proto=int(Proto.UDP)) for i in range(1, 1_200)]
     flow = next(row for row in observe(merged(talk.packets, clock)).flows if row["proto"] == Proto.TCP)
     return flow["end_reason"], (flow["end_now"] - flow["last_ts"]) / SECOND
 

@@ -77,10 +77,10 @@ def test_the_first_copy_of_a_byte_wins() -> None:
 @pytest.mark.parametrize(
     ("pieces", "bytes_again"),
     [
-        ([(4, b"bbbb"), (2, b"aaaaaaaa"), (0, b"..")], 4),     # around what waits
-        ([(4, b"bbbb"), (6, b"cccc"), (0, b"....")], 2),       # behind, overlapping its end
-        ([(4, b"bbbb"), (2, b"cccc"), (0, b"..")], 2),         # before, overlapping its start
-        ([(4, b"bbbb"), (4, b"cccc"), (0, b"....")], 4),       # the same place
+        ([(4, b"bbbb"), (2, b"aaaaaaaa"), (0, b"..")], 4),  # around what waits
+        ([(4, b"bbbb"), (6, b"cccc"), (0, b"....")], 2),  # behind, overlapping its end
+        ([(4, b"bbbb"), (2, b"cccc"), (0, b"..")], 2),  # before, overlapping its start
+        ([(4, b"bbbb"), (4, b"cccc"), (0, b"....")], 4),  # the same place
         ([(2, b"a"), (6, b"b"), (1, b"cccccccc"), (0, b".")], 2),  # across two that wait
     ],
 )

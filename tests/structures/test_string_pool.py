@@ -26,7 +26,9 @@ def shown(content: bytes) -> str:
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.lists(st.one_of(st.binary(max_size=40), st.sampled_from([b"GET", b"a" * 8, b"a" * 9, b"a" * 16])), max_size=30))
+@given(
+    st.lists(st.one_of(st.binary(max_size=40), st.sampled_from([b"GET", b"a" * 8, b"a" * 9, b"a" * 16])), max_size=30)
+)
 def test_equal_texts_have_equal_codes(contents: list[bytes]) -> None:
     pool = StringPool(256, 4_096)
     codes = [put(pool, content) for content in contents]

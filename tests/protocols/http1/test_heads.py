@@ -15,8 +15,9 @@ def test_every_field(mss: int) -> None:
         "/users/42?page=2", "User-Agent: curl/8.5", "Referer: https://app.test/home", "Content-Type: text/plain",
         method="POST", body=b"hi",
     )  # fmt: skip
-    created = response(b"{}", "Content-Type: application/json; charset=utf-8", status="201 Created Now")
-    row = one(asked, created, mss=mss)
+    row = one(
+        asked, response(b"{}", "Content-Type: application/json; charset=utf-8", status="201 Created Now"), mss=mss
+    )
     assert {name: row[name] for name in (
         "method", "uri", "endpoint", "host", "user_agent", "referrer", "version", "request_content_type",
         "response_content_type", "status_code", "status_msg",

@@ -171,7 +171,9 @@ def test_no_choice_of_lost_packets_makes_a_wrong_pair(
 # --- losses one by one ----------------------------------------------------------------------------------------------
 
 
-def outcome_without(*lost: tuple[int, int], make: Callable[..., Exchanges] = keep_alive) -> tuple[Outcome, dict[int, Row]]:
+def outcome_without(
+    *lost: tuple[int, int], make: Callable[..., Exchanges] = keep_alive
+) -> tuple[Outcome, dict[int, Row]]:
     """Ten exchanges without the head of (exchange, side)."""
     exchanges = make(10)
     outcome = observe(without(exchanges.packets, *(exchanges.heads[number][side] for number, side in lost)))
