@@ -49,6 +49,7 @@ def reset_flow(t, flow_row):
     flow["ahead"] = 0
     flow["rolling"] = 0
     flow["answered"] = 0
+    flow["closing"] = 0
     flow["tunnel"] = 0
     for stream_row in (2 * flow_row, 2 * flow_row + 1):
         stream = t.http_streams[stream_row]
@@ -338,6 +339,8 @@ def read_chunks(t: Tables, data: Bytes, datagrams: Bytes, pages: Bytes, chunks: 
             gap(t, stream_row, length, chunk["seq"], chunk["ts"])
         elif kind == ChunkKind.FIN:
             stream["delivered"] = chunk["seq"] + 1
+            if t.http_flows[stream_row >> 1]["client"] == (stream_row & 1):
+                t.http_flows[stream_row >> 1]["closing"] = max(chunk["ack"], 0)
             if stream["state"] == State.CLOSE:
                 end_message(t, stream_row, chunk["ts"])
         elif kind == ChunkKind.STOP:

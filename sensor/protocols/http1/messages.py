@@ -150,6 +150,7 @@ def begin_request(t, data, stream_row, seq, head_end, ack, ts):
         stream["broken"] = 0
         fill_request(t, data, message)
         t.links[message]["head_end"] = head_end
+        t.links[message]["end"] = 0 if chunked else head_end + max(length, 0)
         if chunked and length >= 0:
             t.open[message]["anomalies"] |= np.uint64(Anomaly.CL_TE)
         if t.open[message]["flags"] & TransactionFlag.LOGIN != 0 and (chunked or length > 0):
@@ -257,6 +258,8 @@ def begin_response(t, data, stream_row, seq, head_end, ack, ts):
     chunked = t.numbers[Field.CHUNKED] == 1 and not bodiless
     length = 0 if bodiless else t.numbers[Field.LENGTH]
     _start_body(stream, chunked, length)
+    if message >= 0 and t.links[message]["response"] != 0 and not chunked and length >= 0:
+        t.links[message]["end"] = head_end + length
     start_records(stream, json and not bodiless)
     if stream["state"] == State.HEAD:
         if length < 0 and not bodiless:

@@ -197,39 +197,46 @@ def _leave(t, flow_row, final, anomalies):
 def _settle(t, flow_row, final):
     """Pair what was asked between two advances of the client with what came before the second; False when that is open.
 
-    A client that sends a batch and waits for all of its answers asks anew exactly where they ended. So both lists are of one length,
-    and pair from the back as far as neither is broken.
+    A client that sends a batch and waits for all of its answers asks anew, or closes, exactly where they ended. So both
+    lists are of one length, and pair from the back as far as neither is broken.
     """
     flow = t.http_flows[flow_row]
     following = np.int64(flow["first"])
     if following < 0:
         return False
-    begin, end = t.links[following]["ack"], _NEVER
+    begin, last = t.links[following]["ack"], following
     asked, asked_unbroken = 0, 0
-    whole = t.links[following]["broken"] == 0
+    whole = t.links[following]["broken"] == 0 and t.links[flow["wait_first"]]["broken"] == 0
     while following >= 0 and t.links[following]["ack"] <= begin:
         asked_unbroken = 1 if t.links[following]["broken"] != 0 else asked_unbroken + 1
         asked += 1
+        last = following
         following = np.int64(t.links[following]["next"])
+    end = flow["closing"] if flow["closing"] > 0 else _NEVER
     if following >= 0:
         end = t.links[following]["ack"]
+    elif end == _NEVER and not final:
+        return False
     answered, answered_unbroken = 0, 0
+    answer_end, answer_ack = np.int64(0), np.int64(-1)
     response = np.int64(flow["wait_first"])
-    whole = whole and t.links[response]["broken"] == 0
     while response >= 0 and t.links[response]["seq"] < end:
         answered_unbroken = 1 if t.links[response]["broken"] != 0 else answered_unbroken + 1
         answered += 1
+        answer_end, answer_ack = t.links[response]["end"], t.links[response]["ack"]
         response = np.int64(t.links[response]["next"])
-    if (following < 0 or response < 0) and not final:
+    complete = answer_end == end
+    if response >= 0:
+        complete = complete or (t.links[response]["seq"] == end and t.links[response]["broken"] == 0)
+    elif not complete and not final:
         return False
-    if following >= 0 and response >= 0:
-        broken = t.links[response]["broken"] != 0 or t.links[following]["broken"] != 0
-        sure = t.links[response]["seq"] == end and not broken
-    else:
-        sure = following < 0 and flow["ahead"] == 0 and asked == 1 and answered == 1
+    all_asked = answer_ack == t.links[last]["end"] or (following >= 0 and t.links[following]["broken"] == 0)
+    sure = complete and all_asked and flow["rolling"] == 0
+    if end == _NEVER:
+        sure = flow["ahead"] == 0 and asked == 1 and answered == 1
     if whole and asked_unbroken == asked and answered_unbroken == answered and asked != answered:
         sure = False
-    pairs = min(asked_unbroken, answered_unbroken) if sure and flow["rolling"] == 0 else 0
+    pairs = min(asked_unbroken, answered_unbroken) if sure else 0
     for _ in range(answered - pairs):
         _leave(t, flow_row, final, Anomaly.PAIRING_AMBIGUOUS)
     for _ in range(asked - pairs):

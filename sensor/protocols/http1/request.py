@@ -106,6 +106,7 @@ def open_row(t, flow_row, seq, ack, ts):
     link = t.links[message]
     link["seq"] = seq
     link["head_end"] = seq
+    link["end"] = 0
     link["ack"] = ack
     link["next"] = -1
     link["flow"] = flow_row

@@ -43,6 +43,7 @@ HTTP_FLOW = np.dtype(
         ("serial", "i8"),     # of the flow whose state this is: another flow's is out of date
         ("uid_hi", "u8"),
         ("uid_lo", "u8"),
+        ("closing", "i8"),    # offset in the server's stream that the client acknowledged with its FIN, 0 before
         ("answered", "i8"),   # offset in the client's stream that the last response acknowledged
         ("depth", "i4"),      # requests seen
         ("queued", "i4"),     # requests without a response
@@ -65,6 +66,7 @@ LINK = np.dtype(
     [
         ("seq", "i8"),       # stream offset of the message's first byte
         ("head_end", "i8"),  # stream offset behind its head
+        ("end", "i8"),       # stream offset behind its body, 0 when its head does not tell
         ("ack", "i8"),       # offset in the other stream acknowledged with its first byte, -1 when unknown
         ("next", "i4"),
         ("flow", "i4"),      # row of the flow
