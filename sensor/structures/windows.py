@@ -1,4 +1,4 @@
-"""Exact sliding windows over packet time: in: times that never decrease, ns; out: counts, targets, sums.
+"""Exact sliding windows over packet time: in: times that never decrease, ns; out: counts and targets.
 
 Each entity owns `size` consecutive items of flat int64 or uint64 arrays, from `base` on; fill the times with NEVER at
 first. The one law: constant work per observation, however much traffic there is. What "within" means: `now - time <=
@@ -6,10 +6,7 @@ window`.
 
     ring      the last `size` times: more than size - 1 in the window exactly when the oldest of them is within
     distinct  the last `size` different targets: at least `size` of them in the window exactly when all are within
-    buckets   sums over the last `size` stretches of equal width, the present one included
 """
-
-import numpy as np
 
 from sensor._jit import inline_kernel, part_kernel
 
@@ -56,15 +53,3 @@ def distinct_touch(targets, times, base, size, target, now, since):
     targets[oldest] = target
     times[oldest] = now
     return -1 - oldest
-
-
-@inline_kernel
-def buckets_advance(sums, base, size, last, present):
-    """Empty the buckets that leave the window between stretch numbers `last` and `present`; returns what they held."""
-    left = np.int64(0)
-    first = max(last + 1, present - size + 1)
-    for stretch in range(first, present + 1):
-        place = base + stretch % size
-        left += sums[place]
-        sums[place] = 0
-    return left

@@ -6,11 +6,28 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sensor._jit import I64s, U64s, kernel
+from sensor.structures import entity_table_kernels as kernels
 from sensor.structures.entity_table import EntityTable
-from sensor.structures.entity_table_kernels import find, touch
+from sensor.structures.entity_table_kernels import ENTITY
 from tests.oracles.windows import SecondChance
 
 ZERO = np.uint64(0)
+
+
+@kernel
+def find(
+    entities: ENTITY, slots: U64s, seeds: U64s, key0: np.uint64, key1: np.uint64, key2: np.uint64, key3: np.uint64
+) -> int:
+    return kernels.find(entities, slots, seeds, key0, key1, key2, key3)
+
+
+@kernel
+def touch(
+    entities: ENTITY, slots: U64s, state: I64s, seeds: U64s,
+    key0: np.uint64, key1: np.uint64, key2: np.uint64, key3: np.uint64,
+) -> int:  # fmt: skip
+    return kernels.touch(entities, slots, state, seeds, key0, key1, key2, key3)
 
 
 def key_words(key: int) -> tuple[np.uint64, ...]:

@@ -7,8 +7,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensor.structures.log_histogram import BINS, LOGS, MIDDLES, bin_of, quantile_bin, spread
+from sensor._jit import I32s, kernel
+from sensor.structures import log_histogram
+from sensor.structures.log_histogram import BINS, LOGS, MIDDLES
 from tests.oracles.windows import median_and_mad
+
+
+@kernel
+def bin_of(quantity: int) -> int:
+    return log_histogram.bin_of(quantity)
+
+
+@kernel
+def quantile_bin(counts: I32s, base: int, members: int, part: float) -> int:
+    return log_histogram.quantile_bin(counts, base, members, part)
+
+
+@kernel
+def spread(counts: I32s, base: int, members: int, median: int) -> float:
+    return log_histogram.spread(counts, base, members, median)
+
 
 amounts = st.integers(0, 1 << 47)
 

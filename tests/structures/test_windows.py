@@ -5,15 +5,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensor._jit import I64s, U64s, kernel
-from sensor.structures.windows import (
-    NEVER,
-    buckets_advance,
-    clear_times,
-    count_within,
-    distinct_touch,
-    ring_push,
-)
-from tests.oracles.windows import more_than, sum_within, targets_within
+from sensor.structures import windows
+from sensor.structures.windows import NEVER
+from tests.oracles.windows import more_than, targets_within
+
+
+@kernel
+def ring_push(times: I64s, base: int, size: int, cursor: int, now: int) -> int:
+    return windows.ring_push(times, base, size, cursor, now)
+
+
+@kernel
+def count_within(times: I64s, base: int, size: int, since: int) -> int:
+    return windows.count_within(times, base, size, since)
+
+
+@kernel
+def distinct_touch(
+    targets: U64s, times: I64s, base: int, size: int, target: np.uint64, now: int, since: int
+) -> int:
+    return windows.distinct_touch(targets, times, base, size, target, now, since)
+
 
 SIZE_MAX = 5
 gaps = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 7)), min_size=1)
@@ -52,29 +64,3 @@ def test_at_least_n_targets_in_a_window_is_exact(size, window, observed):
             assert (place < 0) == (value not in before)
         within = len(targets_within(past, window))
         assert (count_within(times, 0, size, now - window) == size) == (within >= size)
-
-
-@settings(deadline=None)
-@given(st.integers(1, 6), st.integers(1, 40), gaps)
-def test_sums_over_stretches_are_those_of_the_slow_twin(size, width, observed):
-    sums, last, total, past = np.zeros(3 * size, np.int64), 0, 0, []
-    for now, amount in sights(observed):
-        past.append((now, amount))
-        total -= buckets_advance(sums, size, size, last, now // width)
-        last = now // width
-        sums[size + last % size] += amount
-        total += amount
-        assert total == sum_within(past, size, width)
-    assert not sums[:size].any()
-    assert not sums[2 * size :].any()
-
-
-@kernel
-def _drive(times: I64s, targets: U64s, now: int) -> int:
-    clear_times(times, 0, 2)
-    cursor = ring_push(times, 0, 2, 0, now)
-    return distinct_touch(targets, times, 0, 2, np.uint64(7), now + 1, now) + cursor
-
-
-def test_they_run_inside_a_kernel():
-    assert _drive(np.zeros(2, np.int64), np.zeros(2, np.uint64), 5) == -1

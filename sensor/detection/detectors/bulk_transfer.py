@@ -25,7 +25,7 @@ from sensor.detection.detectors.bulk_transfer_cells_kernel import (
     STRETCHES,
     USER,
 )
-from sensor.detection.detectors.bulk_transfer_kernel import HIT, Against, Progress, find_bulk
+from sensor.detection.detectors.bulk_transfer_kernel import AHEAD, HIT, Against, Progress, find_bulk
 from sensor.detection.evidence import address, community_id, http_of
 from sensor.structures.entity_table import EntityTable
 from sensor.structures.log_histogram import BINS
@@ -92,6 +92,7 @@ class BulkTransfer:
         self.cells["bytes_bin"] = self.cells["records_bin"] = -1
         self.stretches = np.zeros(settings.pairs_max * STRETCHES, STRETCH)
         self.users = np.zeros(settings.pairs_max * CREDENTIALS, USER)
+        self.hashes = np.zeros(AHEAD, np.uint64)
         self.faults = 0
 
     @property
@@ -115,7 +116,7 @@ class BulkTransfer:
             batch.transactions, self.strings.tables.entries, start,
             *self.endpoints.arrays, self.populations, self.histograms,
             *self.pairs.arrays, self.cells, self.stretches, self.users,
-            self.thresholds, self.hits, self.progress,
+            self.hashes, self.thresholds, self.hits, self.progress,
         )  # type: ignore[no-any-return]  # fmt: skip
 
     def _detection(self, hit: Any, transaction: Any) -> Detection:

@@ -12,6 +12,7 @@ from sensor._jit import F64s, I32s, I64s, U64s, inline_kernel, kernel, part_kern
 from sensor.detection.detectors.bulk_transfer_cells_kernel import (
     BYTES,
     CELL,
+    CREDENTIALS,
     POPULATION,
     RECORDS,
     STRETCH,
@@ -27,10 +28,13 @@ from sensor.detection.detectors.bulk_transfer_cells_kernel import (
 )
 from sensor.schema import TRANSACTION
 from sensor.structures.entity_table_kernels import ENTITY, admit, find_hashed, hash_key, use
+from sensor.structures.hash_table import home, row_of
 from sensor.structures.hashing import mix
 from sensor.structures.log_histogram import BINS, LOGS, MIDDLES, quantile_bin, spread
 from sensor.structures.string_pool_kernels import ENTRY
 
+AHEAD = 64
+"""Transactions whose cells are read before they are needed; what they take stays in the first-level cache."""
 SCALE_MIN = 0.5
 """Least deviation of log1p that peers are taken to have: they differ by two thirds anyway."""
 
@@ -83,6 +87,7 @@ class Progress(IntEnum):
     ROW = 0
     HITS = 1
     ANSWERS = 2
+    READ = 3  # of no meaning
 
 
 @inline_kernel
@@ -223,6 +228,53 @@ def _floor(thresholds, metric):
     return min(least, limit) if limit > 0 else least
 
 
+@inline_kernel
+def _is_answer(transaction):
+    """Whether a transaction gave its client anything."""
+    return 200 <= np.int64(transaction["status_code"]) < 300 and transaction["response_body_len"] > 0
+
+
+@inline_kernel
+def _key(transaction, strings):
+    """The last two words of a cell's key: server with method, and path; and the method with the port."""
+    method = mix(strings[np.int64(transaction["method"])]["hash"], np.uint64(transaction["server_port"]))
+    path = strings[np.int64(transaction["endpoint"])]["hash"]
+    place = mix(mix(transaction["server_hi"], transaction["server_lo"]), method)
+    return place, path, method
+
+
+@part_kernel
+def look_ahead(transactions, strings, start, entities, slots, seeds, cells, stretches, users, stretch_ns, hashes):
+    """Hash the keys of the transactions from row `start` on, as many as `hashes` has room for, and read what their
+    cells seem to be.
+
+    One read of memory that is in no cache takes as long as all else that a transaction costs. Here none waits for the
+    one before, so that many are under way at once; what was read is thrown away. Returns the row to look ahead from
+    next: a row that names no string ends it, for the kernel to raise on that row and no other.
+    """
+    stop = min(start + len(hashes), len(transactions))
+    read = np.int64(0)
+    for row in range(start, stop):
+        transaction = transactions[row]
+        if max(np.int64(transaction["method"]), np.int64(transaction["endpoint"])) >= len(strings):
+            stop = row
+            break
+        if _is_answer(transaction):
+            place, path, _ = _key(transaction, strings)
+            hashed = hash_key(seeds, transaction["client_hi"], transaction["client_lo"], place, path)
+            hashes[row - start] = hashed
+            read |= row_of(slots[home(slots, hashed)])
+    for row in range(start, stop):
+        cell_row = row_of(slots[home(slots, hashes[row - start])])
+        if cell_row >= 0:
+            stretch = np.int64(transactions[row]["now"]) // stretch_ns
+            read |= np.int64(entities[cell_row]["used"]) | np.int64(cells[cell_row]["endpoint"])
+            read |= np.int64(cells[cell_row]["bytes"])
+            read |= np.int64(stretches[cell_row * STRETCHES + stretch % STRETCHES]["responses"])
+            read |= np.int64(users[cell_row * CREDENTIALS]["now"])
+    return max(stop, start + 1), read
+
+
 @kernel
 def find_bulk(
     transactions: TRANSACTION, strings: ENTRY, start: int,
@@ -230,32 +282,35 @@ def find_bulk(
     populations: POPULATION, histograms: I32s,
     entities: ENTITY, slots: U64s, state: I64s, seeds: U64s,
     cells: CELL, stretches: STRETCH, users: USER,
-    thresholds: F64s, hits: HIT, progress: I64s,
+    hashes: U64s, thresholds: F64s, hits: HIT, progress: I64s,
 ) -> int:  # fmt: skip
     """Look at transactions from row `start` on; returns the row to go on with.
 
     `strings` are the string pool's entries; each population has 2 * BINS items of `histograms`, each cell STRETCHES
-    rows of `stretches` and CREDENTIALS of `users`.
+    rows of `stretches` and CREDENTIALS of `users`; `hashes` is room for AHEAD.
     """
     progress[Progress.HITS] = 0
     stretch_ns = np.int64(thresholds[Threshold.STRETCH_NS])
     bytes_floor = _floor(thresholds, BYTES)
     records_floor = _floor(thresholds, RECORDS)
+    ahead = first = start
     for row in range(start, len(transactions)):
         progress[Progress.ROW] = row
+        if row == ahead:
+            first = row
+            ahead, progress[Progress.READ] = look_ahead(
+                transactions, strings, row, entities, slots, seeds, cells, stretches, users, stretch_ns, hashes
+            )
         transaction = transactions[row]
-        status = np.int64(transaction["status_code"])
-        if not 200 <= status < 300 or transaction["response_body_len"] <= 0:
+        if not _is_answer(transaction):
             continue
         if progress[Progress.HITS] == len(hits):
             return row
         progress[Progress.ANSWERS] += 1
         client_hi = transaction["client_hi"]
         client_lo = transaction["client_lo"]
-        method = mix(strings[np.int64(transaction["method"])]["hash"], np.uint64(transaction["server_port"]))
-        path = strings[np.int64(transaction["endpoint"])]["hash"]
-        place = mix(mix(transaction["server_hi"], transaction["server_lo"]), method)
-        hashed = hash_key(seeds, client_hi, client_lo, place, path)
+        place, path, method = _key(transaction, strings)
+        hashed = hashes[row - first]
         cell_row = find_hashed(entities, slots, hashed, client_hi, client_lo, place, path)
         if cell_row >= 0:
             use(entities, cell_row)

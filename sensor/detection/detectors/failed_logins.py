@@ -41,6 +41,7 @@ ACCOUNT = Rule(
     owasp=("API2:2023",),
     attack=("T1110.001",),
 )
+LOGIN = np.uint8(TransactionFlag.LOGIN)
 
 
 class _Guesses:
@@ -81,7 +82,10 @@ class FailedLogins:
 
     def process(self, batch: Batch) -> list[Detection]:
         detections: list[Detection] = []
-        logins = batch.transactions[batch.transactions["flags"] & TransactionFlag.LOGIN != 0]
+        rows = np.flatnonzero(batch.transactions["flags"] & LOGIN)
+        if not rows.size:
+            return detections
+        logins = batch.transactions[rows]
         basic_code = self._basic_code(logins)
         for kind in self.kinds:
             self.faults += sweep(
