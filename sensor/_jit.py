@@ -40,8 +40,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 import platformdirs
-from numba import from_dtype, njit, types
-from numba import _dynfunc
+from numba import _dynfunc, from_dtype, njit, types
+from numba.core import itanium_mangler
 from numba.core.caching import FunctionCache
 from numba.core.codegen import CPUCodeLibrary
 from numba.core.cpu import CPUContext
@@ -134,8 +134,10 @@ _NO_CODE = ctypes.cast(ctypes.pythonapi.PyErr_NoMemory, ctypes.c_void_p).value
 def _one_module(name: str) -> Iterator[None]:
     """While compiling kernel `name`, optimise and emit its final module only.
 
-    numba optimises and emits every callee's module as if it were to run by itself, then links it into its caller's and does
-    all again, level by level; callees of a kernel never run by themselves. Without this the kernels take many times as long.
+    numba optimises and emits every callee's module as if it were to run by itself, then links it into its caller's and
+    does all again, level by level; callees of a kernel never run by themselves. And it spells out every field of every
+    table in the name of each function, 10 KB a symbol: here a digest of the argument types stands for them. Without
+    this the kernels take many times as long.
     """
     finish, executable = CPUCodeLibrary.finalize, CPUContext.get_executable
 
@@ -156,10 +158,18 @@ def _one_module(name: str) -> Iterator[None]:
         return _dynfunc.make_function(fndesc.lookup_module(), function, "part of a kernel", _NO_CODE, env, (library,))
 
     def optimise(library: Any) -> None:
+        for defined in library._final_module.functions:
+            if not defined.is_declaration and name not in defined.name:
+                defined.linkage = "internal"  # so that arguments nobody uses are not passed
         passes, builder = library._codegen._module_pass_manager()
         passes.run(library._final_module, builder)
 
+    def mangler(context: Any, function: str, kinds: Any, *, abi_tags: Any = (), uid: Any = None) -> Any:
+        digest = hashlib.sha256(" ".join(map(str, kinds)).encode()).hexdigest()[:16]
+        return itanium_mangler.mangle(f"{function}_{digest}", (), abi_tags=abi_tags, uid=uid)
+
     with (
+        patch.object(CPUContext, "mangler", mangler),
         patch.object(CPUCodeLibrary, "finalize", finalize),
         patch.object(CPUContext, "get_executable", get_executable),
         patch.object(CPUCodeLibrary, "_optimize_final_module", optimise),
@@ -206,7 +216,7 @@ def inline_kernel(function: F) -> F:
 
 def part_kernel(function: F) -> F:
     """For large kernels with several callers: compiled once per calling kernel, and called."""
-    return _callee(function)
+    return _callee(function, forceinline=False)  # said outright, because a callee inherits it from its caller
 
 
 @inline_kernel

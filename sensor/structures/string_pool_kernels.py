@@ -95,7 +95,7 @@ def _equal(data, start, stored, position, length):
     return True
 
 
-@part_kernel
+@inline_kernel
 def intern_clean(pool, data, start, length):
     """Code of printable bytes, or 0 when the pool is full (counted)."""
     hashed = hash_bytes(np.uint64(pool.state[State.SEED]), data, start, length)

@@ -200,15 +200,13 @@ def _keep(field, name, start, stop):
 @inline_kernel
 def _header(data, name, length, start, stop, field):
     """One header whose name is data[name:name+length] and whose value is data[start:stop]."""
-    if length == 4:
-        if short_word(data, name, 4) == words.HOST:
+    if length < 8:
+        word = short_word(data, name, length)
+        if word == words.HOST:
             _keep(field, Field.HOST, start, stop)
-    elif length == 6:
-        if short_word(data, name, 6) == words.COOKIE:
+        elif word == words.COOKIE:
             _keep(field, Field.COOKIE, start, stop)
-    elif length == 7:
-        word = short_word(data, name, 7)
-        if word == words.REFERER:
+        elif word == words.REFERER:
             _keep(field, Field.REFERRER, start, stop)
         elif word == words.UPGRADE:
             field[Field.UPGRADE] = 1
