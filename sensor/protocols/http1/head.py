@@ -123,6 +123,8 @@ def _request_line(data, start, end, field):
         stop -= 1
     field[Field.URI], field[Field.URI + 1] = i, stop - i
     field[Field.RESPONSE] = 0
+    if field[Field.VERSION] == 20 and field[Field.METHOD + 1] == 3 and short_word(data, start, 3) == words.PRI:
+        return False  # the preface of HTTP/2 (RFC 9113, 3.4) only looks like a request
     return stop > i
 
 

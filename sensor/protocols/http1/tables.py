@@ -96,7 +96,7 @@ LOGIN_BODY_BYTES_MAX = 2_048
 """How much of a login request's body is looked at for the account's name."""
 MISSES_MAX = 32
 """Chunks that may go by before a connection is taken for something else than HTTP: enough for SOCKS or a PROXY line."""
-JSON_BYTES_MAX = 65_536
+JSON_BYTES_MAX = 1 << 20
 """Of a response body, for counting records; the rest is extrapolated by length."""
 ROWS_PER_CHUNK = FRAME_BYTES_MAX // 14
 """The most messages one segment of an offloading card can hold: `G / HTTP/1.1` and two line feeds."""

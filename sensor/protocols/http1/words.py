@@ -31,6 +31,7 @@ def literal(text: str) -> np.uint64:
 
 
 HTTP_SLASH = _first("HTTP/")
+PRI = folded("pri")
 HOST = folded("host")
 COOKIE = folded("cookie")
 EXPECT = folded("expect")
