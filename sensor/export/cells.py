@@ -1,4 +1,4 @@
-"""A slice of rows ready to leave: in: whole columns; out: one int64 matrix, a row of it per column, and the texts it
+"""A slice of rows ready to leave: in: whole columns; out: one int64 matrix, a row of it per row, and the texts it
 refers to.
 
 The one law: a cell is filled for a whole column at once. Texts that come from short lists (protocol names, states)
@@ -60,8 +60,8 @@ class Cells:
 
     def __init__(self, columns: Sequence[Column], words: Words) -> None:
         self.columns = columns
-        self.row_of = {column.name: i for i, column in enumerate(columns)}
-        self.matrix: Ints = np.zeros((len(columns), SLICE_ROWS), np.int64)
+        self.place = {column.name: i for i, column in enumerate(columns)}
+        self.matrix: Ints = np.zeros((SLICE_ROWS, len(columns)), np.int64)
         self.kinds = np.array([column.kind for column in columns], np.int64)
         self.digits = np.array([column.digits for column in columns], np.int64)
         offsets, front = words.flatten()
@@ -78,14 +78,14 @@ class Cells:
         self.n, self._next = n, self._front
 
     def __getitem__(self, name: str) -> Ints:
-        return self.matrix[self.row_of[name], : self.n]
+        return self.matrix[: self.n, self.place[name]]
 
     def put(self, name: str, values: npt.ArrayLike, absent: Any = None) -> None:
         """Fill a column; `absent` marks the rows that are null."""
         cells = self[name]
         cells[:] = values
         if absent is not None:
-            cells[absent] = 0 if self.columns[self.row_of[name]].kind in (Kind.TEXT, Kind.POOLED) else NULL
+            cells[absent] = 0 if self.columns[self.place[name]].kind in (Kind.TEXT, Kind.POOLED) else NULL
 
     def _number(self, name: str, absent: Any = None) -> tuple[int, int]:
         """Number the next n texts and point the column at them; returns (first number, first byte)."""

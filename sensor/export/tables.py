@@ -16,6 +16,7 @@ from sensor import schema
 from sensor.export import texts
 from sensor.export.cells import SLICE_ROWS, Cells, Ints, Words
 from sensor.export.columns import FLOW_COLUMNS, TRANSACTION_COLUMNS, Column, Kind
+from sensor.export.json_lines import SPARE_BYTES
 from sensor.schema import Anomaly, ConnState, EndReason, Proto, Service, TransactionFlag, Tunnel
 
 Rows = npt.NDArray[Any]
@@ -40,6 +41,7 @@ class Table(Protocol):
     dtype: np.dtype[Any]
     pooled: ClassVar[dict[str, str]]  # POOLED column -> field with its code
     companions: int           # STREAM rows per row
+    names_bytes: int          # what all names of a NAMES column take in JSON
 
     def keys(self, rows: Rows) -> tuple[npt.NDArray[Any], ...]:
         """What rows are ordered by, ties in order: (ts, flow, depth)."""
@@ -80,6 +82,7 @@ class Transactions:
             Column(column.name, column.kind, column.about, digits=anomalies) if column.kind == Kind.NAMES else column
             for column in TRANSACTION_COLUMNS
         )
+        self.names_bytes = sum(len(f'"{name}",') for name in names) + SPARE_BYTES
         self._cells = Cells(self.columns, words)
 
     def keys(self, rows: Rows) -> tuple[npt.NDArray[Any], ...]:
@@ -140,6 +143,7 @@ class Flows:
     dtype = schema.FLOW
     companions = 2
     pooled: ClassVar[dict[str, str]] = {}
+    names_bytes = 0
 
     def __init__(self) -> None:
         words = Words()

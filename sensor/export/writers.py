@@ -15,10 +15,10 @@ from typing import Protocol
 import numpy as np
 
 from sensor import schema
-from sensor.export.cells import SLICE_ROWS, Cells
+from sensor.export.cells import Cells
 from sensor.export.files import Output, format_of
 from sensor.export.held import HeldRows, Pool, Released
-from sensor.export.json_lines import SPARE_BYTES, json_lines
+from sensor.export.json_lines import CELL_BYTES, KEY_BYTES, SPARE_BYTES, json_lines
 from sensor.export.tables import Flows, Rows, Table, Transactions
 
 _OUT_BYTES = 1 << 20
@@ -42,9 +42,10 @@ class JsonSink:
     def __init__(self, output: Output, table: Table) -> None:
         self._output = output
         keys = [f'{{"{table.columns[0].name}":', *(f',"{column.name}":' for column in table.columns[1:])]
-        self._key_offsets = np.zeros(len(keys) + 1, np.int64)
-        np.cumsum([len(key) for key in keys], out=self._key_offsets[1:])
-        self._keys = np.frombuffer("".join(keys).encode("ascii") + bytes(SPARE_BYTES), np.uint8).copy()
+        self._key_lengths = np.array([len(key) for key in keys])
+        packed = b"".join(key.encode("ascii").ljust(KEY_BYTES) for key in keys)
+        self._keys = np.frombuffer(packed, np.uint8).copy()
+        self._line_bytes = len(keys) * (KEY_BYTES + CELL_BYTES) + table.names_bytes + SPARE_BYTES
         self._out = np.zeros(_OUT_BYTES, np.uint8)
 
     def put(self, cells: Cells, released: Released) -> None:
@@ -53,8 +54,8 @@ class JsonSink:
             before = int(progress[0])
             progress[1] = 0
             json_lines(
-                cells.matrix.reshape(-1), SLICE_ROWS, cells.n, cells.kinds, cells.digits, self._key_offsets, self._keys,
-                cells.offsets, cells.data, released.offsets, released.texts, self._out, progress,
+                cells.matrix.reshape(-1), cells.n, cells.kinds, cells.digits, self._key_lengths, self._keys,
+                self._line_bytes, cells.offsets, cells.data, released.offsets, released.texts, self._out, progress,
             )  # fmt: skip
             self._output.write(self._out[: progress[1]].data)
             if progress[0] == before:

@@ -51,6 +51,23 @@ def _store64(typingctx, data, offset, word):
 
 
 @intrinsic
+def _copy32(typingctx, source, start, target, position):
+    lane = ir.VectorType(ir.IntType(8), 32)
+
+    def codegen(context, builder, signature, args):
+        inner = types.void(source, types.int64), types.void(target, types.int64)
+        taken = _checked_pointer(context, builder, inner[0], args[:2], 32)
+        given = _checked_pointer(context, builder, inner[1], args[2:], 32)
+        vector = builder.load(builder.bitcast(taken, lane.as_pointer()))
+        vector.align = 1
+        stored = builder.store(vector, builder.bitcast(given, lane.as_pointer()))
+        stored.align = 1
+        return context.get_dummy_value()
+
+    return types.void(source, types.int64, target, types.int64), codegen
+
+
+@intrinsic
 def _match32(typingctx, data, offset, byte):
     lanes = ir.VectorType(ir.IntType(8), 32)
 
@@ -93,6 +110,14 @@ def _trailing_zeros(typingctx, word):
     return types.int64(types.uint64), codegen
 
 
+@intrinsic
+def _leading_zeros(typingctx, word):
+    def codegen(context, builder, signature, args):
+        return builder.ctlz(args[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.int64(types.uint64), codegen
+
+
 def _load64_slow(data, offset):
     if not 0 <= offset <= len(data) - 8:
         raise IndexError("access past the end of the buffer")
@@ -103,6 +128,12 @@ def _store64_slow(data, offset, word):
     if not 0 <= offset <= len(data) - 8:
         raise IndexError("access past the end of the buffer")
     data[offset : offset + 8] = np.frombuffer(int(word).to_bytes(8, "little"), np.uint8)
+
+
+def _copy32_slow(source, start, target, position):
+    if not (0 <= start <= len(source) - 32 and 0 <= position <= len(target) - 32):
+        raise IndexError("access past the end of the buffer")
+    target[position : position + 32] = source[start : start + 32].copy()
 
 
 def _match32_slow(data, offset, byte):
@@ -125,11 +156,17 @@ def _trailing_zeros_slow(word):
     return (int(word) & -int(word)).bit_length() - 1 if word else 64
 
 
+def _leading_zeros_slow(word):
+    return 64 - int(word).bit_length()
+
+
 load64 = _load64_slow if numba.config.DISABLE_JIT else _load64
 store64 = _store64_slow if numba.config.DISABLE_JIT else _store64
+copy32 = _copy32_slow if numba.config.DISABLE_JIT else _copy32
 match32 = _match32_slow if numba.config.DISABLE_JIT else _match32
 json_masks64 = _json_masks64_slow if numba.config.DISABLE_JIT else _json_masks64
 trailing_zeros = _trailing_zeros_slow if numba.config.DISABLE_JIT else _trailing_zeros
+leading_zeros = _leading_zeros_slow if numba.config.DISABLE_JIT else _leading_zeros
 
 
 @inline_kernel

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor._jit import Bytes, kernel
-from sensor.structures.bytesearch import copy_bytes, find_byte, load64, word_of
+from sensor.structures.bytesearch import copy32, copy_bytes, find_byte, leading_zeros, load64, word_of
 
 
 @kernel
@@ -29,6 +29,16 @@ def wide(data: Bytes, start: int) -> np.uint64:
 @kernel
 def copy(data: Bytes, start: int, length: int, out: Bytes, position: int) -> None:
     copy_bytes(data, start, length, out, position)
+
+
+@kernel
+def lane(data: Bytes, start: int, out: Bytes, position: int) -> None:
+    copy32(data, start, out, position)
+
+
+@kernel
+def zeros_in_front(number: np.uint64) -> int:
+    return leading_zeros(number)
 
 
 def array(content: bytes) -> np.ndarray:
@@ -71,3 +81,20 @@ def test_copies_past_an_end_raise(start: int, position: int) -> None:
 def test_searching_past_an_end_raises() -> None:
     with pytest.raises(IndexError):
         find(np.zeros(10, np.uint8), 0, 60, 1)
+
+
+@given(st.binary(min_size=32, max_size=70), st.integers(-3, 45), st.integers(-3, 45))
+def test_32_bytes_are_copied_or_refused(content, start, position):
+    source, out = array(content), np.zeros(64, np.uint8)
+    if 0 <= start <= len(content) - 32 and 0 <= position <= 32:
+        lane(source, start, out, position)
+        assert out.tobytes() == bytes(position) + content[start : start + 32] + bytes(32 - position)
+    else:
+        with pytest.raises(IndexError):
+            lane(source, start, out, position)
+        assert not out.any()
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(0, 64))
+def test_zeros_in_front_of_a_word(number, shift):
+    assert zeros_in_front(np.uint64(number >> shift)) == 64 - (number >> shift).bit_length()
