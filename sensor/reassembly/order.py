@@ -176,9 +176,10 @@ def hold_segment(t, stream_row, data, offset, caplen, length, seq, ack):
             node = t.nodes[after]
             if node["seq"] <= seq + done:
                 again = min(node["seq"] + node["length"], seq + length) - (seq + done)
-                count_again(t, stream_row, again)
-                stream["overlap_bytes"] += again
-                t.counts[Count.OVERLAP_BYTES] += again
+                if length > 1:  # one byte again is a keep-alive
+                    count_again(t, stream_row, again)
+                    stream["overlap_bytes"] += again
+                    t.counts[Count.OVERLAP_BYTES] += again
                 done += again
                 continue
             stop = min(length, node["seq"] - seq)

@@ -178,6 +178,12 @@ def test_keep_alives_are_no_retransmissions() -> None:
     assert outcome.flows[0]["orig"]["retransmitted_bytes"] == 0
 
 
+def test_a_keep_alive_of_a_byte_that_waits_is_no_retransmission_either() -> None:
+    talk = Talk().open().client(b"a").client(b"b")
+    found = streams([*talk.packets[:3], talk.packets[4], talk.packets[4]]).flows[0]["orig"]
+    assert (found["payload_bytes"], found["retransmitted_bytes"], found["missing_bytes"]) == (2, 0, 1)
+
+
 def test_an_acknowledgement_before_its_data_is_no_loss() -> None:
     packets = Talk().open().client(BODY[:700]).acknowledge(1).client(b"more").packets
     outcome = streams(in_new_order(packets, [0, 1, 2, 4, 3, 5]))
