@@ -206,7 +206,8 @@ def _settle(t, flow_row, final):
         return False
     begin, last = t.links[following]["ack"], following
     asked, asked_unbroken = 0, 0
-    whole = t.links[following]["broken"] == 0 and t.links[flow["wait_first"]]["broken"] == 0
+    asked_whole = t.links[following]["broken"] == 0
+    answered_whole = t.links[flow["wait_first"]]["broken"] == 0
     while following >= 0 and t.links[following]["ack"] <= begin:
         asked_unbroken = 1 if t.links[following]["broken"] != 0 else asked_unbroken + 1
         asked += 1
@@ -234,7 +235,10 @@ def _settle(t, flow_row, final):
     sure = complete and all_asked and flow["rolling"] == 0
     if end == _NEVER:
         sure = flow["ahead"] == 0 and asked == 1 and answered == 1
-    if whole and asked_unbroken == asked and answered_unbroken == answered and asked != answered:
+    asked_whole = asked_whole and asked_unbroken == asked
+    answered_whole = answered_whole and answered_unbroken == answered
+    if complete and ((asked_whole and answered > asked) or (answered_whole and asked > answered)):
+        flow["rolling"] = 1
         sure = False
     pairs = min(asked_unbroken, answered_unbroken) if sure else 0
     for _ in range(answered - pairs):

@@ -41,6 +41,10 @@ def test_the_first_of_several_headers_counts() -> None:
     assert one(request("/", "Host: other.test"), OK)["host"] == "api.test"
 
 
+def test_what_http2_begins_with_is_no_request() -> None:
+    assert rows(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", b"\0\0\0\4\0\0\0\0\0") == []
+
+
 @pytest.mark.parametrize("mss", [1, 1_460])
 def test_bare_line_feeds(mss: int) -> None:
     row = one(b"GET /a HTTP/1.1\nHost: a\n\n", b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok", mss=mss)

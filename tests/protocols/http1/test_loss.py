@@ -145,18 +145,45 @@ def survey(share: float, make: Callable[..., Exchanges], seeds: range) -> tuple[
 
 
 @pytest.mark.parametrize("share", [0.01, 0.05])
-@pytest.mark.parametrize("make", [keep_alive, pipelined])
-def test_random_loss(share: float, make: Callable[..., Exchanges]) -> None:
-    survived, found, inexact = survey(share, make, range(6))
-    assert survived > 1_200
+def test_random_loss(share: float) -> None:
+    """At least 99 % of the exchanges of which both heads were seen, half of them pipelined; and no wrong pair."""
+    one_by_one, ahead = survey(share, keep_alive, range(6)), survey(share, pipelined, range(6))
+    survived, found, inexact = (first + second for first, second in zip(one_by_one, ahead, strict=True))
+    assert survived > 2_400
     assert found >= 0.99 * survived
+    assert one_by_one[1] >= 0.999 * one_by_one[0]
+    assert ahead[1] >= 0.985 * ahead[0]  # two losses in one batch of four leave a choice
     assert inexact == 0
+
+
+def rolling(count: int, **given: object) -> Exchanges:
+    """A client that always has three requests out, and sends the next one with each answer."""
+    found = Exchanges(Talk(mss=1_000, **given).open())
+    talk = found.talk
+    asked = {}
+    for step in range(count + 2):
+        if step < count:
+            asked[step] = len(talk.packets)
+            talk.client(request(target(step)))
+        if step >= 2:
+            found.heads[step - 2] = asked[step - 2], len(talk.packets)
+            talk.server(answer(step - 2)).acknowledge(0)
+    talk.close()
+    return found
 
 
 @given(st.integers(0, 2**32), st.sampled_from([0.01, 0.05, 0.2]), st.sampled_from([keep_alive, pipelined]))
 @settings(max_examples=40, deadline=None)
 def test_no_loss_makes_a_wrong_pair(seed: int, share: float, make: Callable[..., Exchanges]) -> None:
     pairs(observe(lossy(make(12).packets, share, random.Random(seed))))
+
+
+@given(st.integers(0, 2**32), st.sampled_from([0.01, 0.05, 0.2]))
+@settings(max_examples=40, deadline=None)
+def test_a_client_that_never_waits_for_all_answers_is_recognised(seed: int, share: float) -> None:
+    """Nothing tells where its answers stand after a loss: once it is known for what it is, nothing is paired."""
+    packets = rolling(12).packets
+    pairs(observe(packets[:14] + lossy(packets[14:], share, random.Random(seed))))
 
 
 @given(st.sets(st.integers(3, 60), max_size=12), st.sampled_from([keep_alive, pipelined]), st.integers(0, 30))
