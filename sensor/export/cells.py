@@ -23,8 +23,8 @@ Ints = npt.NDArray[np.int64]
 Octets = npt.NDArray[np.uint8]
 Address = tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]
 Ports = tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint16]]
-SLICE_ROWS = 2_048
-"""Rows made at a time: the matrix stays in the second-level cache."""
+SLICE_ROWS = 512
+"""Rows made at a time: all that is made for them stays in the second-level cache."""
 _ROW_TEXT_BYTES = 2 * texts.ADDRESS_BYTES + community_id.TEXT_BYTES + texts.UID_BYTES + 2 * texts.HEX_BYTES
 _ROW_TEXTS = 6
 
@@ -70,12 +70,13 @@ class Cells:
         self.offsets[: len(offsets)] = offsets
         self.data: Octets = np.zeros(len(front) + _ROW_TEXT_BYTES * SLICE_ROWS + SPARE_BYTES, np.uint8)
         self.data[: len(front)] = front
-        self._work = np.zeros(community_id.WORK_WORDS, np.int64)
+        self.work = np.zeros(community_id.WORK_WORDS, np.int64)
         self.begin(0)
 
-    def begin(self, n: int) -> None:
-        """Start a slice of n rows, at most SLICE_ROWS."""
+    def begin(self, n: int) -> int:
+        """Start a slice of n rows, at most SLICE_ROWS; returns the number of the first text made for them."""
         self.n, self._next = n, self._front
+        return self._front
 
     def __getitem__(self, name: str) -> Ints:
         return self.matrix[: self.n, self.place[name]]
@@ -102,11 +103,6 @@ class Cells:
         first, start = self._number(name)
         texts.uid_texts(hi, lo, self.n, self.offsets, self.data, first, start)
 
-    def put_fingerprints(self, name: str, words: npt.NDArray[np.uint64]) -> None:
-        """Sixteen hexadecimal digits a row, null where the word is 0."""
-        first, start = self._number(name, words == 0)
-        texts.hex_texts(words, self.n, self.offsets, self.data, first, start)
-
     def put_history(
         self, name: str, low: npt.NDArray[np.uint64], high: npt.NDArray[np.uint64], letters: Octets
     ) -> None:
@@ -117,7 +113,7 @@ class Cells:
         """`ports`: of a and of b."""
         first, start = self._number(name)
         community_id.community_ids(
-            a[0], a[1], b[0], b[1], ports[0], ports[1], proto, self.n, self._work, self.data, start
+            a[0], a[1], b[0], b[1], ports[0], ports[1], proto, self.n, self.work, self.data, start
         )
         ends = start + community_id.TEXT_BYTES * np.arange(self.n + 1)
         self.offsets[first : first + self.n + 1] = ends

@@ -17,16 +17,16 @@ import numpy as np
 import numpy.typing as npt
 
 from sensor import limits
-from sensor.export import texts
+from sensor.export import held_kernels
 from sensor.export.cells import SLICE_ROWS, Cells, Ints, Octets
+from sensor.export.held_kernels import Held
 from sensor.export.json_lines import SPARE_BYTES
 from sensor.export.tables import Rows, Table
 from sensor.schema import STREAM
 
 _KNOWN_CODES = 1 << 14
 _ESCAPED_MAX = 2
-_NO_STREAMS = np.empty(0, STREAM)
-Words = npt.NDArray[np.uint64]
+Numbers = npt.NDArray[np.int32]
 
 
 class Pool(Protocol):
@@ -41,31 +41,29 @@ class Released(NamedTuple):
 
     table: Table
     order: Ints        # rows of the three below, in the order in which they leave
-    words: Words       # (rows, words of a row)
-    streams: Words     # (rows, words of its streams)
-    numbers: Ints      # (rows, pooled columns): numbers of texts
+    held: Rows         # records of the table
+    streams: Rows      # STREAM, as many for each record as the table has companions
+    numbers: Numbers   # of their texts, one for each pooled column of each record
     offsets: Ints      # of the kept texts
     texts: Octets
 
     def rows(self, start: int, stop: int) -> Rows:
         """The rows `start` to `stop` of the run, as records."""
-        return self.words[self.order[start:stop]].view(self.table.dtype).reshape(-1)
+        return self.held[self.order[start:stop]]
 
     def streams_of(self, start: int, stop: int) -> Rows:
         """Their streams, two for each flow; none for transactions."""
-        if not self.table.companions:
-            return _NO_STREAMS
-        return self.streams[self.order[start:stop]].reshape(-1).view(STREAM)
+        companions = self.table.companions
+        return self.streams.reshape(-1, companions)[self.order[start:stop]].reshape(-1) if companions else self.streams
 
     def slices(self) -> Iterator[Cells]:
         """All rows as cells, SLICE_ROWS at a time; each slice is good until the next."""
         for start in range(0, len(self.order), SLICE_ROWS):
-            part = start, start + SLICE_ROWS
-            yield self.table.cells(self.rows(*part), self.streams_of(*part), self.numbers_of(*part))
+            yield self.table.cells(self, start, min(start + SLICE_ROWS, len(self.order)))
 
-    def numbers_of(self, start: int, stop: int) -> Ints:
+    def numbers_of(self, start: int, stop: int) -> Numbers:
         """The numbers of their texts, a row for each pooled column."""
-        return self.numbers[self.order[start:stop]].T
+        return self.numbers.reshape(-1, len(self.table.pooled))[self.order[start:stop]].T
 
 
 class HeldRows:
@@ -87,121 +85,114 @@ class HeldRows:
         self.ordered = ordered
         self._table, self._escape = table, escape
         self._rows_max, self._text_bytes_max = rows_max, text_bytes_max
-        self._fields = tuple(table.pooled.values())
+        places = {name: place[1] // 4 for name, place in (table.dtype.fields or {}).items()}
+        self._fields = np.array([places[field] for field in table.pooled.values()], np.int64)
         room = rows_max if ordered else 0
-        self._words = np.empty((room, table.dtype.itemsize // 8), np.uint64)
-        self._streams = np.empty((room, table.companions * STREAM.itemsize // 8), np.uint64)
-        self._numbers = np.empty((room, len(self._fields)), np.int64)
-        self._count = self._text_bytes = 0
+        self._held = np.empty(room, table.dtype)
+        self._streams = np.empty(room * table.companions, STREAM)
+        self._numbers = np.empty(room * len(self._fields), np.int32)
+        self._slots = np.arange(room)
+        self._state = np.zeros(len(Held), np.int64)
         self._released_ts = np.iinfo(np.int64).min
         self.rows_late = 0
         self._known_codes = np.zeros(_KNOWN_CODES, np.uint32)
         self._known = np.zeros(_KNOWN_CODES, np.int64)
-        self._offsets: Ints
-        self._texts: Octets
-        self._text_count: int
+        self._offsets, self._texts = np.zeros(1024, np.int64), np.zeros(65_536, np.uint8)
+        self._spare_offsets, self._spare_texts = self._offsets[:0], self._texts[:0]
         self._forget()
 
     def add(self, rows: Rows, streams: Rows, pool: Pool) -> Iterator[Released]:
         """Take the rows of a batch; yields what is due for release meanwhile."""
         if not len(rows):
             return
+        rows, streams = np.ascontiguousarray(rows), np.ascontiguousarray(streams)
         numbers = self._keep(rows, pool)
-        words = np.ascontiguousarray(rows).view(np.uint64).reshape(len(rows), -1)
-        pairs = np.ascontiguousarray(streams).view(np.uint64).reshape(len(rows), -1)
         if not self.ordered:
-            yield Released(self._table, np.arange(len(rows)), words, pairs, numbers, self._offsets, self._texts)
+            yield Released(self._table, np.arange(len(rows)), rows, streams, numbers, self._offsets, self._texts)
             self._forget()
             return
         start = 0
         while start < len(rows):
-            taken, full = self._cut(numbers[start:])
-            here, there = slice(self._count, self._count + taken), slice(start, start + taken)
-            self._words[here], self._streams[here], self._numbers[here] = words[there], pairs[there], numbers[there]
-            self._count += taken
-            start += taken
-            if full:
+            start = held_kernels.hold_rows(
+                rows.view(np.uint64), streams.view(np.uint64), numbers, start, len(rows), self._offsets, self._slots,
+                self._held.view(np.uint64), self._streams.view(np.uint64), self._numbers, self._rows_max,
+                self._text_bytes_max, self._state,
+            )  # fmt: skip
+            count, text_bytes = self._state[Held.ROWS], self._state[Held.TEXT_BYTES]
+            if count == self._rows_max or text_bytes >= self._text_bytes_max:
                 order = self._order()
-                half = max(self._count // 2, 1)
+                half = max(len(order) // 2, 1)
                 yield self._release(order[:half])
-                self._retain(order[half:], numbers[start:])
+                self._retain(order, half, numbers, np.arange(start, len(rows)))
 
     def drain(self) -> Released:
         """Everything that is left, in order."""
         released = self._release(self._order())
-        self._count = 0
         self._forget()
         return released
 
-    def _keep(self, rows: Rows, pool: Pool) -> Ints:
-        """Copy the texts of the batch here; their numbers, a column per pooled column."""
-        codes = np.empty((len(rows), len(self._fields)), np.uint32)
-        for i, field in enumerate(self._fields):
-            codes[:, i] = rows[field]
-        numbers, fresh = np.empty(codes.shape, np.int64), np.empty(codes.size, np.uint32)
+    def _keep(self, rows: Rows, pool: Pool) -> Numbers:
+        """Copy the texts of the batch here; their numbers, one for each pooled column of each row."""
+        numbers = np.empty(len(rows) * len(self._fields), np.int32)
+        if not len(numbers):
+            return numbers
+        fresh = np.empty(len(numbers), np.uint32)
         self._known_codes[:] = 0  # a code may mean another string by now
-        count = texts.known_texts(
-            codes.reshape(-1), codes.size, self._known_codes, self._known, numbers.reshape(-1), fresh, self._text_count
-        )
+        count = held_kernels.known_texts(
+            rows.view(np.uint32), rows.itemsize // 4, len(rows), self._fields, self._known_codes, self._known, numbers,
+            fresh, self._state[Held.TEXTS],
+        )  # fmt: skip
         if count:
             self._append(*pool.gather(fresh[:count]))
         return numbers
 
     def _append(self, offsets: Ints, data: Octets) -> None:
-        count = len(offsets) - 1
-        end = int(self._offsets[self._text_count])
-        self._offsets = _grown(self._offsets, self._text_count + count + 1)
+        count, first = len(offsets) - 1, int(self._state[Held.TEXTS])
+        end = int(self._offsets[first])
+        self._offsets = _grown(self._offsets, first + count + 1)
         self._texts = _grown(self._texts, end + _ESCAPED_MAX * int(offsets[-1]) + SPARE_BYTES)
-        texts.append_texts(offsets, data, count, self._offsets, self._texts, self._text_count, end, self._escape)
-        self._text_count += count
-
-    def _cut(self, numbers: Ints) -> tuple[int, bool]:
-        """How many rows can be taken until a bound is reached, and whether it is."""
-        taken = min(len(numbers), self._rows_max - self._count)
-        if self._fields:
-            sums = self._text_bytes + np.cumsum(self._lengths(numbers[:taken]).sum(axis=1))
-            taken = min(taken, int(np.searchsorted(sums, self._text_bytes_max)) + 1)
-            self._text_bytes = int(sums[taken - 1])
-        return taken, self._count + taken == self._rows_max or self._text_bytes >= self._text_bytes_max
-
-    def _lengths(self, numbers: Ints) -> Ints:
-        lengths: Ints = self._offsets[numbers + 1] - self._offsets[numbers]
-        return lengths
+        held_kernels.append_texts(offsets, data, count, self._offsets, self._texts, first, end, self._escape)
+        self._state[Held.TEXTS] += count
 
     def _order(self) -> Ints:
-        return in_order(self._table.keys(self._words[: self._count].view(self._table.dtype).reshape(-1)))
+        """The slots of all rows, in the order of the rows."""
+        taken = self._slots[: self._state[Held.ROWS]]
+        return taken[in_order(tuple(key[taken] for key in self._table.keys(self._held)))]
 
     def _release(self, order: Ints) -> Released:
         """What leaves now; counts the late rows among it."""
         if len(order):
-            rows = self._words[: self._count].view(self._table.dtype).reshape(-1)
-            ts = self._table.keys(rows)[0][order]
+            ts = self._table.keys(self._held)[0][order]
             self.rows_late += int(np.count_nonzero(ts < self._released_ts))
             self._released_ts = max(self._released_ts, int(ts[-1]))
-        return Released(
-            self._table, order, self._words, self._streams, self._numbers, self._offsets, self._texts
-        )
+        return Released(self._table, order, self._held, self._streams, self._numbers, self._offsets, self._texts)
 
-    def _retain(self, kept: Ints, later: Ints) -> None:
-        """Forget all rows but `kept`, and all texts but theirs and those of `later`, the batch's rest (renumbered)."""
-        n = self._count = len(kept)
-        for held in (self._words, self._streams, self._numbers):
-            held[:n] = held[kept]
-        if not self._fields:
+    def _retain(self, order: Ints, gone: int, later: Numbers, later_rows: Ints) -> None:
+        """Free the first `gone` slots of `order`, and all texts but those of the others and of `later`, the batch's
+        rest (renumbered).
+        """
+        kept = order[gone:].copy()
+        self._slots[: len(order)] = np.concatenate([kept, order[:gone]])
+        self._state[Held.ROWS] = len(kept)
+        if not len(self._fields):
             return
-        numbers = np.concatenate([self._numbers[:n], later])
-        offsets, data, count = self._offsets, self._texts, self._text_count
-        self._offsets, self._texts = np.zeros(count + 1, np.int64), np.zeros(len(data), np.uint8)
-        self._text_count = texts.keep_texts(
-            numbers.reshape(-1), numbers.size, offsets, data, np.zeros(count, np.int64), self._offsets, self._texts
-        )
-        self._numbers[:n], later[:] = numbers[:n], numbers[n:]
-        self._text_bytes = int(self._lengths(self._numbers[:n]).sum())
+        offsets, data, fields = self._offsets, self._texts, len(self._fields)
+        self._offsets, self._texts = _grown(self._spare_offsets, len(offsets)), _grown(self._spare_texts, len(data))
+        moved, count = np.zeros(self._state[Held.TEXTS], np.int64), 1
+        self._offsets[:2] = 0
+        for numbers, rows in ((self._numbers, kept), (later, later_rows)):
+            count = held_kernels.keep_texts(
+                numbers, fields, rows, offsets, data, moved, self._offsets, self._texts, count
+            )
+        self._spare_offsets, self._spare_texts = offsets, data
+        self._state[Held.TEXTS] = count
+        self._state[Held.TEXT_BYTES] = held_kernels.text_bytes(self._numbers, fields, kept, self._offsets)
 
     def _forget(self) -> None:
-        """Drop all texts but number 0, the absent one."""
-        self._offsets, self._texts = np.zeros(1024, np.int64), np.zeros(65_536, np.uint8)
-        self._text_count, self._text_bytes = 1, 0
+        """No rows, and no texts but number 0, the absent one."""
+        self._state[Held.ROWS] = self._state[Held.TEXT_BYTES] = 0
+        self._state[Held.TEXTS] = 1
+        self._offsets[:2] = 0
 
 
 def in_order(keys: tuple[npt.NDArray[Any], ...]) -> Ints:
@@ -220,6 +211,6 @@ def _grown(array: npt.NDArray[Any], size: int) -> Any:
     """The array, or a copy of at least double its length when it has less than `size` items."""
     if size <= len(array):
         return array
-    larger = np.zeros(max(size, 2 * len(array)), array.dtype)
+    larger = np.empty(max(size, 2 * len(array)), array.dtype)
     larger[: len(array)] = array
     return larger

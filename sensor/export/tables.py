@@ -1,13 +1,13 @@
 """Tables to cells: in: TRANSACTION or FLOW and STREAM rows; out: a slice of cells in the order of the columns.
 
 The one law: every conversion (units, null, names of numbers) from what the sensor keeps to what the reader sees is in
-this file.
+this file, or, for what a transaction is made of, in the kernel that it calls.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,11 @@ from sensor.export import texts
 from sensor.export.cells import SLICE_ROWS, Cells, Ints, Words
 from sensor.export.columns import FLOW_COLUMNS, TRANSACTION_COLUMNS, Column, Kind
 from sensor.export.json_lines import SPARE_BYTES
-from sensor.schema import Anomaly, ConnState, EndReason, Proto, Service, TransactionFlag, Tunnel
+from sensor.export.transaction_cells import CONNECTION, CONNECTION_BYTES, CONNECTIONS, transaction_cells
+from sensor.schema import Anomaly, ConnState, EndReason, Proto, Service, Tunnel
+
+if TYPE_CHECKING:
+    from sensor.export.held import Released
 
 Rows = npt.NDArray[Any]
 
@@ -27,10 +31,6 @@ _PROTOS = {number: str(number) for number in range(256)} | {
 }
 _VERSIONS = {9: "0.9", 10: "1.0", 11: "1.1", 20: "2"}
 _TCP_LETTERS = "FSRPAUEC"
-_COMPLETE = (
-    TransactionFlag.REQUEST | TransactionFlag.RESPONSE | TransactionFlag.REQUEST_DONE | TransactionFlag.RESPONSE_DONE
-)
-_GAPS = int(Anomaly.REQUEST_GAP | Anomaly.RESPONSE_GAP)
 
 
 class Table(Protocol):
@@ -46,8 +46,8 @@ class Table(Protocol):
     def keys(self, rows: Rows) -> tuple[npt.NDArray[Any], ...]:
         """What rows are ordered by, ties in order: (ts, flow, depth)."""
 
-    def cells(self, rows: Rows, streams: Rows, numbers: Ints) -> Cells:
-        """At most SLICE_ROWS rows as cells; numbers[i] are the kept texts of the i-th POOLED column."""
+    def cells(self, run: Released, start: int, stop: int) -> Cells:
+        """The rows `start` to `stop` of the run, at most SLICE_ROWS, as cells."""
 
 
 def _column(rows: Rows, field: str, dtype: Any = None) -> npt.NDArray[Any]:
@@ -83,56 +83,21 @@ class Transactions:
             for column in TRANSACTION_COLUMNS
         )
         self.names_bytes = sum(len(f'"{name}",') for name in names) + SPARE_BYTES
+        self._connections = np.zeros(CONNECTIONS, CONNECTION)
+        self._connection_texts = np.zeros(CONNECTIONS * CONNECTION_BYTES, np.uint8)
         self._cells = Cells(self.columns, words)
 
     def keys(self, rows: Rows) -> tuple[npt.NDArray[Any], ...]:
         return rows["ts"], rows["flow"], rows["trans_depth"]
 
-    def cells(self, rows: Rows, streams: Rows, numbers: Ints) -> Cells:
+    def cells(self, run: Released, start: int, stop: int) -> Cells:
         cells = self._cells
-        cells.begin(len(rows))
-        for i, name in enumerate(self.pooled):
-            cells.put(name, numbers[i])
-        self._put_connection(cells, rows)
-        self._put_messages(cells, rows)
-        self._put_times(cells, rows)
+        first = cells.begin(stop - start)
+        transaction_cells(
+            run.held, run.order, start, cells.n, run.numbers, self._tunnels, self._versions, self._connections,
+            self._connection_texts, cells.work, cells.matrix.reshape(-1), cells.offsets, cells.data, first,
+        )  # fmt: skip
         return cells
-
-    def _put_connection(self, cells: Cells, rows: Rows) -> None:
-        client = _column(rows, "client_hi"), _column(rows, "client_lo")
-        server = _column(rows, "server_hi"), _column(rows, "server_lo")
-        ports = _column(rows, "client_port"), _column(rows, "server_port")
-        cells.put_uids("uid", _column(rows, "uid_hi"), _column(rows, "uid_lo"))
-        cells.put_community_ids("community_id", client, server, ports, _column(rows, "proto"))
-        cells.put_addresses("client_ip", *client)
-        cells.put_addresses("server_ip", *server)
-        cells.put("client_port", ports[0])
-        cells.put("server_port", ports[1])
-        cells.put_fingerprints("user", _column(rows, "user"))
-        cells.put_fingerprints("account", _column(rows, "account"))
-        _put_tunnel(cells, rows, self._tunnels)
-
-    def _put_messages(self, cells: Cells, rows: Rows) -> None:
-        cells.put("trans_depth", rows["trans_depth"])
-        cells.put("version", self._versions[rows["version"]])
-        cells.put("status_code", rows["status_code"], rows["status_code"] == 0)
-        cells.put("records", rows["records"], rows["records"] < 0)
-        cells.put("complete", (rows["flags"] & _COMPLETE == _COMPLETE) & (rows["anomalies"] & _GAPS == 0))
-        cells.put("anomalies", rows["anomalies"].view(np.int64))
-        for side, flag in (("request", TransactionFlag.REQUEST), ("response", TransactionFlag.RESPONSE)):
-            unseen = rows["flags"] & flag == 0
-            bound = rows[f"{side}_body_max"]
-            cells.put(f"{side}_body_len", rows[f"{side}_body_len"], unseen)
-            cells.put(f"{side}_body_len_max", bound, unseen | (bound < 0))
-
-    def _put_times(self, cells: Cells, rows: Rows) -> None:
-        ts, request_end = _column(rows, "ts"), _column(rows, "request_end_ts")
-        response, response_end = _column(rows, "response_ts"), _column(rows, "response_end_ts")
-        unseen = rows["flags"] & TransactionFlag.REQUEST == 0
-        cells.put("ts", ts)
-        cells.put("request_ms", request_end - ts, unseen | (request_end == 0))
-        cells.put("wait_ms", response - request_end, (response == 0) | (request_end == 0))
-        cells.put("response_ms", response_end - response, (response == 0) | (response_end == 0))
 
 
 class Flows:
@@ -159,7 +124,8 @@ class Flows:
     def keys(self, rows: Rows) -> tuple[npt.NDArray[Any], ...]:
         return rows["start_ts"], rows["serial"]
 
-    def cells(self, rows: Rows, streams: Rows, numbers: Ints) -> Cells:
+    def cells(self, run: Released, start: int, stop: int) -> Cells:
+        rows, streams = run.rows(start, stop), run.streams_of(start, stop)
         cells = self._cells
         cells.begin(len(rows))
         self._put_connection(cells, rows)

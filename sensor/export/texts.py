@@ -8,7 +8,7 @@ law: equal values give equal texts, in the form the standards call canonical (do
 
 import numpy as np
 
-from sensor._jit import Bytes, I64s, U32s, U64s, at, inline_kernel, kernel
+from sensor._jit import Bytes, I64s, U64s, inline_kernel, kernel
 from sensor.schema import FLOW
 from sensor.structures.bytesearch import copy_bytes
 from sensor.structures.uid import flow_uid
@@ -90,16 +90,21 @@ def _put_ipv6(data, position, hi, lo):
     return position
 
 
+@inline_kernel
+def put_address(data, position, hi, lo):
+    """::ffff:a.b.c.d as a.b.c.d, others as RFC 5952 has them; return the end."""
+    if hi == 0 and lo >> np.uint64(32) == np.uint64(0xFFFF):
+        return _put_ipv4(data, position, np.int64(lo & np.uint64(0xFFFFFFFF)))
+    return _put_ipv6(data, position, hi, lo)
+
+
 @kernel
 def address_texts(hi: U64s, lo: U64s, n: int, offsets: I64s, data: Bytes, first: int, start: int) -> int:
-    """Addresses: ::ffff:a.b.c.d as a.b.c.d, others as RFC 5952 has them."""
+    """Addresses."""
     position = start
     for i in range(n):
         offsets[first + i] = position
-        if hi[i] == 0 and lo[i] >> np.uint64(32) == np.uint64(0xFFFF):
-            position = _put_ipv4(data, position, np.int64(lo[i] & np.uint64(0xFFFFFFFF)))
-        else:
-            position = _put_ipv6(data, position, hi[i], lo[i])
+        position = put_address(data, position, hi[i], lo[i])
     offsets[first + n] = position
     return position
 
@@ -113,30 +118,31 @@ def _put_base62(data, position, word):
     return position + 11
 
 
+@inline_kernel
+def put_uid(data, position, hi, lo):
+    """A connection's name as Zeek's look: C and 22 base62 digits, 11 for each half; return the end."""
+    data[position] = 67
+    position = _put_base62(data, position + 1, hi)
+    return _put_base62(data, position, lo)
+
+
 @kernel
 def uid_texts(hi: U64s, lo: U64s, n: int, offsets: I64s, data: Bytes, first: int, start: int) -> int:
-    """Connection names as Zeek's look: C and 22 base62 digits, 11 for each half."""
+    """Connection names."""
     position = start
     for i in range(n):
         offsets[first + i] = position
-        data[position] = 67
-        position = _put_base62(data, position + 1, hi[i])
-        position = _put_base62(data, position, lo[i])
+        position = put_uid(data, position, hi[i], lo[i])
     offsets[first + n] = position
     return position
 
 
-@kernel
-def hex_texts(words: U64s, n: int, offsets: I64s, data: Bytes, first: int, start: int) -> int:
-    """Sixteen hexadecimal digits a word."""
-    position = start
-    for i in range(n):
-        offsets[first + i] = position
-        for k in range(16):
-            data[position + k] = _HEX[np.int64((words[i] >> np.uint64(60 - 4 * k)) & np.uint64(15))]
-        position += 16
-    offsets[first + n] = position
-    return position
+@inline_kernel
+def put_hex(data, position, word):
+    """Sixteen hexadecimal digits; return the end."""
+    for k in range(16):
+        data[position + k] = _HEX[np.int64((word >> np.uint64(60 - 4 * k)) & np.uint64(15))]
+    return position + 16
 
 
 @kernel
@@ -178,71 +184,3 @@ def gather_texts(
         position += length
         target_offsets[i + 1] = position
     return position
-
-
-@kernel
-def known_texts(codes: U32s, n: int, known_codes: U32s, known: I64s, numbers: I64s, fresh: U32s, count: int) -> int:
-    """Number the pool codes of a batch: numbers[i] is the text kept for codes[i], 0 for code 0.
-
-    `known_codes` and `known` (a power of two long) remember the latest codes; a code found in neither gets the next
-    number after `count` and is appended to `fresh`. Returns how many are fresh. A code may get several numbers; that
-    only costs room.
-    """
-    added = 0
-    for i in range(n):
-        code = codes[i]
-        if code == 0:
-            numbers[i] = 0
-            continue
-        slot = np.int64((np.int64(code) * 0x9E3779B1 >> 16) & (len(known) - 1))
-        if known_codes[slot] != code:
-            known_codes[slot] = code
-            known[slot] = count + added
-            fresh[added] = code
-            added += 1
-        numbers[i] = known[slot]
-    return added
-
-
-@kernel
-def append_texts(
-    source_offsets: I64s, source: Bytes, n: int, offsets: I64s, data: Bytes, first: int, start: int, escape: bool
-) -> int:
-    """Append n texts to a store, with a backslash before each quote and backslash when they go into JSON; return the
-    end.
-    """
-    position = start
-    for i in range(n):
-        offsets[first + i] = position
-        for k in range(source_offsets[i], source_offsets[i + 1]):
-            byte = at(source, k)
-            if escape and byte in (34, 92):
-                data[position] = 92
-                position += 1
-            data[position] = byte
-            position += 1
-    offsets[first + n] = position
-    return position
-
-
-@kernel
-def keep_texts(
-    numbers: I64s, n: int, offsets: I64s, data: Bytes, moved: I64s, new_offsets: I64s, new_data: Bytes
-) -> int:
-    """Move the texts that `numbers` names to a new store and renumber them in place; return how many texts it has.
-
-    `moved` is zeros, one for each old text. Text 0, the absent one, stays.
-    """
-    count = 1
-    new_offsets[0] = 0
-    new_offsets[1] = 0
-    for i in range(n):
-        number = numbers[i]
-        if number != 0 and moved[number] == 0:
-            length = offsets[number + 1] - offsets[number]
-            copy_bytes(data, offsets[number], length, new_data, new_offsets[count])
-            new_offsets[count + 1] = new_offsets[count] + length
-            moved[number] = count
-            count += 1
-        numbers[i] = moved[number]
-    return count

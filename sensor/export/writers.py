@@ -21,7 +21,8 @@ from sensor.export.held import HeldRows, Pool, Released
 from sensor.export.json_lines import CELL_BYTES, KEY_BYTES, SPARE_BYTES, json_lines
 from sensor.export.tables import Flows, Rows, Table, Transactions
 
-_OUT_BYTES = 1 << 20
+_OUT_BYTES = 1 << 18
+"""Bytes written at a time: few enough to stay in the second-level cache."""
 NO_STREAMS = np.empty(0, schema.STREAM)
 """What transactions have for streams."""
 

@@ -128,6 +128,14 @@ def _base64(work, text, position):
     text[position + 1] = 61
 
 
+@inline_kernel
+def put_community_id(work, text, position, a_hi, a_lo, b_hi, b_lo, a_port, b_port, proto):
+    """Write one Community ID, TEXT_BYTES, at text[position:]; `work` is WORK_WORDS of scratch."""
+    _message(work, a_hi, a_lo, b_hi, b_lo, a_port, b_port, proto)
+    work[80], work[81], work[82], work[83], work[84] = _sha1(work)
+    _base64(work, text, position)
+
+
 @kernel
 def community_ids(
     a_hi: U64s, a_lo: U64s, b_hi: U64s, b_lo: U64s, a_port: U16s, b_port: U16s, proto: Bytes,
@@ -137,7 +145,8 @@ def community_ids(
     of scratch.
     """
     for i in range(n):
-        _message(work, a_hi[i], a_lo[i], b_hi[i], b_lo[i], np.int64(a_port[i]), np.int64(b_port[i]), np.int64(proto[i]))
-        work[80], work[81], work[82], work[83], work[84] = _sha1(work)
-        _base64(work, text, start + TEXT_BYTES * i)
+        put_community_id(
+            work, text, start + TEXT_BYTES * i, a_hi[i], a_lo[i], b_hi[i], b_lo[i],
+            np.int64(a_port[i]), np.int64(b_port[i]), np.int64(proto[i]),
+        )  # fmt: skip
     return start + TEXT_BYTES * n
