@@ -130,7 +130,7 @@ def test_the_capture_file_gives_what_the_segments_give(tmp_path: Path) -> None:
 
 
 @given(st.integers(0, 2**48))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_mutated_conversations_break_nothing(seed: int) -> None:
     chance = random.Random(seed)
     packets = dissect.conversation(chance)
