@@ -46,6 +46,7 @@ from numba.core.caching import FunctionCache
 from numba.core.codegen import CPUCodeLibrary
 from numba.core.cpu import CPUContext
 
+from sensor._kernel_sources import kernel_sources
 from sensor.errors import CacheError
 
 _PACKAGE = Path(__file__).parent
@@ -91,14 +92,11 @@ def _numba_type(annotation: Any) -> Any:
 
 
 def _digest() -> str:
-    """Names everything a compiled kernel depends on; the sources are those that mention the compiler, and the tables.
-    """
+    """Names everything a compiled kernel depends on."""
     digest = hashlib.sha256(f"{numba.__version__} {np.__version__} {llvm.get_host_cpu_name()}".encode())
     digest.update(llvm.get_host_cpu_features().flatten().encode())
-    for path in sorted(_PACKAGE.rglob("*.py")):
-        source = path.read_bytes()
-        if b"sensor._jit" in source or path.name in {"_jit.py", "schema.py", "limits.py"} or b"IntEnum" in source:
-            digest.update(path.relative_to(_PACKAGE).as_posix().encode() + b"\0" + source)
+    for name, source in kernel_sources(_PACKAGE).items():
+        digest.update(name.encode() + b"\0" + source)
     return digest.hexdigest()[:16]
 
 
