@@ -11,36 +11,38 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-_IMPORT = re.compile(rb"^[ \t]*(?:from (sensor[\w.]*) import (\([^)]*\)|[^\n]*)|import (sensor[^\n]*))", re.MULTILINE)
+_FROM = re.compile(rb"from (sensor[\w.]*) import (\([^)]*\)|[^\n]*)")
+_IMPORT = re.compile(rb"import (sensor[^\n]*)")
 _NAME = re.compile(rb"[\w.]+")
 _DECORATORS = {"sensor._jit", *(f"sensor._jit.{name}" for name in ("kernel", "inline_kernel", "part_kernel"))}
 
 
 def kernel_sources(package: Path) -> dict[str, bytes]:
     """Path below `package` -> content, in order of the paths."""
-    sources = {path: path.read_bytes() for path in sorted(package.rglob("*.py"))}
-    compiler = package / "_jit.py"
+    sources = {path.relative_to(package).as_posix(): path.read_bytes() for path in package.rglob("*.py")}
     mentions = [path for path, source in sources.items() if b"_jit" in source]
     waiting = [path for path in mentions if not _DECORATORS.isdisjoint(_imported(sources[path]))]
-    found = {compiler}  # what the compiler itself imports is not for kernels
+    found = {"_jit.py"}  # what the compiler itself imports is not for kernels
     while waiting:
         path = waiting.pop()
         if path in sources and path not in found:
             found.add(path)
-            waiting += [_module(package, name, sources) for name in _imported(sources[path])]
-    return {path.relative_to(package).as_posix(): sources[path] for path in sorted(found)}
+            waiting += {_module(name, sources) for name in _imported(sources[path])}
+    return {path: sources[path] for path in sorted(found)}
 
 
 def _imported(source: bytes) -> Iterator[str]:
     """Every module or member of the package that a source imports, by its full name."""
-    for module, names, modules in _IMPORT.findall(source):
+    for module, names in _FROM.findall(source):
         for name in _NAME.findall(names if names.startswith(b"(") else names.split(b"#")[0]):
             yield f"{module.decode()}.{name.decode()}"
+    for modules in _IMPORT.findall(source):
         yield from (name.decode() for name in _NAME.findall(modules))
 
 
-def _module(package: Path, name: str, sources: dict[Path, bytes]) -> Path:
+def _module(name: str, sources: dict[str, bytes]) -> str:
     """The file of a module, or of the module that has this member."""
-    module, member = package.joinpath(*name.split(".")[1:-1]), name.rpartition(".")[2]
-    places = (module / f"{member}.py", module / member / "__init__.py", module.with_suffix(".py"))
-    return next((place for place in places if place in sources), module / "__init__.py")
+    module = "/".join(name.split(".")[1:])
+    owner = module.rpartition("/")[0]
+    places = (f"{module}.py", f"{module}/__init__.py", f"{owner}.py")
+    return next((place for place in places if place in sources), f"{owner}/__init__.py")
