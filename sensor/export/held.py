@@ -114,8 +114,8 @@ class HeldRows:
         start = 0
         while start < len(rows):
             start = held_kernels.hold_rows(
-                rows.view(np.uint64), streams.view(np.uint64), numbers, start, len(rows), self._offsets, self._slots,
-                self._held.view(np.uint64), self._streams.view(np.uint64), self._numbers, self._rows_max,
+                rows.view(np.uint8), streams.view(np.uint8), numbers, start, len(rows), self._offsets, self._slots,
+                self._held.view(np.uint8), self._streams.view(np.uint8), self._numbers, self._rows_max,
                 self._text_bytes_max, self._state,
             )  # fmt: skip
             count, text_bytes = self._state[Held.ROWS], self._state[Held.TEXT_BYTES]

@@ -1,4 +1,4 @@
-"""Rows and texts that wait: in: the rows of a batch as words, and codes of the string pool; out: copies of both.
+"""Rows and texts that wait: in: the rows of a batch as bytes, and codes of the string pool; out: copies of both.
 
 Kept texts are numbered; text k lies at data[offsets[k]:offsets[k + 1]], and number 0 is the absent text. A row waits
 in a slot: slots[:count] are taken, the others free. The one law: how much is taken at a time depends on the rows and
@@ -9,8 +9,8 @@ from enum import IntEnum
 
 import numpy as np
 
-from sensor._jit import Bytes, I32s, I64s, U32s, U64s, at, inline_kernel, kernel
-from sensor.structures.bytesearch import copy_bytes, load64, store64
+from sensor._jit import Bytes, I32s, I64s, U32s, at, inline_kernel, kernel
+from sensor.structures.bytesearch import copy32, copy_bytes, load64, store64
 
 _QUOTES, _BACKSLASHES = np.uint64(0x2222222222222222), np.uint64(0x5C5C5C5C5C5C5C5C)
 _LOW, _HIGH = np.uint64(0x7F7F7F7F7F7F7F7F), np.uint64(0x8080808080808080)
@@ -97,23 +97,31 @@ def _text_bytes_of(numbers, first, fields, offsets):
     return total
 
 
+@inline_kernel
+def _copy_row(source, row, width, target, slot):
+    """Copy the `width` bytes of a row to a slot."""
+    start, position = row * width, slot * width
+    whole = width & ~31
+    for i in range(0, whole, 32):
+        copy32(source, start + i, target, position + i)
+    copy_bytes(source, start + whole, width - whole, target, position + whole)
+
+
 @kernel
 def hold_rows(
-    words: U64s, streams: U64s, numbers: I32s, first: int, n: int, offsets: I64s, slots: I64s, held_words: U64s,
-    held_streams: U64s, held_numbers: I32s, rows_max: int, text_bytes_max: int, state: I64s,
+    rows: Bytes, streams: Bytes, numbers: I32s, first: int, n: int, offsets: I64s, slots: I64s, held_rows: Bytes,
+    held_streams: Bytes, held_numbers: I32s, rows_max: int, text_bytes_max: int, state: I64s,
 ) -> int:  # fmt: skip
     """Copy rows `first` to `n` of a batch into free slots until a bound is reached; return the row after the last one.
 
-    All rows of `words` are equally long, so are those of `streams` and `numbers`; there are `n` of each, and
+    All rows of `rows` are equally long, so are those of `streams` and `numbers`; there are `n` of each, and
     len(slots) of each that is held.
     """
-    width, stream_width, fields = len(words) // n, len(streams) // n, len(numbers) // n
+    width, stream_width, fields = len(rows) // n, len(streams) // n, len(numbers) // n
     while first < n:
         slot = slots[state[Held.ROWS]]
-        for k in range(width):
-            held_words[slot * width + k] = words[first * width + k]
-        for k in range(stream_width):
-            held_streams[slot * stream_width + k] = streams[first * stream_width + k]
+        _copy_row(rows, first, width, held_rows, slot)
+        _copy_row(streams, first, stream_width, held_streams, slot)
         for k in range(fields):
             held_numbers[slot * fields + k] = numbers[first * fields + k]
         state[Held.ROWS] += 1
