@@ -1,7 +1,7 @@
-"""Cost of the outputs: `python -m tests.bench.bench_export [rows]` prints CPU microseconds a row, gathering included.
+"""Cost of the outputs: `python -m tests.bench.bench_export [rows]` prints CPU microseconds a row, gathering
 included.
 
-JSON lines of transactions and flows are to stay under 1.5 us a row.
+JSON lines of transactions and flows are to stay under 1.1 us a row.
 """
 
 from __future__ import annotations

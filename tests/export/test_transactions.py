@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -66,3 +67,15 @@ def test_an_early_response_waits_less_than_nothing(rows, tmp_path):
     row = rows[:1].copy()
     row["request_end_ts"], row["response_ts"] = 5_000_000, 2_500_000
     assert '"wait_ms":-2.5,' in written(row, tmp_path / "t.jsonl").read_text()
+
+
+def test_transactions_of_one_connection_share_its_names_and_no_others(tmp_path):
+    """The serials 5 and 5 + 4096 have one place among the connections whose texts are known."""
+    rows = random_transactions(3, 60)
+    connection = ["uid_hi", "uid_lo", "client_hi", "client_lo", "server_hi", "server_lo", "client_port", "server_port"]
+    for field in connection:
+        rows[field] = rows[field][np.arange(60) % 3]
+    rows["flow"] = np.array([5, 5, 5 + 4096])[np.arange(60) % 3]
+    ordered = sorted(rows, key=lambda row: (row["ts"], row["flow"], row["trans_depth"]))
+    lines = written(rows, tmp_path / "t.jsonl").read_bytes().splitlines()
+    assert [json.loads(line) for line in lines] == [transaction(row, POOL.strings) for row in ordered]
