@@ -234,7 +234,7 @@ def _settle(t, flow_row, final):
     all_asked = answer_ack == t.links[last]["end"] or (following >= 0 and t.links[following]["broken"] == 0)
     sure = complete and all_asked and flow["rolling"] == 0
     if end == _NEVER:
-        sure = flow["ahead"] == 0 and asked == 1 and answered == 1
+        sure = all_asked and flow["ahead"] == 0 and asked == 1 and answered == 1
     asked_whole = asked_whole and asked_unbroken == asked
     answered_whole = answered_whole and answered_unbroken == answered
     if complete and ((asked_whole and answered > asked) or (answered_whole and asked > answered)):
