@@ -198,7 +198,7 @@ def test_no_choice_of_lost_packets_makes_a_wrong_pair(
 def test_an_answer_that_acknowledged_more_than_the_last_request_is_not_its() -> None:
     """The start, the last answer but one's head, the last request: what is left of the end could be one exchange."""
     found = pairs(observe(without(keep_alive(8).packets, 3, 4, 5, 6, 8, 34, 38)))
-    assert {2, 3, 4, 5} <= found.keys() <= {2, 3, 4, 5, 6}
+    assert found.keys() == {2, 3, 4, 5}
 
 
 # --- losses one by one ----------------------------------------------------------------------------------------------
