@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-FIRST_TIME_SECONDS = 30
+FIRST_TIME_SECONDS = 15
 """What the first compilation takes on two cores, roughly."""
 
 _LONGEST = ("sensor.protocols.http1.feed", "sensor.decode.walk", "sensor.reassembly.track")
