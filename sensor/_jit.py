@@ -162,6 +162,9 @@ def _one_module(name: str) -> Iterator[None]:
         passes, builder = library._codegen._module_pass_manager()
         passes.run(library._final_module, builder)
 
+    def keep(library: Any, module: Any) -> None:
+        module.data_layout = library._codegen._data_layout
+
     def mangler(context: Any, function: str, kinds: Any, *, abi_tags: Any = (), uid: Any = None) -> Any:
         digest = hashlib.sha256(" ".join(map(str, kinds)).encode()).hexdigest()[:16]
         return itanium_mangler.mangle(f"{function}_{digest}", (), abi_tags=abi_tags, uid=uid)
@@ -170,6 +173,7 @@ def _one_module(name: str) -> Iterator[None]:
         patch.object(CPUContext, "mangler", mangler),
         patch.object(CPUCodeLibrary, "finalize", finalize),
         patch.object(CPUContext, "get_executable", get_executable),
+        patch.object(CPUCodeLibrary, "_optimize_functions", keep),
         patch.object(CPUCodeLibrary, "_optimize_final_module", optimise),
     ):
         yield
