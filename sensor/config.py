@@ -75,7 +75,7 @@ class PortScanSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     hosts_min: AtLeastOne = 10
     """Horizontal: this many different hosts tried on one port in vain, or half-open, by one client."""
     pairs_max: AtLeastOne = limits.SCAN_PAIRS_MAX
-    """(client, host) and (client, port) pairs remembered; the least recently used give way and are counted."""
+    """(client, host) and (client, port) pairs remembered; those not used lately give way and are counted."""
 
 
 class FailedLoginsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -90,7 +90,7 @@ class FailedLoginsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     account_window_seconds: Seconds = 300.0
     """Packet time in which an account's failed logins are counted."""
     entities_max: AtLeastOne = limits.LOGIN_ENTITIES_MAX
-    """Clients, and accounts, remembered; the least recently used give way and are counted."""
+    """Clients, and accounts, remembered; those not used lately give way and are counted."""
 
 
 class BulkTransferSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -129,9 +129,9 @@ class BulkTransferSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     records_max: NotNegative = 0
     """Absolute limit of records per client, endpoint and window; 0 is none."""
     pairs_max: AtLeastOne = limits.BULK_PAIRS_MAX
-    """(client, endpoint) pairs remembered; the least recently used give way and are counted."""
+    """(client, endpoint) pairs remembered; those not used lately give way and are counted."""
     endpoints_max: AtLeastTwo = limits.BULK_ENDPOINTS_MAX
-    """Endpoints, and servers, whose clients are compared; the least recently used give way and are counted."""
+    """Endpoints, and servers, whose clients are compared; those not used lately give way and are counted."""
 
 
 class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
