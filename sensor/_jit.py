@@ -17,7 +17,7 @@ Kernels are compiled when their file is imported (or loaded from the cache), nev
 raises. Reference counting is off, so a kernel that allocates does not compile; bounds checks are always on. Bounds
 checks do not see negative indices, hence `at`: every parser reads bytes through it or structures/bytesearch.py.
 
-The cache folder's name holds a digest of every source a kernel is made of, of numba's version and of the CPU, because
+Kernels lie in the cache under a digest of every source they are made of, of numba's version and of the CPU, because
 numba itself does not notice a change in a called function of another file. The cache is code: the folder must be
 private to its owner.
 """
@@ -46,7 +46,7 @@ from numba.core.caching import FunctionCache
 from numba.core.codegen import CPUCodeLibrary
 from numba.core.cpu import CPUContext
 
-from sensor._kernel_sources import kernel_sources
+from sensor._kernel_sources import KernelSources
 from sensor.errors import CacheError
 
 _PACKAGE = Path(__file__).parent
@@ -91,19 +91,22 @@ def _numba_type(annotation: Any) -> Any:
     return _SCALARS.get(annotation, annotation)
 
 
-def _digest() -> str:
-    """Names everything a compiled kernel depends on."""
+def _machine() -> str:
+    """Names what compiles and for what, beside the sources."""
     digest = hashlib.sha256(f"{numba.__version__} {np.__version__} {llvm.get_host_cpu_name()}".encode())
     digest.update(llvm.get_host_cpu_features().flatten().encode())
-    for name, source in kernel_sources(_PACKAGE).items():
-        digest.update(name.encode() + b"\0" + source)
     return digest.hexdigest()[:16]
 
 
 def cache_folder() -> Path:
-    """Where compiled kernels lie: $TAPIR_CACHE, systemd's CACHE_DIRECTORY, or the user's cache folder."""
+    """Where compiled kernels lie: below $TAPIR_CACHE, systemd's CACHE_DIRECTORY, or the user's cache folder."""
     base = os.environ.get("TAPIR_CACHE") or os.environ.get("CACHE_DIRECTORY") or platformdirs.user_cache_dir("tapir")
-    return Path(base) / f"kernels-{_digest()}"
+    return Path(base) / f"kernels-{_machine()}"
+
+
+def cache_complete() -> Path:
+    """The file that says that every kernel of the present sources is in the cache."""
+    return cache_folder() / f"complete-{_SOURCES.digest(_SOURCES.kernel_files())}"
 
 
 def _private(folder: Path) -> Path:
@@ -118,8 +121,8 @@ def _private(folder: Path) -> Path:
     return folder
 
 
-# numba reads this when a function is decorated, so it is set before the first kernel file is imported
-numba.config.CACHE_DIR = str(_private(cache_folder()))
+_CACHE = _private(cache_folder())
+_SOURCES = KernelSources(_PACKAGE)
 
 KERNELS: list[Any] = []
 
@@ -181,6 +184,8 @@ def _one_module(name: str) -> Iterator[None]:
 
 def kernel(function: F) -> F:
     """Compile for exactly the annotated types; cached on disk, without the GIL, with bounds checks."""
+    own = _SOURCES.digest((), Path(function.__code__.co_filename).read_bytes())
+    numba.config.CACHE_DIR = str(_private(_CACHE / own))  # numba reads it when a function is decorated
     hints = inspect.get_annotations(function, eval_str=True)
     arguments = [_numba_type(hints[name]) for name in inspect.signature(function).parameters]
     signature = _numba_type(hints["return"])(*arguments)

@@ -1,34 +1,57 @@
-"""What compiled kernels are made of: in: the package's sources; out: the files that a kernel's code depends on.
+"""What a compiled kernel is made of: in: its file and the package's sources; out: a digest of all that it depends on.
 
-These are the files that import a kernel decorator and, from there, every file of the package that they import: tables,
-limits, names for numbers, kernels. The one law: a change in any of them gives compiled kernels another name, and a
-change anywhere else (command line, stages, texts for people) does not.
+That is the kernel's own file, the compiler's, and from there every file of the package that they import: tables,
+limits, names for numbers, kernels. The one law: a change in any of them gives the compiled kernel another name, and a
+change anywhere else (another stage's kernels, command line, texts for people) does not.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _FROM = re.compile(rb"from (sensor[\w.]*) import (\([^)]*\)|[^\n]*)")
 _IMPORT = re.compile(rb"import (sensor[^\n]*)")
 _NAME = re.compile(rb"[\w.]+")
+_COMPILER = "_jit.py"
 _DECORATORS = {"sensor._jit", *(f"sensor._jit.{name}" for name in ("kernel", "inline_kernel", "part_kernel"))}
 
 
-def kernel_sources(package: Path) -> dict[str, bytes]:
-    """Path below `package` -> content, in order of the paths."""
-    sources = {path.relative_to(package).as_posix(): path.read_bytes() for path in package.rglob("*.py")}
-    mentions = [path for path, source in sources.items() if b"_jit" in source]
-    waiting = [path for path in mentions if not _DECORATORS.isdisjoint(_imported(sources[path]))]
-    found = {"_jit.py"}  # what the compiler itself imports is not for kernels
-    while waiting:
-        path = waiting.pop()
-        if path in sources and path not in found:
-            found.add(path)
-            waiting += {_module(name, sources) for name in _imported(sources[path])}
-    return {path: sources[path] for path in sorted(found)}
+class KernelSources:
+    """The sources of a package as they are now."""
+
+    def __init__(self, package: Path) -> None:
+        self._sources = {path.relative_to(package).as_posix(): path.read_bytes() for path in package.rglob("*.py")}
+        self._imports = {path: self._files(source) for path, source in self._sources.items()}
+
+    def kernel_files(self) -> list[str]:
+        """Paths below the package of the files that import a kernel decorator."""
+        mentions = [path for path, source in self._sources.items() if b"_jit" in source]
+        return sorted(path for path in mentions if not _DECORATORS.isdisjoint(_imported(self._sources[path])))
+
+    def closure(self, files: Iterable[str]) -> list[str]:
+        """These files, and every one that they import or that is imported from there, in order of the paths."""
+        waiting = list(files)
+        found = {_COMPILER}  # what the compiler itself imports is not for kernels
+        while waiting:
+            path = waiting.pop()
+            if path not in found:
+                found.add(path)
+                waiting += self._imports[path]
+        return sorted(found)
+
+    def digest(self, files: Iterable[str], source: bytes = b"") -> str:
+        """Names all that kernels in these files, and in one `source` of elsewhere, are made of: 16 hex digits."""
+        digest = hashlib.sha256(source)
+        for path in self.closure([*files, *self._files(source)]):
+            digest.update(path.encode() + b"\0" + self._sources[path])
+        return digest.hexdigest()[:16]
+
+    def _files(self, source: bytes) -> set[str]:
+        """The files of the package that a source imports from."""
+        return {path for name in _imported(source) if (path := _module(name, self._sources)) in self._sources}
 
 
 def _imported(source: bytes) -> Iterator[str]:

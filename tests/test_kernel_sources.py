@@ -6,10 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from sensor._kernel_sources import kernel_sources
+from sensor._kernel_sources import KernelSources
 from tests.house.sources import PACKAGE, ROOT, is_kernel, sources
 
-FOUND = set(kernel_sources(PACKAGE))
+
+
+def kernel_sources(package: Path) -> set[str]:
+    """Every file that any kernel of the package is made of."""
+    found = KernelSources(package)
+    return set(found.closure(found.kernel_files()))
+
+
+FOUND = kernel_sources(PACKAGE)
 
 
 def path_of(module: str) -> str:
@@ -60,4 +68,23 @@ def test_however_the_compiler_is_imported(tmp_path: Path, line: str) -> None:
     (tmp_path / "one" / "names.py").write_text("")
     (tmp_path / "limits.py").write_text("")
     (tmp_path / "other.py").write_text("from sensor._jit import Bytes, KERNELS\n")
-    assert set(kernel_sources(tmp_path)) == {"_jit.py", "limits.py", "one/uses.py", "one/tables.py", "one/names.py"}
+    assert kernel_sources(tmp_path) == {"_jit.py", "limits.py", "one/uses.py", "one/tables.py", "one/names.py"}
+
+
+def test_a_kernel_depends_on_what_it_imports_and_on_no_other_stage(tmp_path: Path) -> None:
+    def digests() -> list[str]:
+        found = KernelSources(tmp_path)
+        own = b"from sensor.tables import ROWS\n"
+        return [found.digest(["one.py"]), found.digest(["two.py"]), found.digest((), own)]
+
+    (tmp_path / "_jit.py").write_text("")
+    (tmp_path / "one.py").write_text("from sensor._jit import kernel\nfrom sensor.tables import ROWS\n")
+    (tmp_path / "two.py").write_text("from sensor._jit import kernel\n")
+    (tmp_path / "tables.py").write_text("ROWS = 1\n")
+    before = digests()
+    (tmp_path / "tables.py").write_text("ROWS = 2\n")
+    assert [old == new for old, new in zip(before, digests(), strict=True)] == [False, True, False]
+    (tmp_path / "two.py").write_text("from sensor._jit import kernel  # changed\n")
+    assert [old == new for old, new in zip(before, digests(), strict=True)] == [False, False, False]
+    (tmp_path / "_jit.py").write_text("# changed")
+    assert all(old != new for old, new in zip(before, digests(), strict=True))

@@ -26,9 +26,9 @@ def told_when_compiling(quiet: bool) -> Iterator[None]:
     """Wrap the import of the kernels: compiles them beforehand when they are not in the cache, and says so on standard
     error.
     """
-    from sensor._jit import cache_folder
+    from sensor._jit import cache_complete
 
-    marker = cache_folder() / "complete"
+    marker = cache_complete()
     if not marker.exists():
         _say(quiet, f"tapir: compiling, once for this version and machine (about {FIRST_TIME_SECONDS} s) ...")
         start = time.monotonic()
@@ -56,13 +56,13 @@ def compile_kernels() -> Iterator[tuple[str, float]]:
     """
     import multiprocessing
 
-    from sensor._jit import cache_folder
+    from sensor._jit import cache_complete
 
     workers = min(len(os.sched_getaffinity(0)), 4)
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
         yield from pool.imap_unordered(_compile, kernel_modules())
     try:
-        (cache_folder() / "complete").touch(mode=0o600)
+        cache_complete().touch(mode=0o600)
     except OSError:
         return
 
