@@ -10,7 +10,6 @@ from sensor._kernel_sources import KernelSources
 from tests.house.sources import PACKAGE, ROOT, is_kernel, sources
 
 
-
 def kernel_sources(package: Path) -> set[str]:
     """Every file that any kernel of the package is made of."""
     found = KernelSources(package)
