@@ -32,13 +32,19 @@ class DecodeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """
 
     vxlan_ports: tuple[Port, ...] = (4789, 4790, 8472)
-    """IANA's for VXLAN and VXLAN-GPE, and Linux's own default."""
+    """UDP ports of VXLAN: IANA's for VXLAN and VXLAN-GPE, and Linux's own default."""
     geneve_ports: tuple[Port, ...] = (6081,)
+    """IANA's."""
     gtpu_ports: tuple[Port, ...] = (2152,)
+    """3GPP TS 29.281."""
     tzsp_ports: tuple[Port, ...] = (37008,)
+    """Mirrors of MikroTik and others."""
     teredo_ports: tuple[Port, ...] = (3544,)
+    """RFC 4380."""
     l2tp_ports: tuple[Port, ...] = (1701,)
+    """RFC 2661 and 3931."""
     gre_ports: tuple[Port, ...] = (4754,)
+    """GRE in UDP, RFC 8086."""
 
 
 class ReassemblySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

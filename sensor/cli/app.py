@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from sensor._version import __version__
-from sensor.cli import collect, read, schema, warm
+from sensor.cli import collect, read, schema, settings, warm
 
 app = typer.Typer(
     name="tapir",
@@ -38,4 +38,5 @@ def _common(
 app.command(epilog=read.EPILOG)(read.read)
 app.command(epilog=collect.EPILOG)(collect.collect)
 app.command()(schema.schema)
+app.command(epilog=settings.EPILOG)(settings.settings)
 app.command()(warm.warm)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -30,6 +31,14 @@ def read(
     wait_subscribers: Annotated[
         int, typer.Option(min=0, metavar="N", help="With --publish: begin when so many subscribers are there.")
     ] = 0,
+    settings: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", envvar="TAPIR_SETTINGS", help="Settings (TOML); `tapir settings` shows them."),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="One setting, on top of the file's; may be repeated."),
+    ] = None,
     show_secrets: Annotated[
         bool, typer.Option("--show-secrets", help="Leave tokens, passwords and card numbers in uri and referrer.")
     ] = False,
@@ -53,12 +62,13 @@ def read(
     tapir read monday/ tuesday/ --transactions http.parquet --flows flows.parquet
     tcpdump -i eth0 -w - | tapir read - --alerts - --quiet
     tapir read office.pcap --publish tcp://127.0.0.1:5556 --wait-subscribers 1
+    tapir read office.pcap --set detection.failed_logins.client_failures_max=3
     """
     from sensor.cli.reading import Options, run
 
     options = Options(
         inputs=inputs, transactions=transactions, flows=flows, alerts=alerts, publish=publish,
         wait_subscribers=wait_subscribers, show_secrets=show_secrets, batch_frames=batch_frames, json=json, quiet=quiet,
-        sensor=sensor or "",
+        sensor=sensor or "", settings=settings, overrides=set_ or [],
     )  # fmt: skip
     raise typer.Exit(run(options))

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,8 @@ class Options:
     json: bool = False
     quiet: bool = False
     sensor: str = ""
+    settings: Path | None = None
+    overrides: Sequence[str] = ()
 
 
 def is_stream(name: str) -> bool:
@@ -63,14 +66,19 @@ def run(options: Options) -> ExitCode:
 
 
 def _settings(options: Options) -> Settings:
-    from sensor.config import AlertingSettings, CaptureSettings, ProtocolSettings, Settings
+    """The file's, then `--set`, then the options that have a name of their own."""
+    from msgspec.structs import replace
 
-    capture = CaptureSettings(batch_frames=options.batch_frames) if options.batch_frames else CaptureSettings()
-    return Settings(
-        capture=capture,
-        protocols=ProtocolSettings(show_secrets=options.show_secrets),
-        alerting=AlertingSettings(sensor=options.sensor),
-    )
+    from sensor.settings_file import load_settings
+
+    settings = load_settings(options.settings, options.overrides)
+    if options.batch_frames:
+        settings = replace(settings, capture=replace(settings.capture, batch_frames=options.batch_frames))
+    if options.show_secrets:
+        settings = replace(settings, protocols=replace(settings.protocols, show_secrets=True))
+    if options.sensor:
+        settings = replace(settings, alerting=replace(settings.alerting, sensor=options.sensor))
+    return settings
 
 
 def _read(options: Options, pipeline: Pipeline, outputs: Outputs) -> ExitCode:

@@ -25,11 +25,12 @@ MAY_IMPORT = {
     "counters": set(),
     "alert": {"limits"},
     "config": {"limits", "errors", "alert"},
+    "settings_file": {"config", "errors"},
     "fingerprint": {"errors", "limits", "structures"},
     "collector": BASE | {"bus"},
     "pipeline": BASE | STAGES,
     "api": BASE | {"pipeline", "export", "bus"},
-    "cli": BASE | {"pipeline", "collector", "bus", "export", "api"},
+    "cli": BASE | {"pipeline", "collector", "bus", "export", "api", "settings_file"},
     "__main__": {"cli"},
     "__init__": {"_version"},
 }

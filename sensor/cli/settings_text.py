@@ -1,0 +1,117 @@
+"""Settings as text: in: Settings; out: a documented TOML file, a page of documentation, JSON.
+
+What a setting is for stands in config.py, as the string below it. The one law: a setting without such a string, or a
+value that TOML cannot hold, is an error of ours that a test finds.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterator
+from functools import cache
+from inspect import getsource
+from textwrap import fill
+from typing import Any, NamedTuple
+
+import msgspec
+
+from sensor import config
+from sensor.config import Settings
+
+_HEAD = """\
+# Settings
+
+Every setting, its default and what it is for. The unit is the last word of a name. A file holds what differs
+(`tapir settings > tapir.toml` writes all of them) and is given with `--settings FILE`; `--set KEY=VALUE` goes on top;
+`tapir settings FILE` checks a file and prints what is in effect. This page: `tapir settings --markdown`.
+"""
+
+
+class Member(NamedTuple):
+    name: str
+    value: Any
+    about: str
+
+
+class Group(NamedTuple):
+    name: str  # "detection.port_scan"
+    about: str
+    members: list[Member]
+
+
+@cache
+def _abouts() -> dict[str, dict[str, str]]:
+    """Class of config.py -> setting -> what it is for; "" is the class itself."""
+    found: dict[str, dict[str, str]] = {}
+    for node in ast.parse(getsource(config)).body:
+        if isinstance(node, ast.ClassDef):
+            texts = found[node.name] = {"": ast.get_docstring(node) or ""}
+            for member, following in zip(node.body, [*node.body[1:], ast.Pass()], strict=True):
+                if isinstance(member, ast.AnnAssign) and isinstance(member.target, ast.Name):
+                    texts[member.target.id] = _text(following)
+    return found
+
+
+def _text(node: ast.stmt) -> str:
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+        return " ".join(node.value.value.split())
+    return ""
+
+
+def groups(settings: msgspec.Struct, name: str = "") -> Iterator[Group]:
+    """All groups of settings, outermost first."""
+    texts = _abouts()[type(settings).__name__]
+    values = [Member(field, getattr(settings, field), texts.get(field, "")) for field in settings.__struct_fields__]
+    members = [member for member in values if not isinstance(member.value, msgspec.Struct)]
+    if members:
+        yield Group(name, texts[""], members)
+    for member in values:
+        if isinstance(member.value, msgspec.Struct):
+            yield from groups(member.value, f"{name}.{member.name}" if name else member.name)
+
+
+def toml_value(value: Any) -> str:
+    """A value as TOML has it; None has no text there."""
+    if isinstance(value, list | tuple | frozenset):
+        return f"[{', '.join(map(toml_value, value))}]"
+    if isinstance(value, msgspec.Struct):
+        pairs = ((field, getattr(value, field)) for field in value.__struct_fields__)
+        return f"{{ {', '.join(f'{field} = {toml_value(each)}' for field, each in pairs if each is not None)} }}"
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{json.dumps(key)} = {toml_value(each)}' for key, each in value.items())} }}"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def as_toml(settings: Settings) -> str:
+    """A file that gives the same settings again."""
+    parts = []
+    for group in groups(settings):
+        lines = [f"[{group.name}]", *_comment(group.about)]
+        for name, value, about in group.members:
+            lines += _comment(about)
+            lines.append(f"# {name} =" if value is None else f"{name} = {toml_value(value)}")
+        parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
+def _comment(about: str) -> list[str]:
+    return [fill(" ".join(about.split()), 118, initial_indent="# ", subsequent_indent="# ")] if about else []
+
+
+def as_markdown(settings: Settings) -> str:
+    """A page with a table per group."""
+    parts = [_HEAD]
+    for group in groups(settings):
+        rows = [
+            f"| `{name}` | {'none' if value is None else f'`{toml_value(value)}`'} | {about} |"
+            for name, value, about in group.members
+        ]
+        about = f"{' '.join(group.about.split())}\n\n" if group.about else ""
+        parts.append(f"## {group.name}\n\n{about}| setting | default | |\n|---|---|---|\n" + "\n".join(rows) + "\n")
+    return "\n".join(parts)
+
+
+def as_json(settings: Settings) -> str:
+    """All values, one object."""
+    return json.dumps(msgspec.to_builtins(settings), indent=2) + "\n"
