@@ -5,11 +5,12 @@ ended when it is over.
 import numpy as np
 
 from sensor._jit import at, inline_kernel, part_kernel
+from sensor.protocols.http1.escapes import hex_value
 from sensor.protocols.http1.holds import hold_bytes
 from sensor.protocols.http1.messages import end_message, mark
 from sensor.protocols.http1.records import count_records
 from sensor.protocols.http1.tables import LOGIN_BODY_BYTES_MAX, JsonFlag, State
-from sensor.protocols.http1.words import is_digit, is_hex
+from sensor.protocols.http1.words import is_hex
 from sensor.schema import Anomaly
 
 _CR, _LF, _SP, _HT, _SEMI = 13, 10, 32, 9, 59
@@ -26,11 +27,6 @@ def body_bytes(t, stream, data, start, stop):
             count_records(stream, data, start, stop)
     elif flags & JsonFlag.LOGIN != 0 and stream["hold_len"] < LOGIN_BODY_BYTES_MAX:
         hold_bytes(t, stream, data, start, min(stop - start, LOGIN_BODY_BYTES_MAX - np.int64(stream["hold_len"])))
-
-
-@inline_kernel
-def _hex_value(byte):
-    return byte - 0x30 if is_digit(byte) else (byte | 0x20) - 0x57
 
 
 @part_kernel
@@ -56,7 +52,7 @@ def chunk_size(t, stream_row, data, start, stop):
             stream["remaining"] = 0 if is_hex(byte) else -1
         if stream["remaining"] == 0:
             if is_hex(byte):
-                stream["chunk_size"] = min(stream["chunk_size"] * 16 + _hex_value(byte), _CHUNK_MAX)
+                stream["chunk_size"] = min(stream["chunk_size"] * 16 + hex_value(byte), _CHUNK_MAX)
             else:
                 stream["remaining"] = 1 if byte == _CR or byte == _SEMI or byte == _SP or byte == _HT else -1
         stream["line"] += 1

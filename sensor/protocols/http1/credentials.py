@@ -7,7 +7,8 @@ import numpy as np
 
 from sensor._jit import at, inline_kernel, part_kernel
 from sensor.protocols.http1 import words
-from sensor.protocols.http1.tables import Scalar
+from sensor.protocols.http1.escapes import json_string_end, put_form_text, put_json_text
+from sensor.protocols.http1.tables import CLEAN_AT, Scalar
 from sensor.protocols.http1.words import find_folded, folded, is_letter, short_word
 from sensor.structures.bytesearch import find_byte
 from sensor.structures.hashing import siphash
@@ -18,6 +19,8 @@ _SIGNIN, _SIGN_IN, _LOGON, _REFRESH = folded("signin"), folded("sign-in"), folde
 _LOGOUT, _SIGNOUT, _AUTHENTI, _SESSION = folded("logout"), folded("signout"), folded("authenti"), folded("session")
 _REGISTER, _RESET, _VERIFY = folded("register"), folded("reset"), folded("verify")
 _QUOTE, _COLON, _EQUAL, _AMP, _SEMI, _SP = 0x22, 0x3A, 0x3D, 0x26, 0x3B, 0x20
+_KEY_MAX = 120
+"""Twenty letters, the longest key that names an account, as JSON escapes."""
 
 
 @inline_kernel
@@ -133,31 +136,43 @@ def _is_account_key(data, start, stop):
     )
 
 
+@inline_kernel
+def _json_value(data, start, stop):
+    """Where the string begins that is the value of the key whose closing quote is at `start`, or -1."""
+    value = start + 1
+    while value < stop and (at(data, value) <= _SP or at(data, value) == _COLON):
+        value += 1
+    return value + 1 if value < stop and at(data, value) == _QUOTE else -1
+
+
 @part_kernel
 def login_account(data, start, stop):
-    """(start, length) of the account's name in a JSON or form body, or (start, 0)."""
+    """Decode the account's name in the JSON or form body data[start:stop] to data[CLEAN_AT:]; returns its length, 0
+    when there is none.
+    """
     i = start
     while i < stop:
         byte = at(data, i)
         if byte == _QUOTE:
-            end = find_byte(data, i + 1, stop, _QUOTE)
-            value = end + 1
-            while value < stop and (at(data, value) <= _SP or at(data, value) == _COLON):
-                value += 1
-            if end < stop and _is_account_key(data, i + 1, end) and value < stop and at(data, value) == _QUOTE:
-                return value + 1, find_byte(data, value + 1, stop, _QUOTE) - value - 1
+            end = json_string_end(data, i + 1, stop)
+            value = _json_value(data, end, stop) if end < stop and end - i < _KEY_MAX else -1
+            if value >= 0:
+                key_end = put_json_text(data, i + 1, end, data, CLEAN_AT)
+                if _is_account_key(data, CLEAN_AT, key_end):
+                    return put_json_text(data, value, json_string_end(data, value, stop), data, CLEAN_AT) - CLEAN_AT
             i = end + 1
         elif byte == _EQUAL:
             name = i
-            while name > start and at(data, name - 1) != _AMP:
+            while name > start and at(data, name - 1) != _AMP and at(data, name - 1) > _SP:
                 name -= 1
             end = find_byte(data, i + 1, stop, _AMP)
-            if _is_account_key(data, name, i):
-                return i + 1, end - i - 1
+            key_end = put_form_text(data, name, min(i, name + _KEY_MAX), data, CLEAN_AT)
+            if _is_account_key(data, CLEAN_AT, key_end):
+                return put_form_text(data, i + 1, end, data, CLEAN_AT) - CLEAN_AT
             i = end + 1
         else:
             i += 1
-    return start, 0
+    return 0
 
 
 @inline_kernel

@@ -10,7 +10,7 @@ from sensor.protocols.http1.holds import held_start, release_hold
 from sensor.protocols.http1.pairing import enqueue_request, enqueue_waiting, finish_if_done, finish_row, match
 from sensor.protocols.http1.records import records_of, start_records
 from sensor.protocols.http1.request import fill_request, open_row, put_field
-from sensor.protocols.http1.tables import Count, Field, JsonFlag, Method, State
+from sensor.protocols.http1.tables import CLEAN_AT, Count, Field, JsonFlag, Method, State
 from sensor.protocols.http1.words import find_folded, folded
 from sensor.schema import Anomaly, FlowFlag, Service, TransactionFlag
 from sensor.structures.uid import flow_uid
@@ -98,8 +98,8 @@ def mark(t, stream_row, request_anomaly, response_anomaly):
 @part_kernel
 def _note_account(t, stream, row):
     start = held_start(stream)
-    begin, length = login_account(t.work, start, start + np.int64(stream["hold_len"]))
-    row["account"] = fingerprint(t.numbers, t.work, begin, length)
+    length = login_account(t.work, start, start + np.int64(stream["hold_len"]))
+    row["account"] = fingerprint(t.numbers, t.work, CLEAN_AT, length)
 
 
 @part_kernel

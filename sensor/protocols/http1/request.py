@@ -5,7 +5,6 @@ is framed.
 import numpy as np
 
 from sensor._jit import at, inline_kernel, part_kernel
-from sensor.limits import HEAD_BYTES_MAX
 from sensor.protocols.http1 import words
 from sensor.protocols.http1.credentials import (
     basic_user,
@@ -16,18 +15,13 @@ from sensor.protocols.http1.credentials import (
     session_cookie,
 )
 from sensor.protocols.http1.pairing import lose_first
-from sensor.protocols.http1.tables import OPEN_STACK, Count, Field, Method, Scalar
-from sensor.protocols.http1.uri import clean, path_start, template
+from sensor.protocols.http1.redact import clean
+from sensor.protocols.http1.tables import CLEAN_AT, OPEN_STACK, Count, Field, Method, Scalar
+from sensor.protocols.http1.uri import path_start, template
 from sensor.protocols.http1.words import literal, put_word, short_word
 from sensor.schema import Anomaly, FlowFlag, TransactionFlag
 from sensor.structures.bytesearch import find_byte, word_of
 from sensor.structures.string_pool_kernels import intern, is_printable
-
-CLEAN_AT = 4 * HEAD_BYTES_MAX
-"""In `scratch`: escaped bytes lie before this, cleaned and decoded ones behind."""
-
-
-
 
 _COOKIE = literal("cookie")
 _API_KEY = literal("api-key")

@@ -82,7 +82,10 @@ LINK = np.dtype(
 HOLD_BYTES = 8_192
 """A head in several segments is put together in slots of this size: servers' usual limit (nginx, Apache)."""
 SCRATCH_BYTES = 9 * HEAD_BYTES_MAX
-"""Four times a head for escaping its bytes, as much for what is cleaned, and some."""
+CLEAN_AT = 4 * HEAD_BYTES_MAX
+"""In the scratch: escaped bytes lie before this, cleaned and decoded ones behind, with as much room."""
+NAME_AT = 8 * HEAD_BYTES_MAX
+"""In the scratch: the name of the parameter that is looked at."""
 HOLDS_MAX = 4_096
 LARGE_HOLDS_MAX = 64
 """Slots of limits.HEAD_BYTES_MAX for the few heads that are larger."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import json
+from urllib.parse import quote, urlencode
 
 import pytest
 
@@ -98,6 +99,8 @@ BODIES = {
     "json, name as a value before": json.dumps({"type": "username", "userName": "bob"}).encode(),
     "form": b"username=bob&password=x",
     "form, name last": b"csrf=1&password=user&email=bob",
+    "form, escaped": b"csrf=1&user%6eame=%62o%62&password=x",
+    "json, escaped": b'{"p":"\\\\","q":"\\"user\\":\\"eve\\"","user\\u006eame":"\\u0062o\\u0062"}',
 }
 
 
@@ -107,6 +110,23 @@ def test_the_account_of_a_login(name: str, mss: int) -> None:
     row = one(request("/api/login", method="POST", body=BODIES[name]), OK, mss=mss)
     assert row["login"]
     assert row["account"] == fingerprint(KEY, b"bob")
+
+
+NAMES = ["a@b", "a b+c", 'say "hi"', "back\\slash", "x/y", "\u00e9\u20ac\U0001f600", "%41", "a&b=c", "tab\tnl\n",
+         "\ud800"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_account_is_the_same_however_it_is_escaped(name: str) -> None:
+    expected = fingerprint(KEY, name.encode("utf-8", "surrogatepass"))
+    pairs = [("user", name), ("password", "x")]
+    text = json.dumps(dict(pairs))
+    bodies = [text.encode(), text.replace("/", "\\/").encode(),
+              json.dumps(dict(pairs), ensure_ascii=False).encode("utf-8", "surrogatepass"),
+              urlencode(pairs, errors="surrogatepass").encode(),
+              urlencode(pairs, quote_via=quote, safe="@/", errors="surrogatepass").encode()]  # fmt: skip
+    for body in bodies:
+        assert one(request("/login", method="POST", body=body), OK)["account"] == expected, body
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 100])
