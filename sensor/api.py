@@ -15,6 +15,7 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
 import polars as pl
+from msgspec.structs import replace
 
 from sensor.alert import Alert
 from sensor.config import Settings
@@ -42,16 +43,23 @@ class Capture:
         return f"Capture({sizes}{f', {len(self.faults)} faults' if self.faults else ''})"
 
 
-def read(source: Source | Sequence[Source], settings: Settings | None = None) -> Capture:
+def read(
+    source: Source | Sequence[Source], settings: Settings | None = None, state: str | PathLike[str] | None = None
+) -> Capture:
     """Read capture files or folders of them, merged in order of time; the tables are held in memory.
 
     An input that cannot be read, or not to its end, is told in `faults`, with what was read before it kept; when
     nothing at all could be read, its InputError is raised. Raises SettingError for a setting that cannot be used.
+    `state` names a folder in which what is learned is kept from one call to the next; StateError when that cannot be.
     """
     from sensor.pipeline import Pipeline
 
+    settings = settings or Settings()
+    if state is not None:
+        settings = replace(settings, state=replace(settings.state, folder=fspath(state)))
+
     sources = [source] if isinstance(source, str | PathLike) else source
-    pipeline = Pipeline(settings or Settings(), [fspath(each) for each in sources])
+    pipeline = Pipeline(settings, [fspath(each) for each in sources])
     transactions, flows = _Collected("transactions"), _Collected("flows")
     alerts: dict[str, Alert] = {}
     for batch in pipeline:

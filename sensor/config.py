@@ -157,6 +157,13 @@ class AlertingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """Alerts open at once; the one quiet for longest is closed early and counted beyond it."""
 
 
+class StateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    folder: str = ""
+    """Where what was learned is kept from run to run, with the fingerprint key; nothing is kept when empty."""
+    checkpoint_seconds: Seconds = 300.0
+    """Packet time between two checkpoints of a run; a killed run goes on from the last one."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     capture: CaptureSettings = CaptureSettings()
     decode: DecodeSettings = DecodeSettings()
@@ -164,3 +171,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     protocols: ProtocolSettings = ProtocolSettings()
     detection: DetectionSettings = DetectionSettings()
     alerting: AlertingSettings = AlertingSettings()
+    state: StateSettings = StateSettings()

@@ -3,6 +3,7 @@
 TapirError
 ├── InputError        a file, stream or network source: says which, at what offset, and what was expected
 ├── SettingError      a setting: says file, key, what was given and what was expected
+├── StateError        the state folder: says which file, what is wrong with it, and that the old one is kept
 ├── OutputError       a file or stream to write to: says which, and what is wrong
 ├── BusError          a socket or address of the alert stream
 └── CacheError        the kernel cache folder is not safe to use
@@ -29,6 +30,10 @@ class InputError(TapirError):
 
 class SettingError(TapirError):
     """A setting has a value that cannot be used."""
+
+
+class StateError(TapirError):
+    """What was learned cannot be loaded or saved. Whatever lies in the folder is left as it is."""
 
 
 class OutputError(TapirError):

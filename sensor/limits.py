@@ -86,6 +86,9 @@ HITS_MAX = 1_024
 ALERTS_OPEN_MAX = 8_192
 """Alerts open at once, about 2 KB each."""
 
+ALERTS_TOLD_BYTES_MAX = 64 << 20
+"""Alerts that a run over files has told and would tell again when it is resumed: about 60,000 revisions."""
+
 # --- bus -----------------------------------------------------------------------------------------------------------
 ALERT_BYTES_MAX = 1 << 20
 """One message of the alert stream; alerts are about 1 KB, and no peer may make the other hold more than this."""

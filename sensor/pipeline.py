@@ -27,6 +27,7 @@ from sensor.fingerprint import fingerprint_key
 from sensor.protocols.stage import ProtocolStage
 from sensor.reassembly.stage import Part, ReassemblyStage
 from sensor.schema import FLOW, STREAM, TRANSACTION, FlowFlag
+from sensor.state_run import RunState
 from sensor.structures.string_pool import StringPool
 
 Rows = npt.NDArray[np.void]
@@ -56,10 +57,12 @@ class Pipeline:
         self._capture = CaptureStage(settings.capture, inputs)
         self._decode = DecodeStage(settings.decode)
         self._reassembly = ReassemblyStage(settings.reassembly)
-        key = fingerprint_key(settings.protocols.fingerprint_key_file)
+        self._state = RunState(settings.state, self._capture.files)
+        key = fingerprint_key(self._state.key_file(settings.protocols.fingerprint_key_file))
         self._protocols = ProtocolStage(settings.protocols, self._reassembly.flows, key)
         self._detection = DetectionStage(settings.detection, self._protocols.pool)
-        self._alerting = AlertingStage(settings.alerting)
+        self._alerting = AlertingStage(settings.alerting, keeps_told=self._state.can_resume)
+        self._told = self._state.restore(key, self.pool, self._detection.memories, self._alerting)
         self._losses = [
             (f"{stage}.{member.name.lower()}", counters, member)
             for stage, counters in self._counters().items()
@@ -74,15 +77,27 @@ class Pipeline:
         self._stopped = True
 
     def __iter__(self) -> Iterator[Batch]:
+        try:
+            yield from self._read()
+        finally:
+            self._state.close()
+
+    def _read(self) -> Iterator[Batch]:
+        if self._told:
+            yield Batch(_NO_ROWS, _NO_FLOWS, _NO_STREAMS, self._told, self._now)
         for block in self._capture.blocks():
             segments, datagrams = self._decode.process(block.data, block.frames)
             for part in self._reassembly.process(block.data, datagrams, segments):
                 yield from self._batches(block.data, datagrams, part)
+            self._state.checkpoint(self._now, self.bytes_read)
             if self._stopped:
                 break
+        if self._stopped:
+            self._state.interrupt(self._now, self.bytes_read)
         for part in self._reassembly.finish():
             yield from self._batches(_NO_BYTES, _NO_BYTES, part)
-        yield Batch(_NO_ROWS, *self._ended(np.zeros(0, np.int32)), self._alerting.finish(self._now), self._now)
+        yield Batch(_NO_ROWS, _NO_FLOWS, _NO_STREAMS, self._alerting.finish(self._now), self._now)
+        self._state.finish(self._now, self.bytes_read)
 
     def _batches(self, data: npt.NDArray[np.uint8], datagrams: npt.NDArray[np.uint8], part: Part) -> Iterator[Batch]:
         """Usually one: more when the transactions of a part do not fit in their table. Time moves on with the last."""
@@ -96,7 +111,10 @@ class Pipeline:
         yield self._judge(held, *self._ended(part.ended), self._now)
 
     def _judge(self, transactions: Rows, flows: Rows, streams: Rows, now: int) -> Batch:
-        detections = self._detection.process(transactions, flows, streams, now)
+        fresh = self._state.fresh(transactions, flows, streams, now)
+        if fresh is None:
+            return Batch(transactions, flows, streams, [], now)
+        detections = self._detection.process(*fresh, now)
         return Batch(transactions, flows, streams, self._alerting.process(detections, now, self._degraded()), now)
 
     def _ended(self, rows: npt.NDArray[np.int32]) -> tuple[Rows, Rows]:
@@ -143,6 +161,11 @@ class Pipeline:
         """One line for each link type that is not decoded."""
         return self._decode.unknown_link_lines()
 
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know of the state that was found, a line each."""
+        return self._state.notes
+
     def counters(self) -> dict[str, dict[str, int]]:
         """What each stage counted, by stage."""
         counts = {stage: counters.as_dict() for stage, counters in self._counters().items()}
@@ -158,4 +181,5 @@ class Pipeline:
             "protocols": self._protocols.counters,
             "detection": self._detection.counters,
             "alerting": self._alerting.counters,
+            "state": self._state.counters,
         }

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import socket
 import time
+from collections import deque
 from collections.abc import Mapping
 from enum import IntEnum
+from typing import Any
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from sensor.alert import (
     RESPOND_WITHIN,
@@ -27,6 +31,7 @@ from sensor.alert import (
 from sensor.alerting.policy import Case, Policy
 from sensor.config import AlertingSettings
 from sensor.counters import Counters
+from sensor.limits import ALERTS_TOLD_BYTES_MAX
 
 
 class Count(IntEnum):
@@ -41,10 +46,23 @@ class Count(IntEnum):
 _STATES = {State.RAISED: Count.RAISED, State.UPDATED: Count.UPDATED, State.CLOSED: Count.CLOSED}
 
 
-class AlertingStage:
-    """One run of one sensor: its epoch begins when this is made."""
+class _Open(msgspec.Struct, array_like=True):
+    """What a restart must not forget: open cases, detections whose time has not passed, packet time."""
 
-    def __init__(self, settings: AlertingSettings) -> None:
+    cases: list[Case]
+    waiting: list[Detection]
+    passed: int
+    sequence: int
+    counters: list[int]
+
+
+class AlertingStage:
+    """One run of one sensor: its epoch begins when this is made.
+
+    With `keeps_told` the alerts told so far are part of the state, so that a resumed run can tell them again.
+    """
+
+    def __init__(self, settings: AlertingSettings, keeps_told: bool = False) -> None:
         self.sensor = settings.sensor or socket.gethostname()
         self.epoch = time.time_ns() // 1000
         self.sequence = 0
@@ -54,6 +72,40 @@ class AlertingStage:
         self._alerts: list[Alert] = []
         self._degraded: dict[str, int] = {}
         self._passed = 0
+        self._keeps_told = keeps_told
+        self._told: deque[bytes] = deque()
+        self._told_bytes = 0
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """Open alerts, and those told so far (MessagePack)."""
+        cases = list(self._policy.cases.values())
+        opened = _Open(cases, self._waiting, self._passed, self.sequence, self.counters.values.tolist())
+        return {
+            "open": np.frombuffer(msgspec.msgpack.encode(opened), np.uint8),
+            "told": np.frombuffer(b"".join(self._told), np.uint8),
+            "told_sizes": np.array([len(alert) for alert in self._told], np.uint32),
+        }
+
+    def restore(self, saved: Mapping[str, npt.NDArray[Any]]) -> bool:
+        """Take over what `state` gave; False, and nothing is open, when its alerts are of another schema."""
+        try:
+            opened = msgspec.msgpack.decode(saved["open"].tobytes(), type=_Open)
+        except (KeyError, msgspec.DecodeError):
+            return False
+        self._waiting, self._passed = opened.waiting, opened.passed
+        self._policy.cases = {(case.latest.rule.id, case.latest.entity): case for case in opened.cases}
+        return True
+
+    def resume(self, saved: Mapping[str, npt.NDArray[Any]]) -> list[Alert]:
+        """After `restore`: go on counting where the killed run stopped; returns the alerts that it told."""
+        opened = msgspec.msgpack.decode(saved["open"].tobytes(), type=_Open)
+        self.sequence = opened.sequence
+        self.counters.values[: len(opened.counters)] = opened.counters
+        packed, ends = saved["told"].tobytes(), np.cumsum(saved["told_sizes"].astype(np.int64)).tolist()
+        parts = [packed[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+        told = [msgspec.structs.replace(msgspec.msgpack.decode(part, type=Alert), epoch=self.epoch) for part in parts]
+        self._keep(told)
+        return told
 
     def process(
         self, detections: list[Detection], now: int, degraded: Mapping[str, int] | None = None
@@ -88,7 +140,16 @@ class AlertingStage:
     def _given(self) -> list[Alert]:
         alerts, self._alerts = self._alerts, []
         self.counters.values[Count.EVICTED] = self._policy.evicted
+        if self._keeps_told:
+            self._keep(alerts)
         return alerts
+
+    def _keep(self, alerts: list[Alert]) -> None:
+        for alert in alerts:
+            self._told.append(msgspec.msgpack.encode(alert))
+            self._told_bytes += len(self._told[-1])
+        while self._told_bytes > ALERTS_TOLD_BYTES_MAX:
+            self._told_bytes -= len(self._told.popleft())
 
     def _tell(self, case: Case, state: State, now: int) -> None:
         latest, rule = case.latest, case.latest.rule

@@ -55,6 +55,12 @@ class CaptureStage:
         return self._inputs.faults
 
     @property
+    def files(self) -> list[str] | None:
+        """Every file that is read, in the order named; None when a stream is among the inputs."""
+        listed = self._inputs.listed
+        return None if any(each.size is None for each in listed) else [each.name for each in listed]
+
+    @property
     def bytes_total(self) -> int | None:
         """Bytes of all captures as they lie on disk; None when a stream is among the inputs."""
         return self._inputs.bytes_total

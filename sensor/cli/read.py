@@ -49,6 +49,12 @@ def read(
         bool, typer.Option("--json", help="Print alerts and summary as JSON lines instead of text.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary, no progress; errors only.")] = False,
+    state: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR", help="Keep what is learned here, from run to run; resume a run over files that was killed."
+        ),
+    ] = None,
     sensor: Annotated[
         str | None, typer.Option(metavar="NAME", help="This sensor's name in its alerts.  [default: the host's name]")
     ] = None,
@@ -62,6 +68,7 @@ def read(
     tapir read monday/ tuesday/ --transactions http.parquet --flows flows.parquet
     tcpdump -i eth0 -w - | tapir read - --alerts - --quiet
     tapir read office.pcap --publish tcp://127.0.0.1:5556 --wait-subscribers 1
+    tapir read monday.pcap --state /var/lib/tapir
     tapir read office.pcap --set detection.failed_logins.client_failures_max=3
     """
     from sensor.cli.reading import Options, run
@@ -69,6 +76,6 @@ def read(
     options = Options(
         inputs=inputs, transactions=transactions, flows=flows, alerts=alerts, publish=publish,
         wait_subscribers=wait_subscribers, show_secrets=show_secrets, batch_frames=batch_frames, json=json, quiet=quiet,
-        sensor=sensor or "", settings=settings, overrides=set_ or [],
+        sensor=sensor or "", state=state or "", settings=settings, overrides=set_ or [],
     )  # fmt: skip
     raise typer.Exit(run(options))

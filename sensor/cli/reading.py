@@ -41,6 +41,7 @@ class Options:
     json: bool = False
     quiet: bool = False
     sensor: str = ""
+    state: str = ""
     settings: Path | None = None
     overrides: Sequence[str] = ()
 
@@ -62,6 +63,8 @@ def run(options: Options) -> ExitCode:
         return _failed(error)
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
+    for note in () if options.quiet else pipeline.notes:
+        _say(note)
     return _read(options, pipeline, outputs)
 
 
@@ -76,6 +79,8 @@ def _settings(options: Options) -> Settings:
         settings = replace(settings, capture=replace(settings.capture, batch_frames=options.batch_frames))
     if options.show_secrets:
         settings = replace(settings, protocols=replace(settings.protocols, show_secrets=True))
+    if options.state:
+        settings = replace(settings, state=replace(settings.state, folder=options.state))
     if options.sensor:
         settings = replace(settings, alerting=replace(settings.alerting, sensor=options.sensor))
     return settings

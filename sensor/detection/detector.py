@@ -38,7 +38,11 @@ class Batch(NamedTuple):
 
 
 class Detector(Protocol):
-    """Built from its slice of the settings and the string pool; one file in detectors/, one line in DETECTORS."""
+    """Built from its slice of the settings and the string pool; one file in detectors/, one line in DETECTORS.
+
+    One that remembers anything has `state` and `restore` as well (structures/memory.py), so that a restart costs
+    nothing and a killed run ends as if it had gone on.
+    """
 
     rules: tuple[Rule, ...]
 

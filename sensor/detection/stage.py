@@ -13,6 +13,7 @@ from sensor.config import DetectionSettings
 from sensor.counters import Counters
 from sensor.detection.detector import Batch, Detector, Strings, Table
 from sensor.detection.detectors import DETECTORS
+from sensor.structures.memory import Remembering
 
 
 class Count(IntEnum):
@@ -29,9 +30,12 @@ class DetectionStage:
     def __init__(self, settings: DetectionSettings, pool: Strings) -> None:
         self.counters = Counters(Count)
         self.detectors: list[Detector] = []
+        self.memories: dict[str, Remembering] = {}
         for name, detector in DETECTORS.items():
             if getattr(settings, name).enabled:
                 self.detectors.append(detector(getattr(settings, name), pool))
+                if isinstance(self.detectors[-1], Remembering):
+                    self.memories[name] = self.detectors[-1]
 
     def process(self, transactions: Table, flows: Table, streams: Table, now: int) -> list[Detection]:
         """Detections of one batch: TRANSACTION[n], FLOW[m], STREAM[2 * m] with rows 2*i and 2*i+1 of flow i.

@@ -56,6 +56,15 @@ class StringPool:
         kernels.gather(self.tables.entries, self.tables.bytes, codes, offsets, out)
         return offsets, out
 
+    @property
+    def seed(self) -> int:
+        """Of the hashes of strings; set while the pool is empty, it gives those that another run has kept a meaning."""
+        return int(self.tables.state[State.SEED])
+
+    @seed.setter
+    def seed(self, seed: int) -> None:
+        self.tables.state[State.SEED] = seed
+
     def needs_sweep(self) -> bool:
         """Whether half of the codes or of the bytes are in use."""
         state = self.tables.state

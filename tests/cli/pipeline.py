@@ -37,6 +37,7 @@ class ReadyPipeline:
     bytes_total: int | None = 1_000
     bytes_read = 500
     unknown_links: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __init__(
         self, batches: list[ReadyBatch], faults: list[InputError], before_batch: Callable[[int], None]

@@ -29,6 +29,7 @@ from sensor.detection.detectors.bulk_transfer_kernel import AHEAD, HIT, Against,
 from sensor.detection.evidence import address, community_id, http_of
 from sensor.structures.entity_table import EntityTable
 from sensor.structures.log_histogram import BINS
+from sensor.structures.memory import Memory
 
 BULK = Rule(
     id="bulk-transfer",
@@ -93,6 +94,10 @@ class BulkTransfer:
         self.stretches = np.zeros(settings.pairs_max * STRETCHES, STRETCH)
         self.users = np.zeros(settings.pairs_max * CREDENTIALS, USER)
         self.hashes = np.zeros(AHEAD, np.uint64)
+        self.memory = Memory()
+        self.memory.keep("endpoints", self.endpoints, populations=self.populations, histograms=self.histograms)
+        self.memory.keep("pairs", self.pairs, cells=self.cells, stretches=self.stretches, users=self.users)
+        self.state, self.restore = self.memory.state, self.memory.restore
         self.faults = 0
 
     @property

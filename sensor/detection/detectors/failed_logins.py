@@ -19,6 +19,7 @@ from sensor.detection.detectors.failed_logins_kernel import GUESSED, HIT, By, Pr
 from sensor.detection.evidence import address, community_id, http_of
 from sensor.schema import TransactionFlag
 from sensor.structures.entity_table import EntityTable
+from sensor.structures.memory import Memory
 from sensor.structures.windows import NEVER
 
 CLIENT = Rule(
@@ -74,6 +75,11 @@ class FailedLogins:
                 settings.entities_max,
             ),
         )  # fmt: skip
+        self.memory = Memory()
+        for kind in self.kinds:
+            columns = {"guessed": kind.guessed, "times": kind.times, "starts": kind.starts}
+            self.memory.keep(kind.by.name.lower(), kind.table, **columns)
+        self.state, self.restore = self.memory.state, self.memory.restore
         self.faults = 0
 
     @property

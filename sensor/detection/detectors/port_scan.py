@@ -19,6 +19,7 @@ from sensor.detection.detector import REPORT_SECONDS, Batch, Strings, nanosecond
 from sensor.detection.detectors.port_scan_kernel import HIT, PAIR, TRY, Progress, Shape, find_scans
 from sensor.detection.evidence import address, address_text, community_id
 from sensor.structures.entity_table import EntityTable
+from sensor.structures.memory import Memory
 from sensor.structures.windows import NEVER
 
 VERTICAL = Rule(
@@ -67,6 +68,11 @@ class PortScan:
             _Pairs(Shape.VERTICAL, VERTICAL, settings.ports_min, settings.pairs_max),
             _Pairs(Shape.HORIZONTAL, HORIZONTAL, settings.hosts_min, settings.pairs_max),
         )
+        self.memory = Memory()
+        for each in self.shapes:
+            columns = {"pairs": each.pairs, "targets": each.targets, "times": each.times, "tries": each.tries}
+            self.memory.keep(each.shape.name.lower(), each.table, **columns)
+        self.state, self.restore = self.memory.state, self.memory.restore
         self.faults = 0
 
     @property

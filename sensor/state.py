@@ -1,0 +1,208 @@
+"""What the sensor knows, kept in a folder from run to run: in: named arrays by section; out: one file, and back.
+
+    DIR/tapir.state       a zip of manifest.json and SECTION/NAME.npy: any tool can open it (mode 0600)
+    DIR/fingerprint.key   the key of the fingerprints that the arrays speak of (mode 0600)
+    DIR/lock              held while a sensor uses the folder
+
+The one law: the file is replaced as a whole or not at all, and one that cannot be understood is never written over.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import time
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from sensor._version import __version__
+from sensor.errors import StateError
+
+Array = npt.NDArray[Any]
+FORMAT, FORMAT_VERSION = "tapir-state", 1
+_MANIFEST = "manifest.json"
+_PLACE_BYTES = 65_536
+"""Bytes at the start of an input by which it is known again."""
+_SHARE_OF_TIME = 0.05
+"""Part of the run's time that checkpoints may take: a fast run over files makes fewer of them."""
+
+
+class Place(msgspec.Struct, kw_only=True):
+    """How far a run over files came: what a resumed run need not judge again."""
+
+    inputs: list[tuple[str, int, str]]  # path, bytes, SHA-256 of the first bytes
+    bytes_read: int = 0
+    transactions: int = 0
+    flows: int = 0
+    finished: bool = False
+
+
+class Manifest(msgspec.Struct, kw_only=True):
+    format: str
+    format_version: int
+    sensor_version: str = __version__
+    key_check: str = ""       # SHA-256 of the fingerprint key, cut: says whether it is still the same
+    string_seed: int = 0      # of the hashes of strings
+    now: int = 0              # packet time, ns
+    place: Place | None = None
+
+
+def place_of(paths: list[str]) -> Place:
+    """The start of these files, by which a later run finds out that it reads the same ones."""
+    inputs = []
+    for path in paths:
+        try:
+            with open(path, "rb") as file:
+                digest = hashlib.sha256(file.read(_PLACE_BYTES)).hexdigest()
+                inputs.append((os.path.realpath(path), os.fstat(file.fileno()).st_size, digest))
+        except OSError:
+            inputs.append((os.path.realpath(path), 0, ""))  # reading it will say why
+    return Place(inputs=inputs)
+
+
+def key_check(key: bytes) -> str:
+    return hashlib.sha256(b"tapir fingerprint key" + key).hexdigest()[:16]
+
+
+class Section(Mapping[str, Array]):
+    """The arrays of one section, each read when it is asked for."""
+
+    def __init__(self, archive: zipfile.ZipFile, name: str) -> None:
+        self._archive, self._name = archive, name
+        start = f"{name}/"
+        self._names = [
+            each[len(start) : -len(".npy")] for each in archive.namelist() if each.startswith(start)
+        ]  # fmt: skip
+
+    def __getitem__(self, name: str) -> Array:
+        if name not in self._names:
+            raise KeyError(name)
+        with self._archive.open(f"{self._name}/{name}.npy") as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+class StateFolder:
+    """The state in one folder, locked until `close`. `manifest` is None while nothing was ever saved."""
+
+    def __init__(self, folder: str) -> None:
+        self.path = Path(folder)
+        self.file = self.path / "tapir.state"
+        self.manifest: Manifest | None = None
+        self._archive: zipfile.ZipFile | None = None
+        self._spent = 0.0
+        self._lock = self._locked()
+        try:
+            self._load()
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def close(self) -> None:
+        if self._archive:
+            self._archive.close()
+        self._lock.close()
+
+    def _locked(self) -> IO[bytes]:
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = os.fdopen(os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "rb+")
+        except OSError as error:
+            raise StateError(f"{self.path}: the state cannot be kept there: {error.strerror}") from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.close()
+            raise StateError(f"{self.path}: another sensor uses this state folder; give each its own") from error
+        return lock
+
+    def _load(self) -> None:
+        try:
+            file = self.file.open("rb")
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StateError(f"{self.file}: cannot be read: {error.strerror}") from error
+        try:
+            self._archive = zipfile.ZipFile(file)
+            broken = self._archive.testzip()
+            manifest = msgspec.json.decode(self._archive.read(_MANIFEST), type=Manifest)
+        except (zipfile.BadZipFile, KeyError, msgspec.DecodeError, EOFError, OSError, ValueError) as error:
+            file.close()
+            raise self._foreign(f"{type(error).__name__}: {error}") from error
+        if broken or manifest.format != FORMAT:
+            raise self._foreign(f"{broken} is damaged" if broken else f'its format is "{manifest.format}"')
+        if manifest.format_version > FORMAT_VERSION:
+            raise StateError(
+                f"{self.file}: format {manifest.format_version} of a newer sensor ({manifest.sensor_version}); this "
+                f"one reads up to {FORMAT_VERSION}: use that sensor, or another folder"
+            )
+        self.manifest = manifest
+
+    def _foreign(self, why: str) -> StateError:
+        return StateError(
+            f"{self.file}: not a whole state of a sensor ({why}); it is left as it is: move it away to begin anew"
+        )
+
+    def section(self, name: str) -> Section:
+        """The arrays saved under this name; empty when there are none."""
+        if self._archive is None:
+            return _NOTHING
+        return Section(self._archive, name)
+
+    def sections(self) -> set[str]:
+        """Names of all sections of the file that was loaded."""
+        names = self._archive.namelist() if self._archive else []
+        return {name.rpartition("/")[0] for name in names if "/" in name}
+
+    def is_due(self, begun: float) -> bool:
+        """Whether checkpoints took less of the time since `begun` (time.monotonic) than they may."""
+        return self._spent <= _SHARE_OF_TIME * (time.monotonic() - begun)
+
+    def save(self, manifest: Manifest, sections: Mapping[str, Mapping[str, Array]]) -> None:
+        """Replace the file; sections of the loaded one that nobody claims any more are carried over."""
+        begun = time.monotonic()
+        made = self.path / f".tapir.state.{os.getpid()}"
+        try:
+            with open(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
+                with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+                    archive.writestr(_MANIFEST, msgspec.json.encode(manifest))
+                    for section, arrays in sections.items():
+                        _write_section(archive, section, arrays)
+                    for section in sorted(self.sections() - set(sections)):
+                        _write_section(archive, section, self.section(section))
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(made, self.file)
+        except OSError as error:
+            made.unlink(missing_ok=True) if made.is_file() else None
+            raise StateError(
+                f"{self.file}: the state cannot be saved: {error.strerror}; the old one is kept"
+            ) from error
+        self._spent += time.monotonic() - begun
+
+
+def _write_section(archive: zipfile.ZipFile, section: str, arrays: Mapping[str, Array]) -> None:
+    for name in arrays:
+        with archive.open(f"{section}/{name}.npy", "w", force_zip64=True) as file:
+            np.lib.format.write_array(file, np.ascontiguousarray(arrays[name]), allow_pickle=False)
+
+
+class _Empty(Section):
+    def __init__(self) -> None:
+        self._names: list[str] = []
+
+
+_NOTHING = _Empty()
