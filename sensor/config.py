@@ -11,19 +11,33 @@ import msgspec
 
 from sensor import limits
 
-
-class CaptureSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    batch_frames: int = limits.BATCH_FRAMES
-    """Frames per batch; results do not depend on it."""
-
-
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
 AtLeastTwo = Annotated[int, msgspec.Meta(ge=2)]
 NotNegative = Annotated[int, msgspec.Meta(ge=0)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=90 * 86_400)]
 SecondsOrNone = Annotated[float, msgspec.Meta(ge=0, le=90 * 86_400)]
+RingBytes = Annotated[int, msgspec.Meta(ge=1 << 20, le=4 << 30, multiple_of=1 << 20)]
+BlockBytes = Annotated[int, msgspec.Meta(ge=1 << 18, le=1 << 26, multiple_of=1 << 18)]
+Milliseconds = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 Times = Annotated[float, msgspec.Meta(ge=1)]
+
+
+class CaptureSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    batch_frames: int = limits.BATCH_FRAMES
+    """Frames per batch; results do not depend on it."""
+    interfaces: tuple[str, ...] = ()
+    """Interfaces that `tapir run` captures from."""
+    filter: str = ""
+    """What is captured of them, in tcpdump's syntax; all when empty. Tags that the network card took out are unseen."""
+    promiscuous: bool = True
+    """Take packets that are addressed to others: what a mirror port is for."""
+    ring_bytes: RingBytes = 64 << 20
+    """Memory in which the system puts packets until they are read."""
+    ring_block_bytes: BlockBytes = 1 << 20
+    """Part of that memory which is handed over at once; a power of two."""
+    ring_timeout_ms: Milliseconds = 50
+    """How long such a part waits to fill: alerts come no sooner, and shorter waits cost time."""
 
 
 class DecodeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

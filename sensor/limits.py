@@ -36,6 +36,10 @@ DECODED_STEP_BYTES = 32_768
 """Plain bytes decompressed in one call: what is lost before the place where a compressed stream is damaged."""
 DECODER_WINDOW_BYTES = 128 << 20
 """Memory a decompressor may take: xz -9 needs 65 MB; zstd --long=31 would need 2 GB and is refused."""
+CLOCK_STEP_NS = NS
+"""A machine's clock that moved by more than this against its own steady one was set, not slewed."""
+LIVE_WAIT_SECONDS = 0.1
+"""How long a live capture waits for packets before it tells that time went on, and looks whether it is to stop."""
 CONNECT_TIMEOUT_SECONDS = 10
 """A capture server that does not answer by then is reported."""
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from sensor.alert import Alert
 from sensor.alerting.stage import AlertingStage
+from sensor.capture.live import LiveCapture
 from sensor.capture.stage import CaptureStage
 from sensor.config import Settings
 from sensor.counters import Counters
@@ -54,7 +55,9 @@ class Pipeline:
     """Iterate to read the inputs. `pool` holds the strings of the present batch's transactions."""
 
     def __init__(self, settings: Settings, inputs: Sequence[str]) -> None:
-        self._capture = CaptureStage(settings.capture, inputs)
+        live = LiveCapture(settings.capture) if settings.capture.interfaces else None
+        self._live = live
+        self._capture = live or CaptureStage(settings.capture, inputs)
         self._decode = DecodeStage(settings.decode)
         self._reassembly = ReassemblyStage(settings.reassembly)
         self._state = RunState(settings.state, self._capture.files)
@@ -89,6 +92,9 @@ class Pipeline:
             segments, datagrams = self._decode.process(block.data, block.frames)
             for part in self._reassembly.process(block.data, datagrams, segments):
                 yield from self._batches(block.data, datagrams, part)
+            if block.now:
+                for part in self._reassembly.advance(block.now):
+                    yield from self._batches(block.data, datagrams, part)
             self._state.checkpoint(self._now, self.bytes_read)
             if self._stopped:
                 break
@@ -173,8 +179,10 @@ class Pipeline:
         return counts
 
     def _counters(self) -> dict[str, Counters]:
+        live = {"live": self._live.losses} if self._live else {}
         return {
             "capture": self._capture.counters,
+            **live,
             "decode": self._decode.counters,
             "fragments": self._decode.fragments,
             "reassembly": self._reassembly.counters,

@@ -23,6 +23,7 @@ FRAME = np.dtype(
         ("wirelen", "u4"),  # bytes on the wire
         ("link", "u2"),     # link type, https://www.tcpdump.org/linktypes.html
         ("flags", "u2"),    # FrameFlag
+        ("vlan", "u2"),     # 802.1Q id that the network card took out of the frame, 0 when it took none
     ],
     align=True,
 )

@@ -290,6 +290,15 @@ class Observer:
         for part in self.reassembly.process(data, NO_BYTES, rows):
             self._take(data, part)
 
+    def wait(self, now: int) -> None:
+        """Packet time comes to `now` without a packet."""
+        for part in self.reassembly.advance(now):
+            self._take(NO_BYTES, part)
+
+    @property
+    def flows_ended(self) -> int:
+        return len(self._seen.flows)
+
     def finish(self) -> Outcome:
         for part in self.reassembly.finish():
             self._take(NO_BYTES, part)

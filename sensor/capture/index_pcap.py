@@ -39,6 +39,7 @@ def index_pcap(data: Bytes, cursor: I64s, layout: I64s, frames: FRAME, row: int)
         frame["wirelen"] = max(second(lengths, big), caplen)
         frame["link"] = link
         frame["flags"] = 0
+        frame["vlan"] = 0
         row += 1
         position += head_bytes + caplen
     cursor[Cursor.POSITION] = position

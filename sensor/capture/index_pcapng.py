@@ -192,6 +192,7 @@ def _take_packet(data, position, length, kind, cursor, section, interfaces, fram
     frame["wirelen"] = max(wirelen, caplen)
     frame["link"] = interface["link"]
     frame["flags"] = 0
+    frame["vlan"] = 0
     return True
 
 

@@ -8,11 +8,11 @@ flags do not depend on the block size.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from sensor.capture.block import Block
 from sensor.capture.inputs import Input, Inputs
 from sensor.capture.layout import Count
 from sensor.capture.merge import Merge
@@ -24,16 +24,6 @@ from sensor.limits import BATCH_FRAMES, READ_BUFFER_BYTES
 from sensor.schema import FRAME
 
 _ROWS_MAX = READ_BUFFER_BYTES // 16  # records of no byte
-
-
-class Block(NamedTuple):
-    """`data` (uint8, shape (bytes,)): the buffer that offsets refer to. `frames`: rows of FRAME, C-contiguous.
-
-    Both are reused: they are valid until the next block is asked for.
-    """
-
-    data: npt.NDArray[np.uint8]
-    frames: npt.NDArray[np.void]
 
 
 class CaptureStage:

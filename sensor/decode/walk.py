@@ -138,7 +138,7 @@ def walk(
         row = rows[state["rows"]]
         row["ts"] = frame["ts"]
         row["frame"] = i
-        row["vlan"] = 0
+        row["vlan"] = frame["vlan"]
         row["tunnel"] = 0
         row["tunnel_id"] = 0
         source, rebuilt = data, 0

@@ -18,7 +18,7 @@ from sensor.config import ReassemblySettings
 from sensor.counters import Counters
 from sensor.limits import NS
 from sensor.reassembly.tables import CHUNKS_PER_STEP, NODE, WHEEL_SECONDS, Count, Scalar, Tables
-from sensor.reassembly.track import end_all, recycle, track
+from sensor.reassembly.track import end_all, pass_time, recycle, track
 from sensor.schema import CHUNK, FLOW, STREAM, FlowFlag
 
 _SPARE_ROWS = limits.BATCH_FRAMES
@@ -93,6 +93,17 @@ class ReassemblyStage:
         while row < len(segments):
             recycle(self._tables)
             row = self._track(data, datagrams, segments, row)
+            yield self._part()
+
+    def advance(self, now: int) -> Iterator[Part]:
+        """Packet time is `now` (ns) though no packet came: parts for the flows that are due."""
+        done = False
+        while not done:
+            recycle(self._tables)
+            try:
+                done = pass_time(self._tables, now)
+            except IndexError:
+                done = not self._fault()
             yield self._part()
 
     def finish(self) -> Iterator[Part]:

@@ -75,6 +75,19 @@ def track(t: Tables, data: Bytes, datagrams: Bytes, segments: SEGMENT, start: in
 
 
 @kernel
+def pass_time(t: Tables, now: int) -> bool:
+    """End the flows that are due when packet time comes to `now` without a packet; False: call again after the chunks
+    were used.
+    """
+    if t.state[Scalar.TICK] < 0:
+        return True
+    if not expire(t, now):
+        return False
+    t.state[Scalar.NOW] = max(t.state[Scalar.NOW], now)
+    return True
+
+
+@kernel
 def end_all(t: Tables) -> bool:
     """End the live flows; False when there was no room for all: call again after the chunks were used."""
     while len(t.chunks) - t.state[Scalar.CHUNKS] >= CHUNKS_PER_STEP:

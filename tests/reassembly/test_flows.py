@@ -267,3 +267,26 @@ def test_flows_do_not_depend_on_who_is_seen_first() -> None:
     order = [1, 0, *range(2, len(talk.packets))]
     flow = observe(in_new_order(talk.packets, order)).flows[0]
     assert (flow["orig_port"], flow["conn_state"]) == (40_000, "SF")
+
+
+def test_flows_end_when_time_goes_on_without_packets() -> None:
+    observer = Observer()
+    observer.wait(START)  # before any packet: nothing to end
+    observer.feed(Talk().open().packets)
+    observer.wait(START + 250 * SECOND)
+    assert observer.flows_ended == 0
+    observer.wait(START + 400 * SECOND)
+    assert observer.flows_ended == 1
+    (ended,) = observer.finish().flows
+    assert ended["end_reason"] == "IDLE"
+
+
+def test_time_told_between_packets_changes_nothing_of_what_packets_give() -> None:
+    packets = exchange(GET, OK).packets
+    observer = Observer()
+    for packet in packets:
+        observer.wait(packet.ts)
+        observer.feed([packet])
+    told, untold = observer.finish(), observe(packets)
+    assert [flow["history"] for flow in told.flows] == [flow["history"] for flow in untold.flows]
+    assert (told.transactions, told.bytes) == (untold.transactions, untold.bytes)

@@ -1,0 +1,132 @@
+"""Live capture: in: interfaces; out: blocks of frames as they arrive, and packet time when none do.
+
+The one law: what the system dropped is counted from its own figures, and packet time never runs backwards, whatever is
+done to the clock of the machine.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from sensor.capture.block import Block
+from sensor.capture.bpf import compile_filter
+from sensor.capture.clock import judge_clock
+from sensor.capture.index_ring import Ring, index_ring
+from sensor.capture.layout import Clock, Count
+from sensor.capture.sources.afpacket import RingSocket
+from sensor.config import CaptureSettings
+from sensor.counters import Counters
+from sensor.errors import InputError
+from sensor.limits import BATCH_FRAMES, CLOCK_AHEAD_NS, CLOCK_STEP_NS, LIVE_WAIT_SECONDS
+from sensor.schema import FRAME
+
+
+class LiveCount(IntEnum):
+    """What a live capture counts beside layout.Count."""
+
+    RECEIVED = 0         # packets that passed the filter, dropped ones among them
+    DROPPED = 1          # packets that found the ring full
+    FROZEN = 2           # times the ring was full
+    OFFLOAD = 3          # frames that card or system had merged
+    CLOCK_STEPPED = 4    # times the machine's clock was set by more than a second
+    INTERFACES_LOST = 5  # interfaces that are not there at present
+    RING_FAULTS = 6      # packets whose place in the ring makes no sense
+
+
+class LiveCapture:
+    """Captures from `settings.interfaces` until `blocks` is closed.
+
+    `counters`: of layout.Count; `losses`: of LiveCount.
+
+    InputError when an interface does not exist or capturing is not allowed, SettingError for a wrong filter.
+    """
+
+    bytes_total = None
+    files = None
+
+    def __init__(self, settings: CaptureSettings) -> None:
+        self.counters = Counters(Count)
+        self.losses = Counters(LiveCount)
+        self.faults: list[InputError] = []
+        self._batch_frames = min(settings.batch_frames, BATCH_FRAMES)
+        self._socket = RingSocket(
+            settings.interfaces,
+            settings.ring_block_bytes,
+            settings.ring_bytes // settings.ring_block_bytes,
+            settings.ring_timeout_ms,
+            settings.promiscuous,
+            compile_filter(settings.filter),
+        )
+        self._margin_ns = 2 * settings.ring_timeout_ms * 1_000_000
+        self._ring: npt.NDArray[np.int64] = np.zeros(len(Ring), np.int64)
+        self._frames = np.zeros(self._batch_frames, FRAME)
+        self._keys: npt.NDArray[np.int64] = np.zeros(self._batch_frames, np.int64)
+        self._clock: npt.NDArray[np.int64] = np.zeros(len(Clock), np.int64)
+        self._offset_ns = time.time_ns() - time.monotonic_ns()
+        self._shift_ns = 0
+
+    @property
+    def bytes_read(self) -> int:
+        return self.counters[Count.CAPTURED_BYTES]
+
+    @property
+    def ring_fill(self) -> float:
+        """Share of the ring that waits for the sensor, 0 to 1."""
+        return self._socket.fill
+
+    def blocks(self) -> Iterator[Block]:
+        """Blocks as they come; without packets an empty one now and then, whose `now` tells that time went on."""
+        self.counters.values[Count.INPUTS] += 1
+        try:
+            while True:
+                taken = self._socket.take(LIVE_WAIT_SECONDS, self._ring)
+                self._follow_clock()
+                if not taken:
+                    yield Block(self._socket.data, self._frames[:0], self._now())
+                    continue
+                while self._ring[Ring.LEFT]:
+                    yield Block(self._socket.data, self._index(), 0)
+                self._socket.give_back()
+        finally:
+            self._socket.count_losses()
+            self._count()
+            self._socket.close()
+
+    def _index(self) -> npt.NDArray[np.void]:
+        rows = index_ring(self._socket.data, self._ring, self._frames)
+        if self._shift_ns:
+            self._frames["ts"][:rows] += self._shift_ns
+        judge_clock(self._frames, rows, True, self._clock, self._keys, self.counters.values)
+        return self._frames[:rows]
+
+    def _now(self) -> int:
+        """Packet time before which no packet can still come."""
+        return max(time.time_ns() + self._shift_ns - self._margin_ns, int(self._clock[Clock.NOW]))
+
+    def _follow_clock(self) -> None:
+        """When the machine's clock was set back, packets are shifted so that packet time goes on; once in a while the
+        losses are taken over.
+        """
+        now = time.time_ns()
+        self._clock[Clock.LIMIT] = now + self._shift_ns + CLOCK_AHEAD_NS
+        offset_ns = now - time.monotonic_ns()
+        step_ns = offset_ns - self._offset_ns
+        if abs(step_ns) > CLOCK_STEP_NS:
+            self.losses.values[LiveCount.CLOCK_STEPPED] += 1
+            self._shift_ns = max(self._shift_ns - step_ns, 0)
+        self._offset_ns = offset_ns
+        self._count()
+
+    def _count(self) -> None:
+        values, ring = self.losses.values, self._ring
+        values[LiveCount.RECEIVED] = self._socket.received
+        values[LiveCount.DROPPED] = self._socket.dropped
+        values[LiveCount.FROZEN] = self._socket.frozen
+        values[LiveCount.INTERFACES_LOST] = self._socket.lost
+        values[LiveCount.OFFLOAD] = ring[Ring.OFFLOAD]
+        values[LiveCount.RING_FAULTS] = ring[Ring.FAULTS]
