@@ -178,6 +178,17 @@ class StateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Packet time between two checkpoints of a run; a killed run goes on from the last one."""
 
 
+class JournalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    folder: str = ""
+    """Where alerts are kept before they are published; none are kept when empty."""
+    bytes_max: AtLeastOne = 1 << 30
+    """Bytes kept; the oldest segment is removed beyond it."""
+    age_max_seconds: Annotated[float, msgspec.Meta(gt=0)] = 30 * 86_400.0
+    """Segments whose newest alert is older are removed."""
+    segment_bytes: Annotated[int, msgspec.Meta(ge=1, le=64 << 20)] = 8 << 20
+    """A file of the journal is ended at this size; what is removed is removed by whole files."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     capture: CaptureSettings = CaptureSettings()
     decode: DecodeSettings = DecodeSettings()
@@ -186,3 +197,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     detection: DetectionSettings = DetectionSettings()
     alerting: AlertingSettings = AlertingSettings()
     state: StateSettings = StateSettings()
+    journal: JournalSettings = JournalSettings()

@@ -106,6 +106,12 @@ STREAMS_MAX = 1_024
 """(sensor, epoch) pairs whose sequence a subscriber follows; the one heard longest ago is forgotten beyond it."""
 GAPS_MAX = 1_000
 """Gaps a subscriber remembers one by one; the count of missed alerts goes on beyond it."""
+JOURNAL_UNWRITTEN_MAX = 10_000
+"""Alerts that wait in memory while the journal's disk fails; the oldest is given up and counted beyond it."""
+JOURNAL_UNWRITTEN_BYTES = 64 << 20
+"""Bytes of these alerts: 10,000 ordinary ones take 10 MB."""
+JOURNAL_SCAN_BYTES = 8 << 20
+"""Bytes of the journal read for one question of a subscriber: a segment, a few milliseconds."""
 
 # --- export --------------------------------------------------------------------------------------------------------
 ROWS_HELD_MAX = 65_536

@@ -11,7 +11,7 @@ from tests.house.sources import Source, sources
 
 SOURCES = sources()
 GROUND = {"limits", "errors", "_jit", "_version", "schema"}
-BASE = GROUND | {"structures", "counters", "config", "alert", "fingerprint"}
+BASE = GROUND | {"structures", "counters", "config", "alert", "alert_log", "fingerprint"}
 STAGES = {"capture", "decode", "reassembly", "protocols", "features", "detection", "alerting", "bus", "export"}
 MAY_IMPORT = {
     **{stage: BASE for stage in STAGES},
@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "_jit": {"errors", "limits", "_kernel_sources"},
     "counters": set(),
     "alert": {"limits"},
+    "alert_log": {"counters"},
     "config": {"limits", "errors", "alert"},
     "settings_file": {"config", "errors"},
     "fingerprint": {"errors", "limits", "structures"},
