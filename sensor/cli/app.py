@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from sensor._version import __version__
-from sensor.cli import collect, read, schema, settings, warm
+from sensor.cli import collect, journal, read, schema, settings, warm
 
 app = typer.Typer(
     name="tapir",
@@ -40,3 +40,4 @@ app.command(epilog=collect.EPILOG)(collect.collect)
 app.command()(schema.schema)
 app.command(epilog=settings.EPILOG)(settings.settings)
 app.command()(warm.warm)
+app.add_typer(journal.app)

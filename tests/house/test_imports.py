@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "collector": BASE | {"bus"},
     "pipeline": BASE | STAGES | {"state_run"},
     "api": BASE | {"pipeline", "export", "bus"},
-    "cli": BASE | {"pipeline", "collector", "bus", "export", "api", "settings_file"},
+    "cli": BASE | {"alerting", "pipeline", "collector", "bus", "export", "api", "settings_file"},
     "__main__": {"cli"},
     "__init__": {"_version"},
 }
