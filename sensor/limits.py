@@ -74,6 +74,12 @@ STRING_BYTES_MAX = 32 << 20
 """Bytes of all pooled strings together."""
 TRANSACTIONS_OPEN_MAX = 131_072
 """Requests and responses in flight over all connections: one on each of FLOWS_MAX."""
+HTTP2_CONNECTIONS_MAX = 4_096
+"""HTTP/2 connections at a time: they are few and long-lived; 14 KB each with both header tables full, 57 MB in all."""
+HTTP2_STREAMS_MAX = 16_384
+"""HTTP/2 streams in flight over all connections, about 450 bytes each."""
+HTTP2_LARGE_TABLES_MAX = 64
+"""Header tables larger than 4 KiB at a time, 96 KiB each: browsers ask for them, and do not speak in clear."""
 
 # --- detection and alerting ----------------------------------------------------------------------------------------
 SCAN_PAIRS_MAX = 16_384

@@ -291,6 +291,8 @@ TRANSACTION = np.dtype(
         ("flow", "i8"),             # serial of the flow
         ("trans_depth", "i4"),      # 1 for the first on its connection
         ("records", "i4"),          # records counted in the response body, -1 when not counted
+        ("request_messages", "i4"), # gRPC messages in the request, -1 when it is not gRPC or bytes were lost
+        ("response_messages", "i4"),
         ("method", "u4"),           # code
         ("host", "u4"),             # code
         ("uri", "u4"),              # code, secrets replaced
@@ -306,6 +308,7 @@ TRANSACTION = np.dtype(
         ("server_port", "u2"),
         ("vlan", "u2"),
         ("status_code", "u2"),      # 0 when no response was seen
+        ("grpc_status", "i2"),      # -1 when none was seen
         ("version", "u1"),          # 10, 11, 20; 9 for HTTP/0.9; 0 when unknown
         ("tunnel", "u1"),
         ("proto", "u1"),
@@ -350,3 +353,12 @@ class Anomaly(IntEnum):
     NONASCII_URI = 1 << 20
     HOST_MISSING = 1 << 21           # HTTP/1.1 without Host
     TE_INVALID = 1 << 22             # a Transfer-Encoding that does not end in chunked
+    HPACK_LOST = 1 << 23             # HTTP/2: header fields that nothing seen tells, behind a loss or a late start
+    HEADER_BOMB = 1 << 24            # HTTP/2: a header block that decodes to far more than it is
+    CONTINUATION_FLOOD = 1 << 25     # HTTP/2: a header block in more frames than any library makes
+    RAPID_RESET = 1 << 26            # HTTP/2: one of a great many streams that the client reset within a second
+    REQUEST_RESET = 1 << 27          # HTTP/2: the client reset the stream
+    RESPONSE_RESET = 1 << 28         # HTTP/2: the server reset the stream
+    HEADER_FORBIDDEN = 1 << 29       # HTTP/2: a header field that only HTTP/1 may have (Transfer-Encoding ...)
+    LENGTH_MISMATCH = 1 << 30        # HTTP/2: Content-Length differs from the body
+    PUSHED = 1 << 31                 # HTTP/2: the server promised the request itself

@@ -86,6 +86,9 @@ TRANSACTION_COLUMNS = (
     _text("tunnel", "innermost tunnel"),
     _int("tunnel_id", "VNI, key or TEID of the innermost tunnel", "uint32"),
     _text("account", "keyed fingerprint of the name that a login request gives"),
+    _int("grpc_status", "grpc-status of the response", "uint16"),
+    _int("request_messages", "gRPC messages in the request's body"),
+    _int("response_messages", "gRPC messages in the response's body"),
 )
 
 

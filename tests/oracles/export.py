@@ -83,4 +83,7 @@ def transaction(row: Any, strings: list[str]) -> dict[str, Any]:
         "tunnel": Tunnel(r["tunnel"]).name.lower() if r["tunnel"] else None,
         "tunnel_id": r["tunnel_id"] if r["tunnel"] else None,
         "account": f"{r['account']:016x}" if r["account"] else None,
+        "grpc_status": r["grpc_status"] if r["grpc_status"] >= 0 else None,
+        "request_messages": r["request_messages"] if r["request_messages"] >= 0 else None,
+        "response_messages": r["response_messages"] if r["response_messages"] >= 0 else None,
     }

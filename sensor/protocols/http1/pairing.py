@@ -152,6 +152,8 @@ def _merge(t, flow_row, request, response):
     row["response_ts"] = other["response_ts"]
     row["response_end_ts"] = other["response_end_ts"]
     row["records"] = other["records"]
+    row["response_messages"] = other["response_messages"]
+    row["grpc_status"] = other["grpc_status"]
     row["anomalies"] |= other["anomalies"]
     row["flags"] = np.uint8(row["flags"] | other["flags"])
     for stream_row in (2 * flow_row, 2 * flow_row + 1):

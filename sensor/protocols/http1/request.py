@@ -71,6 +71,9 @@ def clear_row(row):
     row["response_body_max"] = 0
     row["anomalies"] = np.uint64(0)
     row["records"] = -1
+    row["request_messages"] = -1
+    row["response_messages"] = -1
+    row["grpc_status"] = -1
     row["method"] = 0
     row["host"] = 0
     row["uri"] = 0
