@@ -65,9 +65,10 @@ class ReassemblySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     flows_max: int = limits.FLOWS_MAX
     """Concurrent flows; the oldest is evicted and counted beyond it."""
     vlan_in_flow_key: bool = True
-    """Keep equal 5-tuples in different VLANs apart; off where the two directions carry different VLAN ids."""
+    """Keep equal 5-tuples in different VLANs apart. The two directions of a flow may each have a VLAN of their own, and
+    a TCP segment in another VLAN whose numbers go on where the flow's stand is the flow's all the same."""
     tunnel_in_flow_key: bool = True
-    """Keep equal 5-tuples in different tunnels (VNI, GRE key ...) apart."""
+    """Keep equal 5-tuples in different tunnels (VNI, GRE key ...) apart, in the same way."""
     tcp_idle_seconds: float = 300.0
     """A TCP connection without a packet for so long has ended."""
     tcp_attempt_seconds: float = 5.0

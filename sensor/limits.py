@@ -62,6 +62,10 @@ PAGE_BYTES = 2_048
 """Out-of-order payload waits in pages of this size: one Ethernet segment fits in one."""
 PAGES_MAX = 16_384
 """32 MB of waiting out-of-order payload over all streams."""
+RECENT_PACKETS = 65_536
+"""Packets among which a double is looked for, 48 bytes each: 65 ms of a million packets a second."""
+PATHS_MAX = 16
+"""Flows with equal addresses and ports in different VLANs and tunnels; beyond it they are one, and that is counted."""
 STREAM_PAGES_MAX = 512
 """1 MB of waiting payload per stream: more than a usual receive window in flight, so a hole behind it is a loss."""
 

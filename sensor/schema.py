@@ -55,6 +55,7 @@ SEGMENT = np.dtype(
         ("vlan", "u2"),            # innermost 802.1Q id, 0 when there is none
         ("window", "u2"),
         ("ip_id", "u2"),
+        ("checksum", "u2"),        # of the transport, as sent; not verified
         ("proto", "u1"),           # IP protocol number of the transport
         ("tcp_flags", "u1"),
         ("tunnel", "u1"),          # Tunnel
@@ -171,6 +172,14 @@ STREAM = np.dtype(
         ("hold_pages", "i4"),
         ("out_of_order_packets", "i4"),
         ("overlap_bytes", "i4"),        # bytes seen again with the first copy kept
+        ("duplicate_packets", "i8"),    # doubles of the mirror: in none of the other figures
+        ("duplicate_bytes", "i8"),      # of their IP packets
+        ("unsure_packets", "i8"),       # equal to one before, double or sent twice: in the other figures too
+        ("path", "i8"),                 # VLAN, tunnel and tunnel id of the first packet (flow_table.path_of)
+        ("round_end", "i8"),            # offset whose acknowledgement ends a round trip, -1 when none is measured
+        ("round_ts", "i8"),             # when the packet before that offset was seen
+        ("round_min", "i8"),            # shortest time from a packet to its acknowledgement, ns; 0 when unknown
+        ("loss_ts", "i8"),              # last acknowledgement that acknowledged nothing new
         ("tcp_flags", "u1"),            # all flags seen
         ("reset", "u1"),                # 1 when this side sent a RST that counts
     ],

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ipaddress
 import random
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -72,6 +73,10 @@ class Packet:
     window: int = 65_535
     proto: int = int(Proto.TCP)
     vlan: int = 0
+    ip_id: int = 0
+    ttl: int = 64
+    tunnel: int = 0
+    tunnel_id: int = 0
 
     @property
     def ip_len(self) -> int:
@@ -109,9 +114,8 @@ class Talk:
         ack = given.pop("ack", self.next[1 - side] if flags & ACK else 0)
         (src, sport), (dst, dport) = ends[side], ends[1 - side]
         number = self.next[side] if seq is None else seq
-        packet = Packet(
-            self.now, src, sport, dst, dport, flags, number % 2**32, ack % 2**32, payload, vlan=self.vlan, **given
-        )
+        given = {"vlan": self.vlan, "ip_id": (len(self.packets) + 1) & 0xFFFF} | given
+        packet = Packet(self.now, src, sport, dst, dport, flags, number % 2**32, ack % 2**32, payload, **given)
         self.packets.append(packet)
         self.now += self.step
         if seq is None:
@@ -214,8 +218,9 @@ def segments(packets: Sequence[Packet]) -> tuple[np.ndarray, np.ndarray]:
         cut = int(SegmentFlag.CUT) if seen < len(packet.payload) else 0
         rows[i] = (
             packet.ts, *address(packet.src), *address(packet.dst), offset, seen, len(packet.payload), packet.ip_len, i,
-            packet.seq, packet.ack, 0, packet.sport, packet.dport, packet.vlan, packet.window, 0, packet.proto,
-            packet.flags, 0, 64, cut | (int(SegmentFlag.IPV6) if ":" in packet.src else 0),
+            packet.seq, packet.ack, packet.tunnel_id, packet.sport, packet.dport, packet.vlan, packet.window,
+            packet.ip_id, zlib.crc32(packet.payload) & 0xFFFF, packet.proto, packet.flags, packet.tunnel, packet.ttl,
+            cut | (int(SegmentFlag.IPV6) if ":" in packet.src else 0),
         )  # fmt: skip
         offset += seen
     return rows, data
@@ -245,7 +250,9 @@ def ethernet(packet: Packet) -> bytes:
         data=packet.payload,
     )  # fmt: skip
     source, target = (ipaddress.ip_address(text).packed for text in (packet.src, packet.dst))
-    ip = dpkt.ip.IP(src=source, dst=target, p=packet.proto, ttl=64, data=transport, len=packet.ip_len)
+    ip = dpkt.ip.IP(
+        src=source, dst=target, p=packet.proto, ttl=packet.ttl, id=packet.ip_id, data=transport, len=packet.ip_len
+    )
     return bytes(dpkt.ethernet.Ethernet(src=b"\x02\0\0\0\0\1", dst=b"\x02\0\0\0\0\2", data=ip))
 
 

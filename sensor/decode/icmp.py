@@ -7,6 +7,7 @@ and code.
 from __future__ import annotations
 
 from sensor._jit import at, inline_kernel
+from sensor.decode.fields import u16
 from sensor.decode.layers import IP, Layer
 from sensor.decode.reasons import Reason
 from sensor.decode.transport import put_payload
@@ -46,5 +47,6 @@ def step(data, offset, layer, state, row):
     row["src_port"] = kind
     row["dst_port"] = code if answer == NOT_ANSWERED else answer
     clear_tcp(row)
+    row["checksum"] = u16(data, offset + 2)
     put_payload(row, layer - IP, offset + 8, state["stop"], state["wire_stop"])
     return offset, Layer.DONE

@@ -29,5 +29,6 @@ def step(data, offset, state, row):
     row["ack"] = u32(data, offset + 8)
     row["tcp_flags"] = at(data, offset + 13)
     row["window"] = u16(data, offset + 14)
+    row["checksum"] = u16(data, offset + 16)
     put_payload(row, TCP, payload, state["stop"], state["wire_stop"])
     return offset, Layer.DONE

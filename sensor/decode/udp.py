@@ -24,6 +24,7 @@ def clear_tcp(row):
     row["ack"] = 0
     row["tcp_flags"] = 0
     row["window"] = 0
+    row["checksum"] = 0
 
 
 @inline_kernel
@@ -43,6 +44,7 @@ def step(data, offset, state, row, ports):
     row["src_port"] = src
     row["dst_port"] = dst
     clear_tcp(row)
+    row["checksum"] = u16(data, offset + 6)
     stop = min(end, state["stop"])
     put_payload(row, UDP, offset + 8, stop, end)
     code = at(ports, dst)

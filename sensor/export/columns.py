@@ -106,6 +106,10 @@ def _direction(side: str) -> tuple[Column, ...]:
         _int(f"{side}_missing_bytes", "bytes of TCP sequence space that were never seen"),
         _int(f"{side}_overlap_bytes", "bytes seen again; the first copy was kept"),
         _int(f"{side}_out_of_order_pkts", "packets that came before their turn"),
+        _int(f"{side}_dup_pkts", "doubles of the mirror; in no other figure"),
+        _int(f"{side}_dup_ip_bytes", "bytes of these IP packets, headers included"),
+        _int(f"{side}_unsure_dup_pkts", "packets equal to an earlier one, doubled or sent twice; in other figures too"),
+        _ms(f"{side}_ack_min_ms", "shortest time from one of its packets to the acknowledgement, ms"),
         Column(f"{side}_tcp_flags", Kind.TEXT, "all TCP flags seen: F S R P A U E C"),
     )
 
@@ -124,6 +128,7 @@ FLOW_COLUMNS = (
     _int("resp_bytes", "likewise, of the other side"),
     _text("conn_state", "Zeek's conn_state"),
     _int("missed_bytes", "bytes of TCP sequence space never seen, both sides"),
+    Column("missed_exact", Kind.BOOL, "missed_bytes is exact: seen from SYN to FIN or RST; otherwise the lower bound"),
     _text("history", "Zeek's history"),
     _int("orig_pkts", "packets"),
     _int("orig_ip_bytes", "bytes of the IP packets, headers included"),

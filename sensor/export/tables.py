@@ -117,6 +117,7 @@ class Flows:
         self._reasons = words.codes({int(reason): reason.name.lower() for reason in EndReason})
         self._services = words.codes({int(Service.HTTP): "http"})
         self._flags = words.codes({mask: _tcp_letters(mask) for mask in range(1, 256)})
+        self._whole = np.isin(np.arange(len(ConnState)), (ConnState.SF, ConnState.RSTO, ConnState.RSTR, ConnState.REJ))
         self._letters = np.frombuffer(schema.HISTORY_LETTERS.encode(), np.uint8).copy()
         self._cells = Cells(self.columns, words)
         self._hi, self._lo = np.zeros(SLICE_ROWS, np.uint64), np.zeros(SLICE_ROWS, np.uint64)
@@ -134,6 +135,7 @@ class Flows:
         for side, stream in (("orig", orig), ("resp", resp)):
             self._put_direction(cells, side, stream, tcp)
         cells.put("missed_bytes", orig["missing_bytes"] + resp["missing_bytes"])
+        cells.put("missed_exact", self._whole[rows["conn_state"]])
         return cells
 
     def _put_connection(self, cells: Cells, rows: Rows) -> None:
@@ -165,6 +167,10 @@ class Flows:
         for name in ("retransmitted_bytes", "missing_bytes", "overlap_bytes"):
             cells.put(f"{side}_{name}", stream[name])
         cells.put(f"{side}_out_of_order_pkts", stream["out_of_order_packets"])
+        cells.put(f"{side}_dup_pkts", stream["duplicate_packets"])
+        cells.put(f"{side}_dup_ip_bytes", stream["duplicate_bytes"])
+        cells.put(f"{side}_unsure_dup_pkts", stream["unsure_packets"])
+        cells.put(f"{side}_ack_min_ms", stream["round_min"], stream["round_min"] == 0)
         cells.put(f"{side}_tcp_flags", self._flags[stream["tcp_flags"]])
         _put_spread(cells, f"{side}_size", "", stream, "size", ip_bytes, packets, 1_000)
         _put_spread(cells, f"{side}_interval", "_ms", stream, "gap", stream["gap_sum"], packets - 1, 1)

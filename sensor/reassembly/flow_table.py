@@ -7,12 +7,18 @@ chunks still finds it.
 import numpy as np
 
 from sensor._jit import inline_kernel, part_kernel
+from sensor.limits import PATHS_MAX
 from sensor.reassembly.tables import Count, Scalar
 from sensor.schema import FlowFlag, Proto, TcpFlag, TcpState
 from sensor.structures.hash_table import find_row, following, home, insert, remove, row_of, same_tag
 from sensor.structures.hashing import MULTIPLIER, finish, mix
 
 _EPHEMERAL = 32768
+_MASK = 0xFFFFFFFF
+NEAR_BYTES = 1 << 22
+"""More than what is in flight at a time, and a thousandth of the sequence space."""
+VLAN_BITS = 0xFFFF
+TUNNEL_BITS = -1 << 16
 
 
 @inline_kernel
@@ -28,24 +34,33 @@ def key_hash(t, segment):
     """The same for both directions: what the two ends give is added."""
     source = _end_hash(t, segment["src_hi"], segment["src_lo"], np.uint64(segment["src_port"]))
     target = _end_hash(t, segment["dst_hi"], segment["dst_lo"], np.uint64(segment["dst_port"]))
-    rest = np.uint64(segment["proto"])
-    if t.state[Scalar.VLAN_IN_KEY] != 0:
-        rest |= np.uint64(segment["vlan"]) << np.uint64(8)
-    if t.state[Scalar.TUNNEL_IN_KEY] != 0:
-        rest |= np.uint64(segment["tunnel_id"]) << np.uint64(24)
-    return finish(mix(t.seed[1] ^ (source + target), rest))
+    return finish(mix(t.seed[1] ^ (source + target), np.uint64(segment["proto"])))
 
 
 @inline_kernel
-def _same_path(t, flow, segment):
-    if flow["proto"] != segment["proto"]:
-        return False
-    if t.state[Scalar.VLAN_IN_KEY] != 0 and flow["vlan"] != segment["vlan"]:
-        return False
-    return not (
-        t.state[Scalar.TUNNEL_IN_KEY] != 0
-        and (flow["tunnel_id"] != segment["tunnel_id"] or flow["tunnel"] != segment["tunnel"])
-    )
+def path_of(segment):
+    """The way a packet came: VLAN, tunnel and tunnel id."""
+    return np.int64(segment["vlan"]) | np.int64(segment["tunnel"]) << 16 | np.int64(segment["tunnel_id"]) << 32
+
+
+@inline_kernel
+def _goes_on(t, stream_row, segment):
+    """Whether a segment that came another way belongs to the flow.
+
+    One with numbers does when they go on where the flow's stand: two connections with equal addresses and ports in two
+    networks have begun at numbers of their own (RFC 6528). One without does when its direction is the flow's other one,
+    of which nothing was seen: many networks carry the two directions in different VLANs, tunnels or labels.
+    """
+    stream, peer = t.streams[stream_row], t.streams[stream_row ^ 1]
+    if segment["proto"] != Proto.TCP:
+        return stream["packets"] == 0
+    if stream["first"] != 0:
+        away = (np.int64(segment["seq"]) - stream["next"] + NEAR_BYTES) & _MASK
+        if away >= 2 * NEAR_BYTES:
+            return False
+    if segment["tcp_flags"] & TcpFlag.ACK == 0 or peer["first"] == 0:
+        return stream["first"] != 0 or peer["first"] != 0
+    return (np.int64(segment["ack"]) - peer["next"] + NEAR_BYTES) & _MASK < 2 * NEAR_BYTES
 
 
 @inline_kernel
@@ -73,18 +88,27 @@ def direction_of(flow, segment):
 
 
 @inline_kernel
-def find_flow(t, segment, hashed):
-    """2*flow + direction, or -1."""
+def find_flow(t, segment, hashed, path):
+    """2*flow + direction, or -1: the flow that came the same way, else the first one that the segment goes on with."""
+    other, ways = -1, 0
     position = home(t.slots, hashed)
     while t.slots[position] != 0:
         if same_tag(t.slots[position], hashed):
             row = row_of(t.slots[position])
             flow = t.flows[row]
             direction = direction_of(flow, segment)
-            if direction >= 0 and _same_path(t, flow, segment):
-                return 2 * row + direction
+            if direction >= 0 and flow["proto"] == segment["proto"]:
+                stream_row = 2 * row + direction
+                if (t.streams[stream_row]["path"] ^ path) & t.state[Scalar.PATH_MASK] == 0:
+                    return stream_row
+                if other < 0 and _goes_on(t, stream_row, segment):
+                    other = stream_row
+                ways += 1
+                if ways == PATHS_MAX:
+                    t.counts[Count.PATHS_MERGED] += 1
+                    return other if other >= 0 else stream_row
         position = following(t.slots, position)
-    return -1
+    return other
 
 
 @inline_kernel
@@ -124,12 +148,18 @@ def _clear_stream(stream):
     stream["hold_pages"] = 0
     stream["out_of_order_packets"] = 0
     stream["overlap_bytes"] = 0
+    stream["duplicate_packets"] = 0
+    stream["duplicate_bytes"] = 0
+    stream["unsure_packets"] = 0
+    stream["round_end"] = -1
+    stream["round_min"] = 0
+    stream["loss_ts"] = 0
     stream["tcp_flags"] = 0
     stream["reset"] = 0
 
 
 @part_kernel
-def create_flow(t, segment, hashed):
+def create_flow(t, segment, hashed, path):
     """A new flow for the segment; the caller has made sure that a row is free. Returns 2*flow + direction."""
     t.state[Scalar.FREE] -= 1
     row = np.int64(t.free[t.state[Scalar.FREE]])
@@ -167,6 +197,8 @@ def create_flow(t, segment, hashed):
     flow["service"] = 0
     _clear_stream(t.streams[2 * row])
     _clear_stream(t.streams[2 * row + 1])
+    t.streams[2 * row]["path"] = path
+    t.streams[2 * row + 1]["path"] = path
     t.state[Scalar.LIVE] += 1
     t.counts[Count.FLOWS] += 1
     flow["serial"] = t.counts[Count.FLOWS]

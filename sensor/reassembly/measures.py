@@ -13,11 +13,12 @@ LETTER_W, LETTER_I, LETTER_Q = (HISTORY_LETTERS.index(x) + 1 for x in "WIQ")
 
 
 @inline_kernel
-def measure_packet(stream, segment):
+def measure_packet(stream, segment, path):
     """Add one packet to its stream's figures."""
     size = np.int64(segment["ip_len"])
     ts = segment["ts"]
     if stream["packets"] == 0:
+        stream["path"] = path
         stream["first_ts"] = ts
         stream["size_min"] = size
         stream["size_max"] = size

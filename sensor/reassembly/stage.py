@@ -17,7 +17,17 @@ from sensor import limits
 from sensor.config import ReassemblySettings
 from sensor.counters import Counters
 from sensor.limits import NS
-from sensor.reassembly.tables import CHUNKS_PER_STEP, NODE, WHEEL_SECONDS, Count, Scalar, Tables
+from sensor.reassembly.flow_table import TUNNEL_BITS, VLAN_BITS
+from sensor.reassembly.tables import (
+    CHUNKS_PER_STEP,
+    NODE,
+    RECENT,
+    RECENT_BUCKETS,
+    WHEEL_SECONDS,
+    Count,
+    Scalar,
+    Tables,
+)
 from sensor.reassembly.track import end_all, pass_time, recycle, track
 from sensor.schema import CHUNK, FLOW, STREAM, FlowFlag
 
@@ -52,6 +62,8 @@ class ReassemblyStage:
             node_pending=np.zeros(pages_max, np.int32),
             chunks=np.zeros(2 * limits.BATCH_FRAMES + 3 * CHUNKS_PER_STEP, CHUNK),
             ended=np.zeros(rows, np.int32),
+            recent=np.zeros(limits.RECENT_PACKETS, RECENT),
+            recent_heads=np.full(RECENT_BUCKETS, -1, np.int32),
             state=np.zeros(len(Scalar), np.int64),
             counts=self.counters.values,
             seed=np.array([secrets.randbits(64), secrets.randbits(64)], np.uint64),
@@ -61,8 +73,7 @@ class ReassemblyStage:
         state[Scalar.FREE] = rows
         state[Scalar.NODE_FREE] = pages_max
         state[Scalar.FLOWS_MAX] = settings.flows_max
-        state[Scalar.VLAN_IN_KEY] = settings.vlan_in_flow_key
-        state[Scalar.TUNNEL_IN_KEY] = settings.tunnel_in_flow_key
+        state[Scalar.PATH_MASK] = VLAN_BITS * settings.vlan_in_flow_key | TUNNEL_BITS * settings.tunnel_in_flow_key
         state[Scalar.IDLE_TCP_NS] = int(settings.tcp_idle_seconds * NS)
         state[Scalar.IDLE_ATTEMPT_NS] = int(settings.tcp_attempt_seconds * NS)
         state[Scalar.IDLE_CLOSED_NS] = int(settings.tcp_closed_seconds * NS)

@@ -22,6 +22,32 @@ NODE = np.dtype(
 )
 """A stretch of payload that waits for what comes before it; node i's bytes lie in page i."""
 
+RECENT = np.dtype(
+    [
+        ("fingerprint", "u8"),
+        ("ts", "i8"),
+        ("path", "i8"),
+        ("stream", "i4"),  # 2*flow + direction
+        ("before", "i4"),  # the row before it in its bucket
+        ("ip_id", "u2"),
+        ("ttl", "u1"),
+    ],
+    align=True,
+)
+"""A packet of the last moments: RECENT_PACKETS of them make a ring, with a chain through those of equal lower bits."""
+
+RECENT_BUCKETS = 1 << 15
+"""128 KB of chain heads, which stay in the second-level cache."""
+
+HORIZON_NS = NS // 10
+"""A copy that comes later is not looked for: mirrors and routers delay by a few ms, and the shortest retransmission
+time-out of a common stack is 200 ms.
+"""
+QUIET_NS = NS // 50
+"""No stack sends again so soon unless its peer reports a loss."""
+UDP_QUIET_NS = NS // 500
+"""Applications do repeat datagrams, but hardly ever within 2 ms."""
+
 WHEEL_SECONDS = 1024
 """Buckets of the expiry wheel, one a second of packet time; longer time-outs go round again."""
 
@@ -65,8 +91,8 @@ class Scalar(IntEnum):
     CHUNKS = 9
     ENDED = 10
     FLOWS_MAX = 11
-    VLAN_IN_KEY = 12
-    TUNNEL_IN_KEY = 13
+    PATH_MASK = 12      # bits of a path that keep flows apart
+    RECENT = 13         # next row of the ring of recent packets
     IDLE_TCP_NS = 14
     IDLE_ATTEMPT_NS = 15
     IDLE_CLOSED_NS = 16
@@ -90,6 +116,10 @@ class Count(IntEnum):
     RST_IGNORED = 13
     FAR_SEGMENTS = 14
     KERNEL_FAULT = 15
+    DUPLICATE_PACKETS = 16
+    DUPLICATE_BYTES = 17
+    UNSURE_PACKETS = 18
+    PATHS_MERGED = 19
 
 
 class Tables(NamedTuple):
@@ -107,6 +137,8 @@ class Tables(NamedTuple):
     node_pending: I32s
     chunks: Annotated[Rows, CHUNK]
     ended: I32s
+    recent: Annotated[Rows, RECENT]
+    recent_heads: I32s
     state: I64s
     counts: I64s
     seed: U64s

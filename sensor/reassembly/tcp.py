@@ -91,7 +91,19 @@ def _acknowledge(t, stream_row, segment):
     ack = _unwrap(peer["next"], number)
     if peer["acked"] < ack < peer["next"] + FAR_BYTES:
         peer["acked"] = ack
+        if 0 <= peer["round_end"] <= ack:
+            taken = max(segment["ts"] - peer["round_ts"], np.int64(1))
+            peer["round_min"] = min(peer["round_min"], taken) if peer["round_min"] != 0 else taken
+            peer["round_end"] = -1
     return ack
+
+
+@inline_kernel
+def _time_round(stream, end, ts):
+    """Measure the time until `end` is acknowledged, unless one is being measured."""
+    if stream["round_end"] < 0:
+        stream["round_end"] = end
+        stream["round_ts"] = ts
 
 
 @inline_kernel
@@ -179,6 +191,9 @@ def tcp_segment(t, stream_row, segment, data):
         stream["first"] = _FIRST_LAP + number + syn
         stream["next"] = stream["first"]
         stream["acked"] = stream["first"]
+        if syn != 0:
+            stream["acked"] -= 1
+            _time_round(stream, stream["first"], segment["ts"])
     seq = _unwrap(stream["next"], (number + syn) & _MASK)
     if flags & TcpFlag.RST != 0:
         if stream["first"] == 0 or abs(seq - stream["next"]) < FAR_BYTES or number == 0:
@@ -194,6 +209,8 @@ def tcp_segment(t, stream_row, segment, data):
         if seq - stream["next"] >= FAR_BYTES or stream["next"] - seq >= FAR_BYTES:
             t.counts[Count.FAR_SEGMENTS] += 1
         else:
+            if seq == stream["next"]:
+                _time_round(stream, seq + length, segment["ts"])
             _payload(t, stream_row, segment, data, seq, ack)
     if flags & TcpFlag.FIN != 0 and stream["fin"] < 0 and abs(seq - stream["next"]) < FAR_BYTES:
         stream["fin"] = seq + length

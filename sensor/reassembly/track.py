@@ -5,8 +5,18 @@ The one law: returns before anything could overflow. Call again from the row it 
 
 from sensor._jit import Bytes, kernel
 from sensor.limits import NS
+from sensor.reassembly.duplicates import (
+    Copy,
+    count_double,
+    fingerprint,
+    look_up,
+    may_repeat,
+    note_report,
+    note_unsure,
+    remember,
+)
 from sensor.reassembly.expiry import end_flow, end_next, evict_oldest, expire, link
-from sensor.reassembly.flow_table import create_flow, find_flow, key_hash
+from sensor.reassembly.flow_table import create_flow, find_flow, key_hash, path_of
 from sensor.reassembly.measures import measure_packet
 from sensor.reassembly.tables import CHUNKS_PER_STEP, NODES_PER_STEP, Count, Scalar, Tables
 from sensor.reassembly.tcp import is_new_connection, tcp_segment
@@ -48,8 +58,18 @@ def track(t: Tables, data: Bytes, datagrams: Bytes, segments: SEGMENT, start: in
         if state[Scalar.NODE_FREE] < NODES_PER_STEP and state[Scalar.NODE_PENDING] > 0:
             return i
         state[Scalar.NOW] = max(state[Scalar.NOW], segment["ts"])
-        hashed = key_hash(t, segment)
-        stream_row = find_flow(t, segment, hashed)
+        hashed, path = key_hash(t, segment), path_of(segment)
+        buffer = datagrams if segment["flags"] & SegmentFlag.REBUILT != 0 else data
+        word = fingerprint(t, segment, hashed, buffer)
+        stream_row = find_flow(t, segment, hashed, path)
+        copy = Copy.NEW + 0
+        if stream_row < 0 or may_repeat(t, stream_row, segment):
+            copy, original = look_up(t, stream_row, segment, path, word)
+            if copy == Copy.DOUBLE:
+                count_double(t, stream_row, segment, original)
+                continue
+            if stream_row >= 0 and segment["proto"] == Proto.TCP:
+                note_report(t.streams[stream_row], segment)
         if (
             stream_row >= 0
             and segment["proto"] == Proto.TCP
@@ -61,14 +81,16 @@ def track(t: Tables, data: Bytes, datagrams: Bytes, segments: SEGMENT, start: in
         if stream_row < 0:
             if state[Scalar.LIVE] >= state[Scalar.FLOWS_MAX]:
                 evict_oldest(t)
-            stream_row = create_flow(t, segment, hashed)
+            stream_row = create_flow(t, segment, hashed, path)
             link(t, stream_row >> 1, state[Scalar.TICK])
         state[Scalar.FLOW] = stream_row >> 1
         flow = t.flows[stream_row >> 1]
         flow["last_ts"] = max(flow["last_ts"], segment["ts"])
-        measure_packet(t.streams[stream_row], segment)
+        if copy == Copy.UNSURE:
+            note_unsure(t, stream_row)
+        remember(t, stream_row, segment, path, word)
+        measure_packet(t.streams[stream_row], segment, path)
         if segment["proto"] == Proto.TCP:
-            buffer = datagrams if segment["flags"] & SegmentFlag.REBUILT != 0 else data
             tcp_segment(t, stream_row, segment, buffer)
         t.counts[Count.PACKETS] += 1
     return stop

@@ -47,6 +47,8 @@ def flow():
     orig["gap_min"], orig["gap_max"], orig["gap_sum"] = 500_000_000, 1_000_000_000, 1_500_000_000
     orig["gap_sumsq"] = 500_000_000.0**2 + 1_000_000_000.0**2
     orig["tcp_flags"] = TcpFlag.SYN | TcpFlag.ACK | TcpFlag.FIN
+    orig["duplicate_packets"], orig["duplicate_bytes"], orig["unsure_packets"] = 2, 120, 1
+    orig["round_min"] = 1_250_000
     resp["packets"], resp["ip_bytes"], resp["payload_bytes"] = 1, 60, 0
     resp["size_min"], resp["size_max"], resp["size_sumsq"] = 60, 60, 3600
     return flows, streams
@@ -69,6 +71,7 @@ def test_a_flow_in_full(flow, tmp_path):
         "resp_bytes": 0,
         "conn_state": "SF",
         "missed_bytes": 20,
+        "missed_exact": True,
         "history": "ShA",
         "orig_pkts": 3,
         "orig_ip_bytes": 600,
@@ -91,6 +94,10 @@ def test_a_flow_in_full(flow, tmp_path):
         "orig_missing_bytes": 20,
         "orig_overlap_bytes": 0,
         "orig_out_of_order_pkts": 0,
+        "orig_dup_pkts": 2,
+        "orig_dup_ip_bytes": 120,
+        "orig_unsure_dup_pkts": 1,
+        "orig_ack_min_ms": 1.25,
         "orig_tcp_flags": "FSA",
         "resp_size_min": 60,
         "resp_size_mean": 60.0,
@@ -104,6 +111,10 @@ def test_a_flow_in_full(flow, tmp_path):
         "resp_missing_bytes": 0,
         "resp_overlap_bytes": 0,
         "resp_out_of_order_pkts": 0,
+        "resp_dup_pkts": 0,
+        "resp_dup_ip_bytes": 0,
+        "resp_unsure_dup_pkts": 0,
+        "resp_ack_min_ms": None,
         "resp_tcp_flags": None,
     }
 

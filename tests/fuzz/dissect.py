@@ -83,9 +83,10 @@ def check(packets: list[Packet], batch: int = 0) -> Outcome:
     """The law of this file, for the packets of one conversation."""
     outcome = observe(packets, batch=batch)
     assert outcome.reassembly["kernel_fault"] == outcome.protocols["kernel_fault"] == 0
-    assert outcome.reassembly["packets"] == len(packets)
+    counted = len(packets) - outcome.reassembly["duplicate_packets"]
+    assert outcome.reassembly["packets"] == counted
     assert len(outcome.flows) == outcome.reassembly["flows"]
-    assert sum(flow[side]["packets"] for flow in outcome.flows for side in ("orig", "resp")) == len(packets)
+    assert sum(flow[side]["packets"] for flow in outcome.flows for side in ("orig", "resp")) == counted
     assert sum(row["request"] for row in outcome.transactions) == outcome.protocols["requests"]
     assert len(outcome.transactions) == outcome.protocols["transactions"]
     for row in outcome.transactions:

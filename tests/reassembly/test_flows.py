@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sensor.config import ReassemblySettings
-from sensor.schema import FlowFlag, Proto
+from sensor.limits import PATHS_MAX
+from sensor.schema import FlowFlag, Proto, Tunnel
 from tests.traffic import (
     ACK,
     FIN,
@@ -23,7 +26,6 @@ from tests.traffic import (
     in_new_order,
     merged,
     observe,
-    one_way,
 )
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -203,13 +205,55 @@ def test_a_reset_far_outside_the_window_is_ignored() -> None:
 
 
 @pytest.mark.parametrize("apart", [True, False])
-def test_vlans_keep_flows_apart_if_told(apart: bool) -> None:
-    talk = exchange(GET, OK)
-    tagged = exchange(GET, OK, vlan=7)
-    back = one_way(talk.packets, 0) + one_way(tagged.packets, 1)
-    asymmetric = sorted(back, key=lambda packet: packet.ts)
-    settings = ReassemblySettings(flows_max=64, vlan_in_flow_key=apart)
-    assert len(observe(asymmetric, reassembly=settings).flows) == (2 if apart else 1)
+def test_each_direction_may_have_a_vlan_of_its_own(apart: bool) -> None:
+    tagged = [replace(packet, vlan=7 if packet.sport == 80 else 8) for packet in exchange(GET, OK).packets]
+    outcome = observe(tagged, reassembly=ReassemblySettings(flows_max=64, vlan_in_flow_key=apart))
+    assert len(outcome.flows) == 1
+    assert outcome.only["complete"]
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_vlans_keep_connections_of_equal_addresses_apart_if_told(apart: bool) -> None:
+    one, other = exchange(GET, OK, vlan=7), exchange(GET, OK, vlan=8, isn=(2_000_000_000, 3_000_000_000))
+    both = merged(one.packets, [replace(packet, ts=packet.ts + 1_000) for packet in other.packets])
+    outcome = observe(both, reassembly=ReassemblySettings(flows_max=64, vlan_in_flow_key=apart))
+    assert apart == ([row["complete"] for row in outcome.transactions] == [True, True])
+
+
+@pytest.mark.parametrize(("apart", "flows"), [(True, 2), (False, 1)])
+def test_vlans_keep_datagrams_apart_if_told(apart: bool, flows: int) -> None:
+    one, other = (Packet(START + i, "10.0.0.1", 5_000, "10.0.0.2", 53, proto=17, vlan=i) for i in (1, 2))
+    asked = [replace(one, payload=b"query"), replace(other, payload=b"other")]
+    outcome = observe(asked, reassembly=ReassemblySettings(flows_max=64, vlan_in_flow_key=apart))
+    assert len(outcome.flows) == flows
+
+
+@pytest.mark.parametrize("tunnel", [Tunnel.GTPU, Tunnel.MPLS, Tunnel.L2TP, Tunnel.GRE])
+def test_each_direction_may_have_a_tunnel_id_of_its_own(tunnel: Tunnel) -> None:
+    wrapped = [replace(packet, tunnel=int(tunnel), tunnel_id=packet.sport) for packet in exchange(GET, OK).packets]
+    assert observe(wrapped).only["complete"]
+
+
+def test_networks_with_equal_addresses_are_kept_apart_by_their_ids() -> None:
+    talks = [exchange(GET, OK, isn=(77_777_777 * i, 99_999_999 * i)) for i in range(1, 6)]
+    wrapped = merged(*(
+        [replace(packet, ts=packet.ts + i, tunnel=int(Tunnel.VXLAN), tunnel_id=i) for packet in talk.packets]
+        for i, talk in enumerate(talks)
+    ))  # fmt: skip
+    outcome = observe(wrapped)
+    assert sorted(flow["tunnel_id"] for flow in outcome.flows) == [0, 1, 2, 3, 4]
+    assert all(row["complete"] for row in outcome.transactions)
+    assert len(outcome.transactions) == 5
+
+
+def test_more_networks_than_can_be_told_apart_are_one_and_counted() -> None:
+    attempts = [
+        Packet(START + i, "10.0.0.1", 5_000, "10.0.0.2", 53, payload=bytes([i]), proto=17, vlan=i)
+        for i in range(1, 41)
+    ]
+    outcome = observe(attempts)
+    assert len(outcome.flows) == PATHS_MAX
+    assert outcome.reassembly["paths_merged"] == 40 - PATHS_MAX
 
 
 def test_the_oldest_flow_gives_way_when_the_table_is_full() -> None:

@@ -96,7 +96,10 @@ def test_answer_5_and_request_6_lost_pair_nothing_wrongly() -> None:
     assert unasked["response_body_len"].to_list() == [BODY]
 
 
-def test_doubled_packets_are_retransmissions_until_they_are_known_as_doubles() -> None:
+def test_doubled_packets_change_nothing() -> None:
     doubled, base = (sensor.read(SPAN / f"{name}.pcap.gz").flows for name in ("D_dup", "D0_base20"))
-    assert doubled["resp_bytes"].to_list() == base["resp_bytes"].to_list()
-    assert doubled["resp_retransmitted_bytes"].item() == base["resp_bytes"].item()
+    assert [doubled["orig_dup_pkts"].item(), doubled["resp_dup_pkts"].item()] == [
+        base["orig_pkts"].item(), base["resp_pkts"].item(),
+    ]  # fmt: skip
+    other = [name for name in base.columns if "_dup_" in name or name.endswith("_ms") or name == "duration"]
+    assert doubled.drop(other).equals(base.drop(other))  # the file's times are stretched
