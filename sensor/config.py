@@ -82,8 +82,27 @@ class ReassemblySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 class ProtocolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     show_secrets: bool = False
     """Leave tokens, keys, passwords and card numbers in uri and referrer."""
+    show_names: bool = False
+    """Show whom a token or Basic credentials name; otherwise users are keyed fingerprints."""
     fingerprint_key_file: str = ""
     """Key of the fingerprints that stand for credentials (16 bytes, mode 0600); made in the state folder when empty."""
+
+
+class FeatureSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Entities known at a time, about 80 bytes each; those not used lately give way and are counted."""
+
+    clients_max: AtLeastTwo = limits.CLIENTS_MAX
+    """Client addresses, IPv6 as /64."""
+    identities_max: AtLeastTwo = limits.IDENTITIES_MAX
+    """Accounts, credentials of which the account is not known, and clients without either."""
+    endpoints_max: AtLeastTwo = limits.ENDPOINTS_MAX
+    """Server, method, host and templated path."""
+    servers_max: AtLeastTwo = limits.SERVERS_MAX
+    """Server addresses with their port."""
+    identity_endpoints_max: AtLeastTwo = limits.IDENTITY_ENDPOINTS_MAX
+    """Pairs of identity and endpoint."""
+    credentials_max: AtLeastTwo = limits.CREDENTIALS_MAX
+    """Opaque tokens and session cookies whose account is known, because a login or a refresh issued them."""
 
 
 class PortScanSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -195,6 +214,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     decode: DecodeSettings = DecodeSettings()
     reassembly: ReassemblySettings = ReassemblySettings()
     protocols: ProtocolSettings = ProtocolSettings()
+    features: FeatureSettings = FeatureSettings()
     detection: DetectionSettings = DetectionSettings()
     alerting: AlertingSettings = AlertingSettings()
     state: StateSettings = StateSettings()

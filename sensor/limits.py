@@ -85,6 +85,20 @@ HTTP2_STREAMS_MAX = 16_384
 HTTP2_LARGE_TABLES_MAX = 64
 """Header tables larger than 4 KiB at a time, 96 KiB each: browsers ask for them, and do not speak in clear."""
 
+# --- features ------------------------------------------------------------------------------------------------------
+CLIENTS_MAX = 65_536
+"""Client addresses known at a time; about 70 bytes each, 4.5 MB when full."""
+IDENTITIES_MAX = 65_536
+"""Accounts, credentials and clients known at a time; as large."""
+ENDPOINTS_MAX = 8_192
+"""Endpoints that a server was seen to have: large APIs have some hundreds."""
+SERVERS_MAX = 4_096
+"""Servers with their ports."""
+IDENTITY_ENDPOINTS_MAX = 131_072
+"""(identity, endpoint) pairs known at a time; 9 MB when full, besides what detectors keep of each."""
+CREDENTIALS_MAX = 65_536
+"""Opaque credentials whose account is known; about 80 bytes each."""
+
 # --- detection and alerting ----------------------------------------------------------------------------------------
 SCAN_PAIRS_MAX = 16_384
 """(client, host) and as many (client, port) pairs with failed attempts; about 500 bytes each, 16 MB when both are full.

@@ -1,7 +1,7 @@
 """The wiring: in: settings and inputs; out: batches of transactions, flows and alerts. The only file that knows every
 stage.
 
-    capture -> decode -> reassembly -> protocols -> detection -> alerting
+    capture -> decode -> reassembly -> protocols -> features -> detection -> alerting
 
 The one law: what a batch holds is good until the next batch is asked for, and what all batches hold together does not
 depend on how frames were divided among them.
@@ -24,6 +24,7 @@ from sensor.counters import Counters
 from sensor.decode.stage import DecodeStage
 from sensor.detection.stage import DetectionStage
 from sensor.errors import InputError
+from sensor.features.stage import FeatureStage
 from sensor.fingerprint import fingerprint_key
 from sensor.protocols.stage import ProtocolStage
 from sensor.reassembly.stage import Part, ReassemblyStage
@@ -63,9 +64,11 @@ class Pipeline:
         self._state = RunState(settings.state, self._capture.files)
         key = fingerprint_key(self._state.key_file(settings.protocols.fingerprint_key_file))
         self._protocols = ProtocolStage(settings.protocols, self._reassembly.flows, key)
+        self._features = FeatureStage(settings.features, self._protocols.pool.tables)
         self._detection = DetectionStage(settings.detection, self._protocols.pool)
         self._alerting = AlertingStage(settings.alerting, keeps_told=self._state.can_resume)
-        self._told = self._state.restore(key, self.pool, self._detection.memories, self._alerting)
+        memories = {"features": self._features, **self._detection.memories}
+        self._told = self._state.restore(key, self.pool, memories, self._alerting)
         self._losses = [
             (f"{stage}.{member.name.lower()}", counters, member)
             for stage, counters in self._counters().items()
@@ -120,7 +123,8 @@ class Pipeline:
         fresh = self._state.fresh(transactions, flows, streams, now)
         if fresh is None:
             return Batch(transactions, flows, streams, [], now)
-        detections = self._detection.process(*fresh, now)
+        entities = self._features.process(fresh[0])
+        detections = self._detection.process(*fresh, now, entities, self._features.tables)
         return Batch(transactions, flows, streams, self._alerting.process(detections, now, self._degraded()), now)
 
     def _ended(self, rows: npt.NDArray[np.int32]) -> tuple[Rows, Rows]:
@@ -187,6 +191,7 @@ class Pipeline:
             "fragments": self._decode.fragments,
             "reassembly": self._reassembly.counters,
             "protocols": self._protocols.counters,
+            "features": self._features.counters,
             "detection": self._detection.counters,
             "alerting": self._alerting.counters,
             "state": self._state.counters,

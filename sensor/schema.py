@@ -1,6 +1,6 @@
 """Every table of the hot path, in the order the bytes travel. One table is one C-contiguous array of the record below.
 
-    Frames -> Segments -> Flows, Streams, Chunks -> Transactions
+    Frames -> Segments -> Flows, Streams, Chunks -> Transactions -> Entities
 
 Addresses are 128 bits in two uint64 (`_hi`, `_lo`), IPv4 as ::ffff:a.b.c.d. Times are int64 nanoseconds since 1970
 (`ts`: of the packet; `now`: packet time as the sensor sees it, which never runs backwards). Byte counts are of the
@@ -61,6 +61,7 @@ SEGMENT = np.dtype(
         ("tunnel", "u1"),          # Tunnel
         ("ttl", "u1"),
         ("flags", "u1"),           # SegmentFlag
+        ("stack", "u1"),           # of a SYN: what its TCP options are like, 0 when unknown
     ],
     align=True,
 )
@@ -142,6 +143,8 @@ FLOW = np.dtype(
         ("end_reason", "u1"),     # EndReason
         ("service", "u1"),        # Service
         ("history_len", "u1"),
+        ("stack", "u1"),          # of the originator's SYN: what its TCP options are like, 0 when it was not seen
+        ("ttl", "u1"),            # of the originator's first packet, 0 when it was not seen
     ],
     align=True,
 )
@@ -290,8 +293,17 @@ TRANSACTION = np.dtype(
         ("client_lo", "u8"),
         ("server_hi", "u8"),
         ("server_lo", "u8"),
+        ("peer_hi", "u8"),          # who connected: the client, or the last proxy before the server
+        ("peer_lo", "u8"),
         ("user", "u8"),             # keyed fingerprint of the credential, 0 when there is none
         ("account", "u8"),          # keyed fingerprint of the name a login request gives, 0 when there is none
+        ("subject", "u8"),          # keyed fingerprint of who the credential stands for, 0 when it does not tell
+        ("role", "u8"),             # fingerprint of the roles and scopes that the token names, 0 when it names none
+        ("issued", "u8"),           # keyed fingerprint of the token that the response hands out, 0 when it does not
+        ("object_id", "u8"),        # fingerprint of the ids in the target, 0 when there are none
+        ("object_number", "i8"),    # the last of these ids when it is a number, else -1
+        ("token_expires", "i8"),    # when the token says it ends, 0 when it does not say
+        ("stack", "u8"),            # what the client's software is like, see structures/client_stack.py
         ("request_body_len", "i8"),     # exact, or the lower bound
         ("request_body_max", "i8"),     # upper bound; equal when exact; -1 when unbounded
         ("response_body_len", "i8"),
@@ -302,6 +314,9 @@ TRANSACTION = np.dtype(
         ("records", "i4"),          # records counted in the response body, -1 when not counted
         ("request_messages", "i4"), # gRPC messages in the request, -1 when it is not gRPC or bytes were lost
         ("response_messages", "i4"),
+        ("page", "i4"),             # page or offset that the query asks for, -2 when it is a cursor, -1 when none
+        ("token_seconds", "u4"),    # from the token's issue to its end, 0 when it does not say
+        ("subject_name", "u4"),     # code, who the credential stands for; only when names are shown
         ("method", "u4"),           # code
         ("host", "u4"),             # code
         ("uri", "u4"),              # code, secrets replaced
@@ -318,10 +333,11 @@ TRANSACTION = np.dtype(
         ("vlan", "u2"),
         ("status_code", "u2"),      # 0 when no response was seen
         ("grpc_status", "i2"),      # -1 when none was seen
+        ("flags", "u2"),            # TransactionFlag
         ("version", "u1"),          # 10, 11, 20; 9 for HTTP/0.9; 0 when unknown
         ("tunnel", "u1"),
         ("proto", "u1"),
-        ("flags", "u1"),            # TransactionFlag
+        ("token_flags", "u1"),      # TokenFlag
     ],
     align=True,
 )
@@ -334,6 +350,22 @@ class TransactionFlag(IntEnum):
     RESPONSE_DONE = 8      # the response was seen to its end
     LOGIN = 16             # the endpoint takes logins (by its name, or by Basic credentials)
     TOUCHED = 32           # its flow was evicted, shed or marked by a fault
+    LOGIN_FAILED = 64      # a login that was refused: by its status, by an error in its 2xx body, or sent back to it
+    LOCKED = 128           # the answer says that the account or the client is locked out for a while
+    LOGOUT = 256           # the endpoint ends a session, by its name
+    REFRESH = 512          # the endpoint renews a token, by its name
+    URL_SECRET = 1024      # a credential or password stands in the request target
+
+
+class TokenFlag(IntEnum):
+    """What a request's token says of itself (RFC 7519), at the time of its use."""
+
+    JWT = 1
+    UNSIGNED = 2           # its algorithm is none
+    ENDLESS = 4            # it has no end
+    EXPIRED = 8            # it had ended when the request began
+    IN_URL = 16            # it stood in the request target
+    COOKIE = 32            # it is a session cookie
 
 
 class Anomaly(IntEnum):
@@ -371,3 +403,25 @@ class Anomaly(IntEnum):
     HEADER_FORBIDDEN = 1 << 29       # HTTP/2: a header field that only HTTP/1 may have (Transfer-Encoding ...)
     LENGTH_MISMATCH = 1 << 30        # HTTP/2: Content-Length differs from the body
     PUSHED = 1 << 31                 # HTTP/2: the server promised the request itself
+
+
+# --- Entities: to whom each transaction is ascribed -------------------------------------------------------------------
+# One row a transaction; each column is a row of the bounded entity table of that name (features/entities.py).
+
+ENTITIES = np.dtype(
+    [
+        ("client", "i4"),             # address, IPv6 as /64
+        ("identity", "i4"),           # subject, else credential, else client address
+        ("endpoint", "i4"),           # server, method, host and template; 0 for what no server has ever had
+        ("server", "i4"),             # address and port
+        ("identity_endpoint", "i4"),
+        ("identity_kind", "i4"),      # IdentityKind
+    ],
+    align=True,
+)
+
+
+class IdentityKind(IntEnum):
+    CLIENT = 0      # nothing but the address tells
+    CREDENTIAL = 1  # a credential of which nothing more is known
+    SUBJECT = 2     # an account: by its name, or tied to the credential by the answer that issued it

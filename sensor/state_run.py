@@ -70,7 +70,7 @@ class RunState:
         Raises StateError when the fingerprints of the state were made with another key.
         """
         self._key, self._pool = key, pool
-        self._memories = {**{f"detection.{name}": each for name, each in memories.items()}, "alerting": alerting}
+        self._memories = {**memories, "alerting": alerting}
         if self._folder is None or self._folder.manifest is None:
             return []
         manifest = self._folder.manifest

@@ -50,7 +50,7 @@ HEADERS = 54
 KEY = bytes(range(16))
 TEXTS = (
     "method", "host", "uri", "endpoint", "user_agent", "referrer", "request_content_type", "response_content_type",
-    "status_msg", "auth_scheme",
+    "status_msg", "auth_scheme", "subject_name",
 )  # fmt: skip
 
 Row = dict[str, Any]
@@ -220,7 +220,7 @@ def segments(packets: Sequence[Packet]) -> tuple[np.ndarray, np.ndarray]:
             packet.ts, *address(packet.src), *address(packet.dst), offset, seen, len(packet.payload), packet.ip_len, i,
             packet.seq, packet.ack, packet.tunnel_id, packet.sport, packet.dport, packet.vlan, packet.window,
             packet.ip_id, zlib.crc32(packet.payload) & 0xFFFF, packet.proto, packet.flags, packet.tunnel, packet.ttl,
-            cut | (int(SegmentFlag.IPV6) if ":" in packet.src else 0),
+            cut | (int(SegmentFlag.IPV6) if ":" in packet.src else 0), 0,
         )  # fmt: skip
         offset += seen
     return rows, data

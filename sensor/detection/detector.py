@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sensor.alert import Detection, Rule
+from sensor.structures.entity_tables import EntityTables
 from sensor.structures.string_pool import PoolTables
 
 Table = npt.NDArray[np.void]
@@ -28,13 +29,15 @@ class Strings(Protocol):
 
 class Batch(NamedTuple):
     """`transactions` TRANSACTION[n]; `flows` FLOW[m] that ended; `streams` STREAM[2 * m], rows 2*i and 2*i+1 of flow i;
-    `now` its end, ns.
+    `now` its end, ns; `entities` ENTITIES[n], one for each transaction, rows of `tables`.
     """
 
     transactions: Table
     flows: Table
     streams: Table
     now: int
+    entities: Table
+    tables: EntityTables
 
 
 class Detector(Protocol):

@@ -13,6 +13,7 @@ from sensor.config import DetectionSettings
 from sensor.counters import Counters
 from sensor.detection.detector import Batch, Detector, Strings, Table
 from sensor.detection.detectors import DETECTORS
+from sensor.structures.entity_tables import EntityTables
 from sensor.structures.memory import Remembering
 
 
@@ -29,21 +30,25 @@ class DetectionStage:
 
     def __init__(self, settings: DetectionSettings, pool: Strings) -> None:
         self.counters = Counters(Count)
+        self.strings = pool
         self.detectors: list[Detector] = []
         self.memories: dict[str, Remembering] = {}
         for name, detector in DETECTORS.items():
             if getattr(settings, name).enabled:
                 self.detectors.append(detector(getattr(settings, name), pool))
                 if isinstance(self.detectors[-1], Remembering):
-                    self.memories[name] = self.detectors[-1]
+                    self.memories[f"detection.{name}"] = self.detectors[-1]
 
-    def process(self, transactions: Table, flows: Table, streams: Table, now: int) -> list[Detection]:
-        """Detections of one batch: TRANSACTION[n], FLOW[m], STREAM[2 * m] with rows 2*i and 2*i+1 of flow i.
+    def process(
+        self, transactions: Table, flows: Table, streams: Table, now: int, entities: Table, tables: EntityTables
+    ) -> list[Detection]:
+        """Detections of one batch: TRANSACTION[n], FLOW[m], STREAM[2 * m] with rows 2*i and 2*i+1 of flow i, and
+        ENTITIES[n], whose rows are those of `tables`.
 
         `now` is packet time (ns) at the batch's end. `now` of the transactions and `end_now` of the flows never
         decrease, are not after it, and not before that of the batch before.
         """
-        batch = Batch(transactions, flows, streams, now)
+        batch = Batch(transactions, flows, streams, now, entities, tables)
         detections = [detection for detector in self.detectors for detection in detector.process(batch)]
         detections.sort(key=lambda detection: (detection.now, detection.rule.id))
         counts = self.counters.values

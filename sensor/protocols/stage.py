@@ -26,6 +26,8 @@ from sensor.protocols.http1.tables import (
     OPEN_STACK,
     ROWS_PER_CHUNK,
     SCRATCH_BYTES,
+    TOKEN,
+    TOKENS,
     Count,
     Scalar,
     Tables,
@@ -64,12 +66,14 @@ class ProtocolStage:
             work=np.zeros(SCRATCH_BYTES + holds, np.uint8),
             numbers=numbers,
             pool=self.pool.tables,
+            tokens=np.zeros(TOKENS, TOKEN),
         )
         state = numbers
         state[Scalar.OPEN_FREE] = open_max
         state[Scalar.HOLD_FREE] = HOLDS_MAX
         state[Scalar.LARGE_FREE] = LARGE_HOLDS_MAX
         state[Scalar.SHOW_SECRETS] = settings.show_secrets
+        state[Scalar.SHOW_NAMES] = settings.show_names
         state[Scalar.KEY_LOW : Scalar.KEY_HIGH + 1] = np.frombuffer(fingerprint_key, np.int64)
 
     def process(

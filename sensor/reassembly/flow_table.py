@@ -195,6 +195,8 @@ def create_flow(t, segment, hashed, path):
     flow["conn_state"] = 0
     flow["end_reason"] = 0
     flow["service"] = 0
+    flow["stack"] = segment["stack"] if direction == 0 and attempt else 0
+    flow["ttl"] = segment["ttl"] if direction == 0 else 0
     _clear_stream(t.streams[2 * row])
     _clear_stream(t.streams[2 * row + 1])
     t.streams[2 * row]["path"] = path

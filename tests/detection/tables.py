@@ -12,12 +12,15 @@ import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pytest
 
 from sensor.alert import Detection
+from sensor.config import FeatureSettings
 from sensor.detection.stage import DetectionStage
+from sensor.features.stage import FeatureStage
 from sensor.schema import FLOW, STREAM, TRANSACTION, ConnState, Proto, TransactionFlag
 from sensor.structures.string_pool_kernels import ENTRY
 
@@ -108,23 +111,48 @@ def join(tables: list[np.ndarray]) -> np.ndarray:
     return np.concatenate(tables)
 
 
+FEW = FeatureSettings(
+    clients_max=4_096, identities_max=4_096, endpoints_max=1_024, servers_max=64, identity_endpoints_max=16_384,
+    credentials_max=1_024,
+)  # fmt: skip
+"""Tables that are quickly made and larger than any test here fills."""
+
+
+NO_TABLES = FeatureStage(FEW, Pool().tables).tables
+"""For detectors that know no entities."""
+_FEATURES: WeakKeyDictionary[DetectionStage, FeatureStage] = WeakKeyDictionary()
+
+
+def features_of(stage: DetectionStage) -> FeatureStage:
+    """The features that go with a stage, the same at each call."""
+    if stage not in _FEATURES:
+        _FEATURES[stage] = FeatureStage(FEW, stage.strings.tables)
+    return _FEATURES[stage]
+
+
 def run_transactions(stage: DetectionStage, rows: np.ndarray, batch: int = 1 << 30) -> list[Detection]:
-    """All detections of the rows, given in batches."""
+    """All detections of the rows, given in batches, the entities of each resolved as the sensor does."""
     found = []
+    rows = rows.copy()
+    features = features_of(stage)
     for start in range(0, len(rows), batch):
         part = rows[start : start + batch]
-        found += stage.process(part, NO_FLOWS, NO_STREAMS, int(part["now"][-1]))
+        entities = features.process(part)
+        found += stage.process(part, NO_FLOWS, NO_STREAMS, int(part["now"][-1]), entities, features.tables)
     return found
 
 
 def run_flows(stage: DetectionStage, rows: list[tuple[np.ndarray, np.ndarray]], batch: int = 1 << 30):
     """All detections of the flows, given in batches."""
     found = []
+    features = features_of(stage)
     for start in range(0, len(rows), batch):
         part = rows[start : start + batch]
         flows = join([flows for flows, _ in part])
         streams = join([streams for _, streams in part])
-        found += stage.process(NO_TRANSACTIONS, flows, streams, int(flows["end_now"][-1]))
+        entities = features.process(NO_TRANSACTIONS)
+        now = int(flows["end_now"][-1])
+        found += stage.process(NO_TRANSACTIONS, flows, streams, now, entities, features.tables)
     return found
 
 

@@ -8,14 +8,16 @@ from sensor.config import BulkTransferSettings
 from sensor.detection.detector import Batch
 from sensor.detection.detectors.bulk_transfer import BulkTransfer
 from sensor.detection.detectors.bulk_transfer_cells_kernel import STRETCHES
+from sensor.schema import ENTITIES
 from sensor.structures.entity_table_kernels import Use
 from sensor.structures.log_histogram import BINS
-from tests.detection.tables import NO_FLOWS, NO_STREAMS, SECOND, Pool, join, transaction
+from tests.detection.tables import NO_FLOWS, NO_STREAMS, NO_TABLES, SECOND, Pool, join, transaction
 from tests.oracles.windows import sum_within
 
 
 def process(detector, rows):
-    detector.process(Batch(rows, NO_FLOWS, NO_STREAMS, int(rows["now"][-1])))
+    entities = np.zeros(len(rows), ENTITIES)
+    detector.process(Batch(rows, NO_FLOWS, NO_STREAMS, int(rows["now"][-1]), entities, NO_TABLES))
 
 
 answers = st.lists(

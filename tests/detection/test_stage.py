@@ -14,6 +14,7 @@ from tests.detection.tables import (
     NO_STREAMS,
     NO_TRANSACTIONS,
     Pool,
+    features_of,
     flow,
     join,
     login,
@@ -41,7 +42,10 @@ def test_detections_come_in_order_of_packet_time_and_are_counted():
     rows = [flow(i, ConnState.REJ, port=i) for i in range(40)]
     flows, streams = (join(list(parts)) for parts in zip(*rows, strict=True))
     logins = join([login(pool, i, account=5) for i in range(40)])
-    found = stage.process(logins, flows, streams, int(logins["now"][-1]))
+    features = features_of(stage)
+    found = stage.process(
+        logins, flows, streams, int(logins["now"][-1]), features.process(logins), features.tables
+    )
     order = [(one.now, one.rule.id) for one in found]
     assert order == sorted(order)
     assert {one.rule.id for one in found} == {"port-scan-vertical", "brute-force-login", "brute-force-account"}
@@ -51,7 +55,10 @@ def test_detections_come_in_order_of_packet_time_and_are_counted():
 
 
 def test_an_empty_batch_is_nothing():
-    assert DetectionStage(DetectionSettings(), Pool()).process(NO_TRANSACTIONS, NO_FLOWS, NO_STREAMS, 0) == []
+    stage = DetectionStage(DetectionSettings(), Pool())
+    features = features_of(stage)
+    entities = features.process(NO_TRANSACTIONS)
+    assert stage.process(NO_TRANSACTIONS, NO_FLOWS, NO_STREAMS, 0, entities, features.tables) == []
 
 
 def test_more_hits_than_room_are_all_taken():

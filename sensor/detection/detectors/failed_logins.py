@@ -42,7 +42,7 @@ ACCOUNT = Rule(
     owasp=("API2:2023",),
     attack=("T1110.001",),
 )
-LOGIN = np.uint8(TransactionFlag.LOGIN)
+LOGIN = np.uint16(TransactionFlag.LOGIN)
 
 
 class _Guesses:

@@ -10,6 +10,7 @@ from sensor.protocols.http1 import words
 from sensor.protocols.http1.escapes import json_string_end, put_form_text, put_json_text
 from sensor.protocols.http1.tables import CLEAN_AT, Scalar
 from sensor.protocols.http1.words import find_folded, folded, is_letter, short_word
+from sensor.schema import TransactionFlag
 from sensor.structures.bytesearch import find_byte
 from sensor.structures.hashing import siphash
 
@@ -17,6 +18,7 @@ _SESS, _TOKEN, _AUTH, _JWT, _SID = folded("sess"), folded("token"), folded("auth
 _USER, _EMAIL, _LOGIN, _ACCOUNT = folded("user"), folded("email"), folded("login"), folded("account")
 _SIGNIN, _SIGN_IN, _LOGON, _REFRESH = folded("signin"), folded("sign-in"), folded("logon"), folded("refresh")
 _LOGOUT, _SIGNOUT, _AUTHENTI, _SESSION = folded("logout"), folded("signout"), folded("authenti"), folded("session")
+_REVOKE, _SIGN_OUT = folded("revoke"), folded("sign-out")
 _REGISTER, _RESET, _VERIFY = folded("register"), folded("reset"), folded("verify")
 _QUOTE, _COLON, _EQUAL, _AMP, _SEMI, _SP = 0x22, 0x3A, 0x3D, 0x26, 0x3B, 0x20
 _KEY_MAX = 120
@@ -33,7 +35,7 @@ def fingerprint(numbers, data, start, length):
 
 
 @inline_kernel
-def _base64_value(byte):
+def base64_value(byte):
     if 0x41 <= byte <= 0x5A:
         return byte - 0x41
     if 0x61 <= byte <= 0x7A:
@@ -54,7 +56,7 @@ def basic_user(data, start, stop, scratch):
     held = 0
     length = 0
     for i in range(start, min(stop, start + 1024)):
-        value = _base64_value(at(data, i))
+        value = base64_value(at(data, i))
         if value < 0:
             break
         held = ((held << 6) | value) & 0xFFFF
@@ -97,6 +99,16 @@ def scheme_length(data, start, stop):
     while i < stop and (is_letter(at(data, i)) or at(data, i) == 0x2D):
         i += 1
     return i - start if i < stop and at(data, i) == _SP else 0
+
+
+@part_kernel
+def path_flags(data, start, stop):
+    """What the words of a path say about sessions: TransactionFlag's LOGOUT or REFRESH, or 0."""
+    if find_folded(data, start, stop, _LOGOUT, 6) >= 0 or find_folded(data, start, stop, _SIGNOUT, 7) >= 0:
+        return TransactionFlag.LOGOUT
+    if find_folded(data, start, stop, _REVOKE, 6) >= 0 or find_folded(data, start, stop, _SIGN_OUT, 8) >= 0:
+        return TransactionFlag.LOGOUT
+    return TransactionFlag.REFRESH if find_folded(data, start, stop, _REFRESH, 7) >= 0 else 0
 
 
 @part_kernel

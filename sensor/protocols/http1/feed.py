@@ -369,3 +369,4 @@ def mark_open(t: Tables) -> None:
             entries[np.int64(row["response_content_type"])]["mark"] = 1
             entries[np.int64(row["status_msg"])]["mark"] = 1
             entries[np.int64(row["auth_scheme"])]["mark"] = 1
+            entries[np.int64(row["subject_name"])]["mark"] = 1

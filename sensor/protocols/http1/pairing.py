@@ -155,7 +155,8 @@ def _merge(t, flow_row, request, response):
     row["response_messages"] = other["response_messages"]
     row["grpc_status"] = other["grpc_status"]
     row["anomalies"] |= other["anomalies"]
-    row["flags"] = np.uint8(row["flags"] | other["flags"])
+    row["flags"] = np.uint16(row["flags"] | other["flags"])
+    row["issued"] = other["issued"]
     for stream_row in (2 * flow_row, 2 * flow_row + 1):
         if t.http_streams[stream_row]["message"] == response:
             t.http_streams[stream_row]["message"] = request

@@ -11,20 +11,24 @@ from sensor.protocols.http1.credentials import (
     fingerprint,
     is_basic,
     is_login_path,
+    path_flags,
     scheme_length,
     session_cookie,
 )
 from sensor.protocols.http1.pairing import lose_first
 from sensor.protocols.http1.redact import clean
 from sensor.protocols.http1.tables import CLEAN_AT, OPEN_STACK, Count, Field, Method, Scalar
+from sensor.protocols.http1.targets import read_query
+from sensor.protocols.http1.tokens import use_token
 from sensor.protocols.http1.uri import path_start, template
 from sensor.protocols.http1.words import literal, put_word, short_word
-from sensor.schema import Anomaly, FlowFlag, TransactionFlag
-from sensor.structures.bytesearch import find_byte, word_of
+from sensor.schema import Anomaly, FlowFlag, TokenFlag, TransactionFlag
+from sensor.structures.bytesearch import copy_bytes, find_byte, word_of
 from sensor.structures.string_pool_kernels import intern, is_printable
 
 _COOKIE = literal("cookie")
 _API_KEY = literal("api-key")
+_QUERY = literal("query")
 
 
 @part_kernel
@@ -65,6 +69,17 @@ def clear_row(row):
     row["response_end_ts"] = 0
     row["user"] = np.uint64(0)
     row["account"] = np.uint64(0)
+    row["subject"] = np.uint64(0)
+    row["role"] = np.uint64(0)
+    row["issued"] = np.uint64(0)
+    row["object_id"] = np.uint64(0)
+    row["object_number"] = -1
+    row["token_expires"] = 0
+    row["stack"] = np.uint64(0)
+    row["page"] = -1
+    row["token_seconds"] = 0
+    row["subject_name"] = 0
+    row["token_flags"] = 0
     row["request_body_len"] = 0
     row["request_body_max"] = 0
     row["response_body_len"] = 0
@@ -123,6 +138,7 @@ def open_row(t, flow_row, seq, ack, ts):
     else:
         row["client_hi"], row["client_lo"], row["client_port"] = flow["resp_hi"], flow["resp_lo"], flow["resp_port"]
         row["server_hi"], row["server_lo"], row["server_port"] = flow["orig_hi"], flow["orig_lo"], flow["orig_port"]
+    row["peer_hi"], row["peer_lo"] = row["client_hi"], row["client_lo"]
     row["flow"] = flow["serial"]
     row["vlan"] = flow["vlan"]
     row["tunnel"] = flow["tunnel"]
@@ -135,37 +151,74 @@ def open_row(t, flow_row, seq, ack, ts):
 
 
 @inline_kernel
-def _credential(t, data, row):
-    """Who asks: the first of Authorization, an API-key header and a session cookie."""
+def _stands_for(t, data, start, length, row):
+    """The columns of whom a token, whose fingerprint the row has, stands for."""
+    name, name_len = use_token(t, data, start, length, row)
+    if t.numbers[Scalar.SHOW_NAMES] != 0:
+        row["subject_name"] = put(t, t.work, name, name_len)
+
+
+@inline_kernel
+def _authorization(t, data, row):
+    """Authorization: Basic names a user; whatever else there is stands for one."""
     field = t.numbers
     start, length = field[Field.AUTHORIZATION], field[Field.AUTHORIZATION + 1]
+    name = scheme_length(data, start, start + length)
+    value = start + name
+    while value < start + length and at(data, value) == 0x20:
+        value += 1
+    if name > 0:
+        for i in range(name):
+            t.work[CLEAN_AT + i] = np.uint8(words.lower(at(data, start + i)))
+        row["auth_scheme"] = put(t, t.work, CLEAN_AT, name)
+    if is_basic(data, start, name):
+        user = basic_user(data, value, start + length, t.work)
+        row["user"] = fingerprint(t.numbers, t.work, 0, user)
+        row["account"] = row["user"]
+        row["subject"] = row["user"]
+        row["flags"] = row["flags"] | TransactionFlag.LOGIN
+        if field[Scalar.SHOW_NAMES] != 0:
+            copy_bytes(t.work, 0, user, t.work, CLEAN_AT)
+            row["subject_name"] = put(t, t.work, CLEAN_AT, user)
+        return
+    row["user"] = fingerprint(t.numbers, data, value, start + length - value)
+    _stands_for(t, data, value, start + length - value, row)
+
+
+@inline_kernel
+def _credential(t, data, row):
+    """Who asks: the first of Authorization, an API-key header, a session cookie, and a token in the target."""
+    field = t.numbers
+    if field[Field.AUTHORIZATION + 1] > 0:
+        _authorization(t, data, row)
+        return
+    start, length, mark = field[Field.API_KEY], field[Field.API_KEY + 1], 0
+    word, size = _API_KEY, 7
+    if length == 0 and field[Field.COOKIE + 1] > 0:
+        start, length = session_cookie(data, field[Field.COOKIE], field[Field.COOKIE] + field[Field.COOKIE + 1])
+        word, size, mark = _COOKIE, 6, np.int64(TokenFlag.COOKIE)
+    if length == 0 and field[Scalar.SECRET_LEN] > 0:
+        start, length = field[Scalar.SECRET], field[Scalar.SECRET_LEN]
+        word, size, mark = _QUERY, 5, np.int64(TokenFlag.IN_URL)
     if length > 0:
-        name = scheme_length(data, start, start + length)
-        value = start + name
-        while value < start + length and at(data, value) == 0x20:
-            value += 1
-        if name > 0:
-            for i in range(name):
-                t.work[CLEAN_AT + i] = np.uint8(words.lower(at(data, start + i)))
-            row["auth_scheme"] = put(t, t.work, CLEAN_AT, name)
-        if is_basic(data, start, name):
-            user = basic_user(data, value, start + length, t.work)
-            row["user"] = fingerprint(t.numbers, t.work, 0, user)
-            row["account"] = row["user"]
-            row["flags"] = row["flags"] | TransactionFlag.LOGIN
-        else:
-            row["user"] = fingerprint(t.numbers, data, value, start + length - value)
-        return
-    if field[Field.API_KEY + 1] > 0:
-        row["auth_scheme"] = _put_literal(t, _API_KEY, 7)
-        row["user"] = fingerprint(t.numbers, data, field[Field.API_KEY], field[Field.API_KEY + 1])
-        return
-    if field[Field.COOKIE + 1] > 0:
-        start = field[Field.COOKIE]
-        value, length = session_cookie(data, start, start + field[Field.COOKIE + 1])
-        if length > 0:
-            row["auth_scheme"] = _put_literal(t, _COOKIE, 6)
-            row["user"] = fingerprint(t.numbers, data, value, length)
+        row["auth_scheme"] = _put_literal(t, word, size)
+        row["user"] = fingerprint(t.numbers, data, start, length)
+        _stands_for(t, data, start, length, row)
+        row["token_flags"] = row["token_flags"] | mark
+
+
+@inline_kernel
+def _read_target(t, data, row, uri, uri_len):
+    """The columns of the request target: the text, its template, and what it asks for."""
+    field = t.numbers
+    row["uri"] = put_clean(t, data, uri, uri_len)
+    end = template(data, uri, uri + uri_len, t.work, CLEAN_AT, field)
+    row["endpoint"] = put(t, t.work, CLEAN_AT, end - CLEAN_AT)
+    if field[Scalar.QUERY] + 1 < uri + uri_len and read_query(field, data, field[Scalar.QUERY] + 1, uri + uri_len):
+        row["flags"] = row["flags"] | TransactionFlag.URL_SECRET
+    row["object_id"] = np.uint64(field[Scalar.OBJECT_ID])
+    row["object_number"] = field[Scalar.OBJECT_NUMBER]
+    row["page"] = field[Scalar.PAGE]
 
 
 @inline_kernel
@@ -197,8 +250,7 @@ def fill_request(t, data, message):
         row["anomalies"] |= np.uint64(Anomaly.NONASCII_URI)
     row["version"] = field[Field.VERSION]
     row["method"] = put(t, data, method, method_len)
-    row["uri"] = put_clean(t, data, uri, uri_len)
-    row["endpoint"] = put(t, t.work, CLEAN_AT, template(data, uri, uri + uri_len, t.work, CLEAN_AT) - CLEAN_AT)
+    _read_target(t, data, row, uri, uri_len)
     row["host"] = put_field(t, data, Field.HOST)
     row["user_agent"] = put_field(t, data, Field.USER_AGENT)
     row["referrer"] = put_clean(t, data, field[Field.REFERRER], field[Field.REFERRER + 1])
@@ -211,6 +263,8 @@ def fill_request(t, data, message):
     if _is_unsafe(data, method, method_len):
         path = path_start(data, uri, uri + uri_len)
         stop = find_byte(data, path, uri + uri_len, 0x3F)
-        if is_login_path(data, path, stop):
-            row["flags"] = row["flags"] | TransactionFlag.LOGIN
+        flags = path_flags(data, path, stop)
+        if flags == 0 and is_login_path(data, path, stop):
+            flags = np.int64(TransactionFlag.LOGIN)
+        row["flags"] = row["flags"] | flags
     t.numbers[Count.REQUESTS] += 1

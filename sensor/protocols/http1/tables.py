@@ -79,6 +79,20 @@ LINK = np.dtype(
 )
 """What pairing needs to know of an open transaction; row i belongs to open transaction i."""
 
+TOKEN = np.dtype(
+    [
+        ("user", "u8"),     # fingerprint of the token, 0 when the slot is empty
+        ("subject", "u8"),
+        ("role", "u8"),
+        ("expires", "i8"),
+        ("seconds", "u4"),
+        ("flags", "u4"),    # TokenFlag
+    ],
+    align=True,
+)
+"""What a JSON Web Token said when it was last read, by its fingerprint: a token is read once, not at every use."""
+TOKENS = 8_192
+
 HOLD_BYTES = 8_192
 """A head in several segments is put together in slots of this size: servers' usual limit (nginx, Apache)."""
 SCRATCH_BYTES = 9 * HEAD_BYTES_MAX
@@ -173,6 +187,13 @@ class Scalar(IntEnum):
     POOL_FLOOR = 7    # codes that must be free before another chunk is read
     KEY_LOW = 8       # of the fingerprints
     KEY_HIGH = 9
+    OBJECT_ID = 10    # of the target read last: see targets.py
+    OBJECT_NUMBER = 11
+    PAGE = 12
+    SECRET = 13       # where a credential stands in the target, and its length
+    SECRET_LEN = 14
+    SHOW_NAMES = 15
+    QUERY = 16        # where the query of the target read last begins
 
 
 class Count(IntEnum):
@@ -205,4 +226,5 @@ class Tables(NamedTuple):
     free: I32s         # three stacks: of hold slots, of large hold slots, of open rows
     work: Bytes        # SCRATCH_BYTES to work in, then the hold slots
     numbers: I64s      # Scalar, Count and Field
+    tokens: Annotated[Rows, TOKEN]
     pool: PoolTables

@@ -7,8 +7,10 @@ import numpy as np
 
 from sensor._jit import at, inline_kernel, part_kernel
 from sensor.protocols.http1.redact import redact
+from sensor.protocols.http1.tables import Scalar
 from sensor.protocols.http1.words import is_digit, is_hex, literal, put_word
 from sensor.structures.bytesearch import copy_bytes, find_byte
+from sensor.structures.hashing import hash_bytes
 
 TEMPLATE_MAX = 512
 _SLASH, _QUERY, _HASH, _SEMI, _AT, _COLON = 0x2F, 0x3F, 0x23, 0x3B, 0x40, 0x3A
@@ -27,11 +29,35 @@ def path_start(data, start, stop):
 
 
 _ID, _UUID, _HEXES, _TOKENS, _EMAIL = (literal(x) for x in ("{id}", "{uuid}", "{hex}", "{token}", "{email}"))
+_ODD = -1
+_OBJECT_BITS = np.uint64(0x7FFFFFFFFFFFFFFF)
+
+
+@part_kernel
+def number_at(data, start, stop):
+    """The decimal number that is all of data[start:stop] and has at most 18 digits, or -1."""
+    if stop - start > 18 or stop == start:
+        return -1
+    number = 0
+    for i in range(start, stop):
+        if not is_digit(at(data, i)):
+            return -1
+        number = number * 10 + at(data, i) - 0x30
+    return number
+
+
+@part_kernel
+def fold_id(numbers, data, start, stop):
+    """The fingerprint of the ids read so far and of one more: 63 bits, keyed."""
+    seed = np.uint64(numbers[Scalar.KEY_LOW]) ^ np.uint64(numbers[Scalar.OBJECT_ID])
+    return np.int64((hash_bytes(seed, data, start, stop - start) & _OBJECT_BITS) | np.uint64(1))
 
 
 @inline_kernel
-def _segment(data, start, stop, out, position):
-    """One path segment, or what it stands for: numbers, UUIDs, long hexadecimal, opaque tokens, mail addresses."""
+def _stand_in(data, start, stop):
+    """What a path segment is replaced by, as a word and its length: numbers, UUIDs, long hexadecimal, opaque tokens,
+    mail addresses; length 0 when it stays, _ODD when there could be a secret in it.
+    """
     length = stop - start
     digits = 0
     hexes = 0
@@ -52,31 +78,50 @@ def _segment(data, start, stop, out, position):
         elif byte == 0x3D or byte == 0x25 or byte == 0x4A or byte == _COLON:
             odd = True
     if digits == length:
-        return put_word(out, position, _ID, 4)
+        return _ID, 4
     if length == 36 and dashes == 4 and hexes == 32:
-        return put_word(out, position, _UUID, 6)
+        return _UUID, 6
     if digits > 0 and hexes == length and length >= 12:
-        return put_word(out, position, _HEXES, 5)
+        return _HEXES, 5
     if mail and length > 2:
-        return put_word(out, position, _EMAIL, 7)
+        return _EMAIL, 7
     if digits > 1 and length >= 20:
-        return put_word(out, position, _TOKENS, 7)
+        return _TOKENS, 7
     if digits >= 2 and 2 * digits >= length - dashes:
-        return put_word(out, position, _ID, 4)
-    if odd:
+        return _ID, 4
+    return _ID, _ODD if odd else 0
+
+
+@inline_kernel
+def _segment(data, start, stop, out, position, numbers):
+    """One path segment, or what it stands for; what was replaced joins the target's object ids."""
+    word, size = _stand_in(data, start, stop)
+    if size == _ODD:
         return redact(data, start, stop, out, position)
-    copy_bytes(data, start, length, out, position)
-    return position + length
+    if size > 0:
+        numbers[Scalar.OBJECT_ID] = fold_id(numbers, data, start, stop)
+        numbers[Scalar.OBJECT_NUMBER] = number_at(data, start, stop)
+        return put_word(out, position, word, size)
+    copy_bytes(data, start, stop - start, out, position)
+    return position + stop - start
 
 
 @part_kernel
-def template(data, start, stop, out, position):
-    """The path of data[start:stop] with what varies replaced, at out[position:]; returns the end."""
+def template(data, start, stop, out, position, numbers):
+    """The path of data[start:stop] with what varies replaced, at out[position:]; returns the end.
+
+    `numbers` then holds what was replaced, and where the query begins.
+    """
+    numbers[Scalar.OBJECT_ID] = 0
+    numbers[Scalar.OBJECT_NUMBER] = -1
+    numbers[Scalar.PAGE] = -1
+    numbers[Scalar.SECRET_LEN] = 0
     limit = position + TEMPLATE_MAX
     i = path_start(data, start, stop)
     end = i
     while end < stop and at(data, end) != _QUERY and at(data, end) != _HASH and at(data, end) != _SEMI:
         end += 1
+    numbers[Scalar.QUERY] = end
     while i < end:
         if at(data, i) == _SLASH:
             if position + 1 >= limit:
@@ -89,6 +134,6 @@ def template(data, start, stop, out, position):
         if position + max(following - i, 8) >= limit:
             break
         if following > i:
-            position = _segment(data, i, following, out, position)
+            position = _segment(data, i, following, out, position, numbers)
         i = following
     return position
