@@ -1,6 +1,6 @@
 """Every table of the hot path, in the order the bytes travel. One table is one C-contiguous array of the record below.
 
-    Frames -> Segments -> Flows, Streams, Chunks -> Transactions -> Entities
+    Frames -> Segments -> Flows, Streams, Chunks -> Transactions
 
 Addresses are 128 bits in two uint64 (`_hi`, `_lo`), IPv4 as ::ffff:a.b.c.d. Times are int64 nanoseconds since 1970
 (`ts`: of the packet; `now`: packet time as the sensor sees it, which never runs backwards). Byte counts are of the
@@ -403,25 +403,3 @@ class Anomaly(IntEnum):
     HEADER_FORBIDDEN = 1 << 29       # HTTP/2: a header field that only HTTP/1 may have (Transfer-Encoding ...)
     LENGTH_MISMATCH = 1 << 30        # HTTP/2: Content-Length differs from the body
     PUSHED = 1 << 31                 # HTTP/2: the server promised the request itself
-
-
-# --- Entities: to whom each transaction is ascribed -------------------------------------------------------------------
-# One row a transaction; each column is a row of the bounded entity table of that name (features/entities.py).
-
-ENTITIES = np.dtype(
-    [
-        ("client", "i4"),             # address, IPv6 as /64
-        ("identity", "i4"),           # subject, else credential, else client address
-        ("endpoint", "i4"),           # server, method, host and template; 0 for what no server has ever had
-        ("server", "i4"),             # address and port
-        ("identity_endpoint", "i4"),
-        ("identity_kind", "i4"),      # IdentityKind
-    ],
-    align=True,
-)
-
-
-class IdentityKind(IntEnum):
-    CLIENT = 0      # nothing but the address tells
-    CREDENTIAL = 1  # a credential of which nothing more is known
-    SUBJECT = 2     # an account: by its name, or tied to the credential by the answer that issued it

@@ -7,14 +7,15 @@ one law: the rows depend on the transactions and their order alone, not on how t
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from sensor.config import FeatureSettings
 from sensor.features.entities_kernel import Progress, resolve
-from sensor.schema import ENTITIES
 from sensor.structures.entity_table import EntityTable
-from sensor.structures.entity_tables import EntityTables, SharedTable
+from sensor.structures.entity_tables import ENTITIES, EntityTables, SharedTable
 from sensor.structures.memory import Memory
 from sensor.structures.string_pool import PoolTables
 
@@ -40,7 +41,7 @@ class Entities:
         self.memory.keep("credential", self.ties, subjects=self.subjects)
         for name, table in self.tables._asdict().items():
             self.memory.keep(name, table, generations=table.generations[table.reserved :])
-        self._shared = [array for table in self.tables for array in (*table.arrays, table.generations)]
+        self._shared: list[Any] = [array for table in self.tables for array in (*table.arrays, table.generations)]
 
     @property
     def evicted(self) -> int:
@@ -56,7 +57,7 @@ class Entities:
         start = 0
         while start < len(transactions):
             try:
-                start = resolve(
+                start = resolve(  # type: ignore[call-arg]  # counts no items of a list
                     transactions, start, strings.entries, out, *self.ties.arrays, self.subjects, *self._shared,
                     self.progress,
                 )  # fmt: skip

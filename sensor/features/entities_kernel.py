@@ -9,8 +9,9 @@ from enum import IntEnum
 import numpy as np
 
 from sensor._jit import I64s, U32s, U64s, inline_kernel, kernel, part_kernel
-from sensor.schema import ENTITIES, TRANSACTION, IdentityKind, TransactionFlag
+from sensor.schema import TRANSACTION, TransactionFlag
 from sensor.structures.entity_table_kernels import ENTITY, Use, admit, find, find_hashed, hash_key, touch, use
+from sensor.structures.entity_tables import ENTITIES, IdentityKind
 from sensor.structures.hashing import mix
 from sensor.structures.string_pool_kernels import ENTRY
 

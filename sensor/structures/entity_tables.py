@@ -5,11 +5,31 @@ the row has been given to somebody else, and the detector's columns begin anew. 
 back.
 """
 
+from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
 
 from sensor.structures.entity_table import EntityTable
+
+ENTITIES = np.dtype(
+    [
+        ("client", "i4"),             # address, IPv6 as /64
+        ("identity", "i4"),           # subject, else credential, else client address
+        ("endpoint", "i4"),           # server, method, host and template; 0 for what no server has ever had
+        ("server", "i4"),             # address and port
+        ("identity_endpoint", "i4"),
+        ("identity_kind", "i4"),      # IdentityKind
+    ],
+    align=True,
+)
+"""To whom a transaction is ascribed, one row for each: each column is a row of the entity table of that name."""
+
+
+class IdentityKind(IntEnum):
+    CLIENT = 0      # nothing but the address tells
+    CREDENTIAL = 1  # a credential of which nothing more is known
+    SUBJECT = 2     # an account: by its name, or tied to the credential by the answer that issued it
 
 
 class SharedTable(EntityTable):

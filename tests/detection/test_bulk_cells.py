@@ -8,8 +8,8 @@ from sensor.config import BulkTransferSettings
 from sensor.detection.detector import Batch
 from sensor.detection.detectors.bulk_transfer import BulkTransfer
 from sensor.detection.detectors.bulk_transfer_cells_kernel import STRETCHES
-from sensor.schema import ENTITIES
 from sensor.structures.entity_table_kernels import Use
+from sensor.structures.entity_tables import ENTITIES
 from sensor.structures.log_histogram import BINS
 from tests.detection.tables import NO_FLOWS, NO_STREAMS, NO_TABLES, SECOND, Pool, join, transaction
 from tests.oracles.windows import sum_within

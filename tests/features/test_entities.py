@@ -9,7 +9,8 @@ import pytest
 
 from sensor.config import FeatureSettings
 from sensor.features.stage import FeatureStage
-from sensor.schema import IdentityKind, TransactionFlag
+from sensor.schema import TransactionFlag
+from sensor.structures.entity_tables import IdentityKind
 from tests.detection.tables import FEW, Pool, join, read_server_log, transaction
 
 BOB, EVE, TOKEN, OTHER = 0xB0B, 0xE7E, 0x7001, 0x7002
