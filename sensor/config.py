@@ -20,6 +20,7 @@ SecondsOrNone = Annotated[float, msgspec.Meta(ge=0, le=90 * 86_400)]
 RingBytes = Annotated[int, msgspec.Meta(ge=1 << 20, le=4 << 30, multiple_of=1 << 20)]
 BlockBytes = Annotated[int, msgspec.Meta(ge=1 << 18, le=1 << 26, multiple_of=1 << 18)]
 Milliseconds = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+NotNegativeNumber = Annotated[float, msgspec.Meta(ge=0)]
 Times = Annotated[float, msgspec.Meta(ge=1)]
 
 
@@ -28,6 +29,8 @@ class CaptureSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Frames per batch; results do not depend on it."""
     interfaces: tuple[str, ...] = ()
     """Interfaces that `tapir run` captures from."""
+    replay_pace: NotNegativeNumber = 1.0
+    """Times its own speed at which `tapir run --read-loop` replays captures; 0 is as fast as they can be read."""
     filter: str = ""
     """What is captured of them, in tcpdump's syntax; all when empty. Tags that the network card took out are unseen."""
     promiscuous: bool = True

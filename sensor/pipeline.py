@@ -18,8 +18,9 @@ import numpy.typing as npt
 from sensor.alert import Alert
 from sensor.alerting.stage import AlertingStage
 from sensor.capture.live import LiveCapture
+from sensor.capture.paced import PacedCapture
 from sensor.capture.stage import CaptureStage
-from sensor.config import Settings
+from sensor.config import CaptureSettings, Settings
 from sensor.counters import Counters
 from sensor.decode.stage import DecodeStage
 from sensor.detection.stage import DetectionStage
@@ -55,10 +56,10 @@ class Batch(NamedTuple):
 class Pipeline:
     """Iterate to read the inputs. `pool` holds the strings of the present batch's transactions."""
 
-    def __init__(self, settings: Settings, inputs: Sequence[str]) -> None:
-        live = LiveCapture(settings.capture) if settings.capture.interfaces else None
-        self._live = live
-        self._capture = live or CaptureStage(settings.capture, inputs)
+    def __init__(self, settings: Settings, inputs: Sequence[str], loop: bool = False) -> None:
+        """`loop`: the inputs are replayed again and again, at capture.replay_pace."""
+        self._live = LiveCapture(settings.capture) if settings.capture.interfaces else None
+        self._capture = self._live or _files(settings.capture, inputs, loop)
         self._decode = DecodeStage(settings.decode)
         self._reassembly = ReassemblyStage(settings.reassembly)
         self._state = RunState(settings.state, self._capture.files)
@@ -196,3 +197,7 @@ class Pipeline:
             "alerting": self._alerting.counters,
             "state": self._state.counters,
         }
+
+
+def _files(settings: CaptureSettings, inputs: Sequence[str], loop: bool) -> CaptureStage | PacedCapture:
+    return PacedCapture(settings, inputs, settings.replay_pace) if loop else CaptureStage(settings, inputs)

@@ -29,13 +29,13 @@ _ROWS_MAX = READ_BUFFER_BYTES // 16  # records of no byte
 class CaptureStage:
     """Reads `inputs`: paths of files and folders, `-` for standard input, `tcp://host:port`.
 
-    `counters`: of layout.Count. SettingError when no block could hold a frame.
+    `counters`: of layout.Count, its own or those given. SettingError when no block could hold a frame.
     """
 
-    def __init__(self, settings: CaptureSettings, inputs: Sequence[str]) -> None:
+    def __init__(self, settings: CaptureSettings, inputs: Sequence[str], counters: Counters | None = None) -> None:
         if settings.batch_frames < 1:
             raise SettingError(f"capture.batch_frames is {settings.batch_frames}: at least 1 expected")
-        self.counters = Counters(Count)
+        self.counters = counters or Counters(Count)
         self._batch_frames = settings.batch_frames
         self._inputs = Inputs(inputs, self.counters)
 

@@ -9,12 +9,12 @@ from typing import Annotated
 import typer
 
 from sensor._version import __version__
-from sensor.cli import collect, journal, read, schema, settings, warm
+from sensor.cli import collect, journal, read, run, schema, settings, warm
 
 app = typer.Typer(
     name="tapir",
-    help="A passive network sensor for API security: captures in, HTTP transactions, flows and alerts out.",
-    epilog="Start with: tapir read CAPTURE.pcap",
+    help="A passive network sensor for API security: mirrored traffic in, HTTP transactions, flows and alerts out.",
+    epilog="Start with: tapir read CAPTURE.pcap, or tapir run INTERFACE",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -36,6 +36,7 @@ def _common(
 
 
 app.command(epilog=read.EPILOG)(read.read)
+app.command(epilog=run.EPILOG)(run.run)
 app.command(epilog=collect.EPILOG)(collect.collect)
 app.command()(schema.schema)
 app.command(epilog=settings.EPILOG)(settings.settings)

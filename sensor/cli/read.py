@@ -11,7 +11,7 @@ EPILOG = (
     "Exit codes: 0 fine; 1 an input could not be read to its end (what came before is kept and reported); 2 wrong usage"
     " or setting; 3 an output or the alert stream failed; 130 interrupted (outputs are complete up to then)."
 )
-_TABLE = "A table: .jsonl, .parquet, or - for JSON lines on standard output."
+TABLE = "A table: .jsonl, .parquet, or - for JSON lines on standard output."
 
 
 def read(
@@ -22,9 +22,9 @@ def read(
             help="Capture files, folders of them, - for standard input, tcp://HOST:PORT. Several are merged by time.",
         ),
     ],
-    transactions: Annotated[str | None, typer.Option(metavar="FILE", help=f"HTTP transactions. {_TABLE}")] = None,
-    flows: Annotated[str | None, typer.Option(metavar="FILE", help=f"Flows of every transport. {_TABLE}")] = None,
-    alerts: Annotated[str | None, typer.Option(metavar="FILE", help=f"Alerts. {_TABLE}")] = None,
+    transactions: Annotated[str | None, typer.Option(metavar="FILE", help=f"HTTP transactions. {TABLE}")] = None,
+    flows: Annotated[str | None, typer.Option(metavar="FILE", help=f"Flows of every transport. {TABLE}")] = None,
+    alerts: Annotated[str | None, typer.Option(metavar="FILE", help=f"Alerts. {TABLE}")] = None,
     publish: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Publish alerts over ZeroMQ, for example tcp://127.0.0.1:5556.")
     ] = None,

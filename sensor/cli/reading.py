@@ -44,6 +44,7 @@ class Options:
     state: str = ""
     settings: Path | None = None
     overrides: Sequence[str] = ()
+    command: str = "tapir read"
 
 
 def is_stream(name: str) -> bool:
@@ -57,18 +58,18 @@ def run(options: Options) -> ExitCode:
         check_outputs(options)
         with told_when_compiling(options.quiet):
             from sensor.pipeline import Pipeline
-        pipeline = Pipeline(_settings(options), list(options.inputs))
+        pipeline = Pipeline(effective_settings(options), list(options.inputs))
         outputs = Outputs(options, ordered=not any(map(is_stream, options.inputs)))
     except TapirError as error:
-        return _failed(error)
+        return failed(options, error)
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     for note in () if options.quiet else pipeline.notes:
-        _say(note)
+        say(options, note)
     return _read(options, pipeline, outputs)
 
 
-def _settings(options: Options) -> Settings:
+def effective_settings(options: Options) -> Settings:
     """The file's, then `--set`, then the options that have a name of their own."""
     from msgspec.structs import replace
 
@@ -91,22 +92,22 @@ def _read(options: Options, pipeline: Pipeline, outputs: Outputs) -> ExitCode:
 
     summary = None if options.quiet else Summary()
     code = ExitCode.OK
-    with _stopped_by_signals(pipeline, options.inputs) as stop:
+    with stopped_by_signals(pipeline, options) as stop:
         try:
             _copy(options, pipeline, outputs, summary)
         except TapirError as error:
-            code = _failed(error)
+            code = failed(options, error)
         except KeyboardInterrupt:
             pass  # the second one: what is held back is still written
         for failure in outputs.close():
-            code = code or _failed(failure)
+            code = code or failed(options, failure)
     for fault in pipeline.faults:
         if not (stop.asked and is_stream(fault.source)):
-            code = code or _failed(fault)
+            code = code or failed(options, fault)
     if summary and (summary.transactions or summary.flows or not pipeline.faults):
-        _show(options, summary, {**pipeline.counters(), **outputs.counters()}, pipeline.unknown_links)
+        show(options, summary, {**pipeline.counters(), **outputs.counters()}, pipeline.unknown_links)
     if stop.asked:
-        _say("interrupted; what was read until then is in the outputs")
+        say(options, "interrupted; what was read until then is in the outputs")
         return ExitCode.INTERRUPTED
     return code
 
@@ -125,24 +126,25 @@ def _copy(options: Options, pipeline: Pipeline, outputs: Outputs, summary: Summa
 class _Stop:
     """The first SIGINT or SIGTERM ends reading: what is open is finished and written. The second one does not wait."""
 
-    def __init__(self, pipeline: Pipeline, inputs: Sequence[str]) -> None:
+    def __init__(self, pipeline: Pipeline, options: Options) -> None:
         self.asked = False
-        self._pipeline, self._inputs = pipeline, inputs
+        self._pipeline, self._options = pipeline, options
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
         self._pipeline.stop()
-        if "-" in self._inputs:
+        if "-" in self._options.inputs:
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # a read that waits for more finds the end
-        elif any(map(is_stream, self._inputs)):
-            _say("stops with the next packet; once more to stop at once")
+        elif any(map(is_stream, self._options.inputs)):
+            say(self._options, "stops with the next packet; once more to stop at once")
 
 
 @contextmanager
-def _stopped_by_signals(pipeline: Pipeline, inputs: Sequence[str]) -> Iterator[_Stop]:
-    stop = _Stop(pipeline, inputs)
+def stopped_by_signals(pipeline: Pipeline, options: Options) -> Iterator[_Stop]:
+    """While it lasts, the first SIGINT or SIGTERM asks the pipeline to stop; the second raises KeyboardInterrupt."""
+    stop = _Stop(pipeline, options)
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
@@ -151,25 +153,28 @@ def _stopped_by_signals(pipeline: Pipeline, inputs: Sequence[str]) -> Iterator[_
             signal.signal(number, handler)
 
 
-def _show(options: Options, summary: Summary, counters: dict[str, dict[str, int]], unknown_links: list[str]) -> None:
+def show(options: Options, summary: Summary, counters: dict[str, dict[str, int]], unknown_links: list[str]) -> None:
     """To standard output, or to standard error when standard output is one of the outputs."""
-    from sensor.cli.report import show, show_json
+    from sensor.cli.report import show as show_text
+    from sensor.cli.report import show_json
 
     stream = sys.stderr if "-" in (options.transactions, options.flows, options.alerts) else sys.stdout
     try:
         if options.json:
             show_json(summary, counters, stream)
         else:
-            show(summary, counters, unknown_links, stream)
+            show_text(summary, counters, unknown_links, stream)
         stream.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # nobody reads on: let the interpreter flush there
 
 
-def _failed(error: TapirError) -> ExitCode:
-    _say(str(error))
+def failed(options: Options, error: TapirError) -> ExitCode:
+    """Say what went wrong; the exit code for it."""
+    say(options, str(error))
     return code_of(error)
 
 
-def _say(line: str) -> None:
-    print(f"tapir read: {line}", file=sys.stderr, flush=True)
+def say(options: Options, line: str) -> None:
+    """A line on standard error, with the command's name."""
+    print(f"{options.command}: {line}", file=sys.stderr, flush=True)

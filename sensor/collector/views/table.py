@@ -34,7 +34,11 @@ class AlertTable:
         self._rows_until_header = 0
 
     def show(self, message: Message) -> None:
-        alert, console = message.alert, self._console
+        self.show_alert(message.alert)
+
+    def show_alert(self, alert: Alert) -> None:
+        """Print one row."""
+        console = self._console
         header = self._rows_until_header == 0
         self._rows_until_header = max(10, console.height - 2) if header else self._rows_until_header - 1
         table = _table(console.width, header)

@@ -1,0 +1,75 @@
+"""`tapir run`: the options of a live run. Law: arguments only; the run is in running.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sensor.cli.read import TABLE
+
+EPILOG = (
+    "Exit codes: 0 stopped by SIGINT or SIGTERM; 1 an interface or a capture cannot be read; 2 wrong usage or setting;"
+    " 3 an output or the alert stream failed."
+)
+
+
+def run(
+    interfaces: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[INTERFACE]...", help="Mirror ports to capture from; those of the settings when none."),
+    ] = None,
+    read_loop: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE", help="Replay a capture again and again instead of capturing; may be repeated."),
+    ] = None,
+    pace: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="N", help="With --read-loop: N times its own speed; 0 as fast as it can be read."),
+    ] = None,
+    filter_: Annotated[
+        str, typer.Option("--filter", "-f", metavar="EXPRESSION", help="Capture only this, in tcpdump's syntax.")
+    ] = "",
+    transactions: Annotated[str | None, typer.Option(metavar="FILE", help=f"HTTP transactions. {TABLE}")] = None,
+    flows: Annotated[str | None, typer.Option(metavar="FILE", help=f"Flows of every transport. {TABLE}")] = None,
+    alerts: Annotated[str | None, typer.Option(metavar="FILE", help=f"Alerts. {TABLE}")] = None,
+    publish: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Publish alerts over ZeroMQ, for example tcp://127.0.0.1:5556.")
+    ] = None,
+    state: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Keep what is learned here, and go on from what is there.")
+    ] = None,
+    settings: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", envvar="TAPIR_SETTINGS", help="Settings (TOML); `tapir settings` shows them."),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="One setting, on top of the file's; may be repeated."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the summary at the end as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Errors only.")] = False,
+    sensor: Annotated[
+        str | None, typer.Option(metavar="NAME", help="This sensor's name in its alerts.  [default: the host's name]")
+    ] = None,
+) -> None:
+    """Capture from mirror ports until stopped: alerts, transactions and flows out as they come.
+
+    Needs CAP_NET_RAW. On a terminal alerts are shown as they are raised.
+
+    \b
+    tapir run eth1
+    tapir run eth1 eth2 --publish tcp://127.0.0.1:5556 --filter "tcp port 80 or tcp port 8080"
+    tapir run --settings /etc/tapir/tapir.toml
+    tapir run --read-loop office.pcap --pace 10
+    """
+    from sensor.cli.running import RunOptions
+    from sensor.cli.running import run as run_live
+
+    options = RunOptions(
+        command="tapir run", inputs=read_loop or [], interfaces=tuple(interfaces or ()), filter=filter_, pace=pace,
+        transactions=transactions, flows=flows, alerts=alerts, publish=publish, json=json, quiet=quiet,
+        sensor=sensor or "", state=state or "", settings=settings, overrides=set_ or [],
+    )  # fmt: skip
+    raise typer.Exit(run_live(options))
