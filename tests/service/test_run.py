@@ -88,7 +88,7 @@ def test_rounds_of_a_replay_follow_one_another_in_packet_time(tmp_path: Path) ->
 def test_what_passes_an_interface_comes_out(tmp_path: Path) -> None:
     transactions = tmp_path / "transactions.jsonl"
     with cable("tapir-run") as wire, manager(tmp_path) as listening:
-        server = "from http.server import *; test(SimpleHTTPRequestHandler, port=8000, bind='10.77.0.2')"
+        server = "import http.server as s; s.test(s.SimpleHTTPRequestHandler, port=8000, bind='10.77.0.2')"
         with inside(wire.far_space):
             serving = subprocess.Popen(
                 [sys.executable, "-u", "-c", server], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=tmp_path
