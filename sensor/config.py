@@ -22,6 +22,7 @@ BlockBytes = Annotated[int, msgspec.Meta(ge=1 << 18, le=1 << 26, multiple_of=1 <
 Milliseconds = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 NotNegativeNumber = Annotated[float, msgspec.Meta(ge=0)]
 Times = Annotated[float, msgspec.Meta(ge=1)]
+BodyBytes = Annotated[int, msgspec.Meta(ge=0, le=limits.BODY_BYTES_MAX)]
 
 
 class CaptureSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,6 +90,10 @@ class ProtocolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """Show whom a token or Basic credentials name; otherwise users are keyed fingerprints."""
     fingerprint_key_file: str = ""
     """Key of the fingerprints that stand for credentials (16 bytes, mode 0600); made in the state folder when empty."""
+    request_body_bytes: BodyBytes = limits.BODY_BYTES_MAX
+    """The most bytes of a request's body that detectors may look at; less is kept when none asks for so much."""
+    response_body_bytes: BodyBytes = limits.BODY_BYTES_MAX
+    """The most bytes of a response's body that detectors may look at; less is kept when none asks for so much."""
 
 
 class FeatureSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

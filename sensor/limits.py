@@ -84,6 +84,14 @@ HTTP2_STREAMS_MAX = 16_384
 """HTTP/2 streams in flight over all connections, about 450 bytes each."""
 HTTP2_LARGE_TABLES_MAX = 64
 """Header tables larger than 4 KiB at a time, 96 KiB each: browsers ask for them, and do not speak in clear."""
+BODY_BYTES_MAX = 65_536
+"""The most of one body that can be kept for detectors: larger ones are files, and each kept byte is copied."""
+FRESH_BYTES = 8 << 20
+"""Heads and bodies of messages that began in the present batch: about what a batch of large ones has."""
+EXTENTS = (24_576, 8_192, 2_048, 256, 96)
+"""Pieces of 512 bytes, 2, 8, 32 and 128 KiB (a head and a body of the largest size) for messages whose transaction
+stays open behind the end of a batch: 64 MB when all are touched, of which ordinary traffic touches a hundredth.
+"""
 
 # --- features ------------------------------------------------------------------------------------------------------
 CLIENTS_MAX = 65_536

@@ -27,30 +27,39 @@ from sensor.detection.stage import DetectionStage
 from sensor.errors import InputError
 from sensor.features.stage import FeatureStage
 from sensor.fingerprint import fingerprint_key
+from sensor.protocols.stage import Part as Read
 from sensor.protocols.stage import ProtocolStage
 from sensor.reassembly.stage import Part, ReassemblyStage
-from sensor.schema import FLOW, STREAM, TRANSACTION, FlowFlag
+from sensor.schema import CONTENT, FLOW, STREAM, TRANSACTION, FlowFlag
 from sensor.state_run import RunState
 from sensor.structures.string_pool import StringPool
 
 Rows = npt.NDArray[np.void]
 
-_NO_ROWS = np.zeros(0, TRANSACTION)
 _NO_FLOWS = np.zeros(0, FLOW)
 _NO_STREAMS = np.zeros(0, STREAM)
 _NO_BYTES = np.zeros(0, np.uint8)
-_DEGRADING = ("flows_evicted", "pages_exhausted", "holds_exhausted", "open_exhausted", "evicted", "kernel_fault")
+_NOTHING = Read(np.zeros(0, TRANSACTION), np.zeros(0, CONTENT), _NO_BYTES, True)
+_DEGRADING = (
+    "flows_evicted", "pages_exhausted", "holds_exhausted", "open_exhausted", "extents_exhausted", "evicted",
+    "kernel_fault",
+)  # fmt: skip
 """Counters that say that something was lost in here: alerts made since carry them."""
 
 
 class Batch(NamedTuple):
-    """Rows of TRANSACTION, of FLOW that ended with two of STREAM each, alerts; `now` is packet time (ns) at its end."""
+    """Rows of TRANSACTION, of FLOW that ended with two of STREAM each, alerts; `now` is packet time (ns) at its end.
+
+    `contents` has a row of CONTENT for each transaction: what was kept of its bytes, in `arena`.
+    """
 
     transactions: Rows
     flows: Rows
     streams: Rows
     alerts: list[Alert]
     now: int
+    contents: Rows
+    arena: npt.NDArray[np.uint8]
 
 
 class Pipeline:
@@ -67,6 +76,7 @@ class Pipeline:
         self._protocols = ProtocolStage(settings.protocols, self._reassembly.flows, key)
         self._features = FeatureStage(settings.features, self._protocols.pool.tables)
         self._detection = DetectionStage(settings.detection, self._protocols.pool)
+        self._protocols.keep(self._detection.wanted)
         self._alerting = AlertingStage(settings.alerting, keeps_told=self._state.can_resume)
         memories = {"features": self._features, **self._detection.memories}
         self._told = self._state.restore(key, self.pool, memories, self._alerting)
@@ -91,7 +101,7 @@ class Pipeline:
 
     def _read(self) -> Iterator[Batch]:
         if self._told:
-            yield Batch(_NO_ROWS, _NO_FLOWS, _NO_STREAMS, self._told, self._now)
+            yield self._without_rows(self._told)
         for block in self._capture.blocks():
             segments, datagrams = self._decode.process(block.data, block.frames)
             for part in self._reassembly.process(block.data, datagrams, segments):
@@ -106,27 +116,35 @@ class Pipeline:
             self._state.interrupt(self._now, self.bytes_read)
         for part in self._reassembly.finish():
             yield from self._batches(_NO_BYTES, _NO_BYTES, part)
-        yield Batch(_NO_ROWS, _NO_FLOWS, _NO_STREAMS, self._alerting.finish(self._now), self._now)
+        yield self._without_rows(self._alerting.finish(self._now))
         self._state.finish(self._now, self.bytes_read)
 
     def _batches(self, data: npt.NDArray[np.uint8], datagrams: npt.NDArray[np.uint8], part: Part) -> Iterator[Batch]:
         """Usually one: more when the transactions of a part do not fit in their table. Time moves on with the last."""
-        held = _NO_ROWS
-        nothing = self._ended(part.ended[:0])
-        for transactions in self._protocols.process(data, datagrams, self._reassembly.pages, part.chunks):
-            if len(held):
-                yield self._judge(held, *nothing, self._now)
-            held = transactions
-        self._now = max(self._now, part.now)
-        yield self._judge(held, *self._ended(part.ended), self._now)
+        for read in self._protocols.process(data, datagrams, self._reassembly.pages, part.chunks):
+            if not read.last and len(read.transactions):
+                self._now = max(self._now, int(read.transactions["now"][-1]))
+                yield self._judge(read, _NO_FLOWS, _NO_STREAMS)
+            elif read.last:
+                self._now = max(self._now, part.now)
+                yield self._judge(read, *self._ended(part.ended))
+        if not len(part.chunks):
+            self._now = max(self._now, part.now)
+            yield self._judge(_NOTHING, *self._ended(part.ended))
 
-    def _judge(self, transactions: Rows, flows: Rows, streams: Rows, now: int) -> Batch:
-        fresh = self._state.fresh(transactions, flows, streams, now)
+    def _judge(self, read: Read, flows: Rows, streams: Rows) -> Batch:
+        now = self._now
+        fresh = self._state.fresh(read.transactions, flows, streams, now)
         if fresh is None:
-            return Batch(transactions, flows, streams, [], now)
+            return Batch(read.transactions, flows, streams, [], now, read.contents, read.arena)
+        contents = read.contents[len(read.transactions) - len(fresh[0]) :]
         entities = self._features.process(fresh[0])
-        detections = self._detection.process(*fresh, now, entities, self._features.tables)
-        return Batch(transactions, flows, streams, self._alerting.process(detections, now, self._degraded()), now)
+        detections = self._detection.process(*fresh, now, entities, self._features.tables, contents, read.arena)
+        alerts = self._alerting.process(detections, now, self._degraded())
+        return Batch(read.transactions, flows, streams, alerts, now, read.contents, read.arena)
+
+    def _without_rows(self, alerts: list[Alert]) -> Batch:
+        return Batch(_NOTHING.transactions, _NO_FLOWS, _NO_STREAMS, alerts, self._now, _NOTHING.contents, _NO_BYTES)
 
     def _ended(self, rows: npt.NDArray[np.int32]) -> tuple[Rows, Rows]:
         """Copies of flows that ended and of their streams; where the responder sent the requests, the two change

@@ -1,6 +1,6 @@
 """Every table of the hot path, in the order the bytes travel. One table is one C-contiguous array of the record below.
 
-    Frames -> Segments -> Flows, Streams, Chunks -> Transactions
+    Frames -> Segments -> Flows, Streams, Chunks -> Transactions, Contents (schema_contents.py)
 
 Addresses are 128 bits in two uint64 (`_hi`, `_lo`), IPv4 as ::ffff:a.b.c.d. Times are int64 nanoseconds since 1970
 (`ts`: of the packet; `now`: packet time as the sensor sees it, which never runs backwards). Byte counts are of the
@@ -12,6 +12,11 @@ from __future__ import annotations
 from enum import IntEnum
 
 import numpy as np
+
+from sensor.schema_contents import CONTENT as CONTENT  # noqa: PLC0414
+from sensor.schema_contents import Coding as Coding  # noqa: PLC0414
+from sensor.schema_contents import ContentFlag as ContentFlag  # noqa: PLC0414
+from sensor.schema_contents import Wanted as Wanted  # noqa: PLC0414
 
 # --- Frames: bytes as captured -------------------------------------------------------------------------------------
 
@@ -403,3 +408,5 @@ class Anomaly(IntEnum):
     HEADER_FORBIDDEN = 1 << 29       # HTTP/2: a header field that only HTTP/1 may have (Transfer-Encoding ...)
     LENGTH_MISMATCH = 1 << 30        # HTTP/2: Content-Length differs from the body
     PUSHED = 1 << 31                 # HTTP/2: the server promised the request itself
+    REQUEST_BOMB = 1 << 32           # a coded body that decodes to far more than any real one does
+    RESPONSE_BOMB = 1 << 33

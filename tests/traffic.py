@@ -39,6 +39,7 @@ from sensor.schema import (
     SegmentFlag,
     TcpFlag,
     TransactionFlag,
+    Wanted,
 )
 
 START = 1_700_000_000_000_000_000
@@ -270,6 +271,7 @@ class Outcome:
     protocols: dict[str, int]
     bytes: dict[tuple[int, int], bytes]
     gaps: dict[tuple[int, int], list[tuple[int, int]]]
+    contents: list[Row] = field(default_factory=list)
 
     @property
     def only(self) -> Row:
@@ -286,9 +288,11 @@ class Observer:
         protocols: ProtocolSettings | None = None,
         pages_max: int = 512,
         parse: bool = True,
+        wanted: Wanted | None = None,
     ) -> None:
         self.reassembly = ReassemblyStage(reassembly or ReassemblySettings(flows_max=64), pages_max)
         self.protocols = ProtocolStage(protocols or ProtocolSettings(), self.reassembly.flows, KEY)
+        self.protocols.keep(wanted or Wanted())
         self._parse = parse
         self._seen = Outcome([], [], {}, {}, {}, {})
 
@@ -316,8 +320,9 @@ class Observer:
     def _take(self, data: np.ndarray, part: Any) -> None:
         self._bytes(data, part.chunks)
         if self._parse:
-            for rows in self.protocols.process(data, NO_BYTES, self.reassembly.pages, part.chunks):
-                self._seen.transactions += [transaction(row, self.protocols.pool) for row in rows]
+            for read in self.protocols.process(data, NO_BYTES, self.reassembly.pages, part.chunks):
+                self._seen.transactions += [transaction(row, self.protocols.pool) for row in read.transactions]
+                self._seen.contents += [content(row, read.arena) for row in read.contents]
         self._seen.flows += [flow(self.reassembly, row) for row in part.ended]
 
     def _bytes(self, data: np.ndarray, chunks: np.ndarray) -> None:
@@ -332,6 +337,15 @@ class Observer:
             elif chunk["kind"] == ChunkKind.GAP:
                 place = len(self._seen.bytes.get(name, b""))
                 self._seen.gaps.setdefault(name, []).append((place, int(chunk["length"])))
+
+
+def content(row: Any, arena: np.ndarray) -> Row:
+    """What was kept of one transaction: bytes of heads and bodies, and the flags."""
+    names = ("request_head", "request_body", "response_head", "response_body")
+    kept: Row = {
+        name: arena[int(row[f"{name}_offset"]) :][: int(row[f"{name}_len"])].tobytes() for name in names
+    }
+    return kept | {name: int(row[name]) for name in ("flags", "request_coding", "response_coding")}
 
 
 NO_BYTES = np.zeros(0, np.uint8)

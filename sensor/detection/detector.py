@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sensor.alert import Detection, Rule
+from sensor.schema import CONTENT
 from sensor.structures.entity_tables import EntityTables
 from sensor.structures.string_pool import PoolTables
 
@@ -27,9 +28,14 @@ class Strings(Protocol):
     def text(self, code: int) -> str: ...
 
 
+NO_CONTENTS = np.zeros(0, CONTENT)
+NO_BYTES = np.zeros(0, np.uint8)
+
+
 class Batch(NamedTuple):
     """`transactions` TRANSACTION[n]; `flows` FLOW[m] that ended; `streams` STREAM[2 * m], rows 2*i and 2*i+1 of flow i;
-    `now` its end, ns; `entities` ENTITIES[n], one for each transaction, rows of `tables`.
+    `now` its end, ns; `entities` ENTITIES[n], one for each transaction, rows of `tables`; `contents` CONTENT[n], what
+    was kept of each transaction's bytes, in `arena`, uint8.
     """
 
     transactions: Table
@@ -38,11 +44,14 @@ class Batch(NamedTuple):
     now: int
     entities: Table
     tables: EntityTables
+    contents: Table = NO_CONTENTS
+    arena: npt.NDArray[np.uint8] = NO_BYTES
 
 
 class Detector(Protocol):
     """Built from its slice of the settings and the string pool; one file in detectors/, one line in DETECTORS.
 
+    One that looks at heads or bodies has an attribute `wanted`, a Wanted; without it none are kept on its behalf.
     One that remembers anything has `state` and `restore` as well (structures/memory.py), so that a restart costs
     nothing and a killed run ends as if it had gone on.
     """

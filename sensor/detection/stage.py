@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+import numpy as np
+import numpy.typing as npt
+
 from sensor.alert import Detection
 from sensor.config import DetectionSettings
 from sensor.counters import Counters
-from sensor.detection.detector import Batch, Detector, Strings, Table
+from sensor.detection.detector import NO_BYTES, NO_CONTENTS, Batch, Detector, Strings, Table
 from sensor.detection.detectors import DETECTORS
+from sensor.schema import Wanted
 from sensor.structures.entity_tables import EntityTables
 from sensor.structures.memory import Remembering
 
@@ -39,16 +43,31 @@ class DetectionStage:
                 if isinstance(self.detectors[-1], Remembering):
                     self.memories[f"detection.{name}"] = self.detectors[-1]
 
+    @property
+    def wanted(self) -> Wanted:
+        """What the detectors want kept of messages: the most that any of them wants."""
+        each = [getattr(detector, "wanted", Wanted()) for detector in self.detectors]
+        return Wanted(*map(max, zip(Wanted(), *each, strict=True)))
+
     def process(
-        self, transactions: Table, flows: Table, streams: Table, now: int, entities: Table, tables: EntityTables
+        self,
+        transactions: Table,
+        flows: Table,
+        streams: Table,
+        now: int,
+        entities: Table,
+        tables: EntityTables,
+        contents: Table = NO_CONTENTS,
+        arena: npt.NDArray[np.uint8] = NO_BYTES,
     ) -> list[Detection]:
         """Detections of one batch: TRANSACTION[n], FLOW[m], STREAM[2 * m] with rows 2*i and 2*i+1 of flow i, and
         ENTITIES[n], whose rows are those of `tables`.
 
         `now` is packet time (ns) at the batch's end. `now` of the transactions and `end_now` of the flows never
-        decrease, are not after it, and not before that of the batch before.
+        decrease, are not after it, and not before that of the batch before. `contents` CONTENT[n] says what was kept of
+        the transactions' bytes in `arena`, or is empty when nothing was.
         """
-        batch = Batch(transactions, flows, streams, now, entities, tables)
+        batch = Batch(transactions, flows, streams, now, entities, tables, contents, arena)
         detections = [detection for detector in self.detectors for detection in detector.process(batch)]
         detections.sort(key=lambda detection: (detection.now, detection.rule.id))
         counts = self.counters.values

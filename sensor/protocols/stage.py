@@ -1,11 +1,15 @@
-"""Protocols: in: chunks of ordered bytes; out: transactions, in the order in which they were finished.
+"""Protocols: in: chunks of ordered bytes; out: transactions, in the order in which they were finished, and what was
+kept of their heads and bodies.
 
-One batch of chunks may give several parts; the strings of a part are good until the next one is asked for.
+One batch of chunks may give several parts; the rows, strings and bytes of a part are good until the next one is asked
+for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +19,18 @@ from sensor.config import ProtocolSettings
 from sensor.counters import Counters
 from sensor.protocols.http1.feed import mark_open, read_chunks
 from sensor.protocols.http1.tables import (
+    ARENA_BYTES,
+    EXTENT_FIRST,
+    FREE_ITEMS,
+    HANDED_STACK,
     HOLD_BYTES,
     HOLDS_MAX,
     HTTP_FLOW,
     HTTP_STREAM,
+    KEPT,
     LARGE_HOLDS_MAX,
     LINK,
+    NO_EXTENT,
     NUMBERS,
     OPEN_PER_FLOW_MAX,
     OPEN_STACK,
@@ -32,7 +42,7 @@ from sensor.protocols.http1.tables import (
     Scalar,
     Tables,
 )
-from sensor.schema import TRANSACTION, FlowFlag
+from sensor.schema import CONTENT, TRANSACTION, FlowFlag, Wanted
 from sensor.structures.string_pool import StringPool
 from sensor.structures.string_pool_kernels import State as PoolState
 
@@ -44,17 +54,35 @@ def _stack(start: int, stop: int) -> npt.NDArray[np.int32]:
     return np.arange(stop - 1, start - 1, -1, dtype=np.int32)
 
 
+class Part(NamedTuple):
+    """`transactions` TRANSACTION[n]; `contents` CONTENT[n], their bytes in `arena`, uint8; `last`: no more will come of
+    these chunks.
+    """
+
+    transactions: npt.NDArray[np.void]
+    contents: npt.NDArray[np.void]
+    arena: npt.NDArray[np.uint8]
+    last: bool
+
+
 class ProtocolStage:
     """Reads the chunks of `flows` (FLOW rows, which it tells whether they speak HTTP); `pool` holds the strings of its
-    rows.
+    rows. Nothing is kept of messages before `keep` says what is wanted.
     """
 
     def __init__(self, settings: ProtocolSettings, flows: npt.NDArray[np.void], fingerprint_key: bytes) -> None:
         numbers = np.zeros(NUMBERS, np.int64)
         self.counters = Counters(Count, numbers)
         self.pool = StringPool()
+        self._most = Wanted(True, settings.request_body_bytes, True, settings.response_body_bytes)
         open_max = limits.TRANSACTIONS_OPEN_MAX
         holds = HOLDS_MAX * HOLD_BYTES + LARGE_HOLDS_MAX * limits.HEAD_BYTES_MAX
+        kept = np.zeros(2 * open_max, KEPT)
+        kept["extent"] = NO_EXTENT
+        extents = [_stack(*sizes) for sizes in pairwise(EXTENT_FIRST)]
+        stacks = [_stack(0, HOLDS_MAX), _stack(HOLDS_MAX, OPEN_STACK), _stack(0, open_max), *extents]
+        free = np.zeros(FREE_ITEMS, np.int32)
+        free[:HANDED_STACK] = np.concatenate(stacks)
         self._tables = Tables(
             flows=flows,
             http_flows=np.zeros(len(flows), HTTP_FLOW),
@@ -62,7 +90,10 @@ class ProtocolStage:
             open=np.zeros(open_max, TRANSACTION),
             links=np.zeros(open_max, LINK),
             rows=np.zeros(_ROWS, TRANSACTION),
-            free=np.concatenate([_stack(0, HOLDS_MAX), _stack(HOLDS_MAX, OPEN_STACK), _stack(0, open_max)]),
+            kept=kept,
+            contents=np.zeros(_ROWS, CONTENT),
+            arena=np.zeros(ARENA_BYTES, np.uint8),
+            free=free,
             work=np.zeros(SCRATCH_BYTES + holds, np.uint8),
             numbers=numbers,
             pool=self.pool.tables,
@@ -72,9 +103,17 @@ class ProtocolStage:
         state[Scalar.OPEN_FREE] = open_max
         state[Scalar.HOLD_FREE] = HOLDS_MAX
         state[Scalar.LARGE_FREE] = LARGE_HOLDS_MAX
+        state[Scalar.EXTENTS_FREE : Scalar.EXTENTS_FREE + len(limits.EXTENTS)] = limits.EXTENTS
         state[Scalar.SHOW_SECRETS] = settings.show_secrets
         state[Scalar.SHOW_NAMES] = settings.show_names
         state[Scalar.KEY_LOW : Scalar.KEY_HIGH + 1] = np.frombuffer(fingerprint_key, np.int64)
+
+    def keep(self, wanted: Wanted) -> None:
+        """From the next message on keep what `wanted` says of each, bodies as far as the settings allow."""
+        numbers, most = self._tables.numbers, self._most
+        amounts = [min(int(some), int(bound)) for some, bound in zip(wanted, most, strict=True)]
+        numbers[Scalar.REQUEST_HEAD : Scalar.RESPONSE_BODY + 1] = amounts
+        numbers[Scalar.KEEP] = any(amounts)
 
     def process(
         self,
@@ -82,15 +121,16 @@ class ProtocolStage:
         datagrams: npt.NDArray[np.uint8],
         pages: npt.NDArray[np.uint8],
         chunks: npt.NDArray[np.void],
-    ) -> Iterator[npt.NDArray[np.void]]:
-        """Parts of the transactions (TRANSACTION) that these chunks finish; ChunkSource says which buffer a chunk
-        refers to.
-        """
+    ) -> Iterator[Part]:
+        """Parts of the transactions that these chunks finish; ChunkSource says which buffer a chunk refers to."""
         row = 0
         while row < len(chunks):
             self._make_room()
             row = self._read(data, datagrams, pages, chunks, row)
-            yield self._tables.rows[: self._tables.numbers[Scalar.ROWS]]
+            rows = int(self._tables.numbers[Scalar.ROWS])
+            yield Part(
+                self._tables.rows[:rows], self._tables.contents[:rows], self._tables.arena, row == len(chunks)
+            )
 
     def _make_room(self) -> None:
         self._tables.numbers[Scalar.ROWS] = 0

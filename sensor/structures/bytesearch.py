@@ -202,6 +202,20 @@ def word_of(data, start, length):
     return word
 
 
+@inline_kernel
+def copy_long(source, start, length, target, position):
+    """As copy_bytes, for stretches of which most are long; from one array to another."""
+    if length < 32:
+        copy_bytes(source, start, length, target, position)
+        return
+    i = 0
+    while i + 32 <= length:
+        copy32(source, start + i, target, position + i)
+        i += 32
+    if i < length:
+        copy32(source, start + length - 32, target, position + length - 32)
+
+
 @part_kernel
 def copy_bytes(source, start, length, target, position):
     """Copy `length` bytes from source[start:] to target[position:]."""

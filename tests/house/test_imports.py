@@ -10,13 +10,14 @@ import pytest
 from tests.house.sources import Source, sources
 
 SOURCES = sources()
-GROUND = {"limits", "errors", "_jit", "_version", "schema"}
+GROUND = {"limits", "errors", "_jit", "_version", "schema", "schema_contents"}
 BASE = GROUND | {"structures", "counters", "config", "alert", "alert_log", "fingerprint"}
 STAGES = {"capture", "decode", "reassembly", "protocols", "features", "detection", "alerting", "bus", "export"}
 MAY_IMPORT = {
     **{stage: BASE for stage in STAGES},
     "structures": GROUND,
-    "schema": {"limits", "errors"},
+    "schema": {"limits", "errors", "schema_contents"},
+    "schema_contents": set(),
     "limits": set(),
     "errors": set(),
     "_version": set(),

@@ -5,9 +5,10 @@ ended when it is over.
 import numpy as np
 
 from sensor._jit import at, inline_kernel, part_kernel
+from sensor.protocols.http1.contents import keep_body
 from sensor.protocols.http1.escapes import hex_value
 from sensor.protocols.http1.holds import hold_bytes
-from sensor.protocols.http1.messages import end_message, mark
+from sensor.protocols.http1.messages import end_message, is_client, mark
 from sensor.protocols.http1.records import count_records
 from sensor.protocols.http1.tables import LOGIN_BODY_BYTES_MAX, JsonFlag, State
 from sensor.protocols.http1.words import is_hex
@@ -19,14 +20,28 @@ _LINE_MAX = 8_192
 
 
 @inline_kernel
-def body_bytes(t, stream, data, start, stop):
+def body_bytes(t, stream_row, data, start, stop):
     """Body bytes that somebody wants to look at."""
+    stream = t.http_streams[stream_row]
     flags = stream["json_flags"]
+    if flags & JsonFlag.KEEP != 0:
+        message = np.int64(stream["message"])
+        response = 0 if is_client(t, stream_row) else 1
+        if message < 0 or not keep_body(t, 2 * message + response, data, start, stop):
+            stream["json_flags"] = stream["json_flags"] & ~JsonFlag.KEEP
     if flags & JsonFlag.ACTIVE != 0:
         if flags & JsonFlag.STOPPED == 0:
             count_records(stream, data, start, stop)
     elif flags & JsonFlag.LOGIN != 0 and stream["hold_len"] < LOGIN_BODY_BYTES_MAX:
         hold_bytes(t, stream, data, start, min(stop - start, LOGIN_BODY_BYTES_MAX - np.int64(stream["hold_len"])))
+
+
+@inline_kernel
+def keeps_behind_gap(t, stream_row):
+    """Whether what comes behind lost bytes of a body is of use: not when it is coded."""
+    message = np.int64(t.http_streams[stream_row]["message"])
+    response = 0 if is_client(t, stream_row) else 1
+    return message >= 0 and t.kept[2 * message + response]["coding"] == 0
 
 
 @part_kernel

@@ -8,7 +8,8 @@ import numpy as np
 
 from sensor._jit import Bytes, at, inline_kernel, kernel, part_kernel
 from sensor.limits import HEAD_BYTES_MAX
-from sensor.protocols.http1.body import body_bytes, chunk_end, chunk_size, trailer
+from sensor.protocols.http1.body import body_bytes, chunk_end, chunk_size, keeps_behind_gap, trailer
+from sensor.protocols.http1.contents import begin_part, is_part_full
 from sensor.protocols.http1.head import INCOMPLETE, looks_like_head, parse_head
 from sensor.protocols.http1.holds import held_start, hold_bytes, release_hold
 from sensor.protocols.http1.messages import begin_message, end_message, mark, set_lengths
@@ -200,7 +201,7 @@ def feed(t, stream_row, data, position, stop, seq, ack, ts, final):
                 return
         elif state == State.LENGTH or state == State.CHUNK_DATA:
             taken = min(stream["remaining"], stop - position)
-            body_bytes(t, stream, data, position, position + taken)
+            body_bytes(t, stream_row, data, position, position + taken)
             stream["remaining"] -= taken
             position += taken
             if state == State.CHUNK_DATA:
@@ -220,7 +221,7 @@ def feed(t, stream_row, data, position, stop, seq, ack, ts, final):
         elif state == State.TRAILER:
             position = trailer(t, stream_row, data, position, stop, ts)
         elif state == State.CLOSE:
-            body_bytes(t, stream, data, position, stop)
+            body_bytes(t, stream_row, data, position, stop)
             stream["body"] += stop - position
             return
         elif state == State.OPAQUE:
@@ -244,6 +245,8 @@ def gap(t, stream_row, length, seq, ts):
     mark(t, stream_row, Anomaly.REQUEST_GAP, Anomaly.RESPONSE_GAP)
     if stream["json_flags"] & JsonFlag.ACTIVE != 0:
         stream["json_flags"] = stream["json_flags"] | JsonFlag.STOPPED
+    if stream["json_flags"] & JsonFlag.KEEP != 0 and not keeps_behind_gap(t, stream_row):
+        stream["json_flags"] = stream["json_flags"] & ~JsonFlag.KEEP
     if state == State.CLOSE:
         stream["body"] += length
     elif (state == State.LENGTH or state == State.CHUNK_DATA) and length <= stream["remaining"]:
@@ -303,7 +306,10 @@ def end(t, flow_row):
 def read_chunks(t: Tables, data: Bytes, datagrams: Bytes, pages: Bytes, chunks: CHUNK, start: int, stop: int) -> int:
     """Work on chunks[start:stop]; returns the row to go on from, `stop` when done."""
     state = t.numbers
+    begin_part(t)
     for i in range(start, stop):
+        if is_part_full(t):
+            return i
         if len(t.rows) - state[Scalar.ROWS] < ROWS_PER_CHUNK + OPEN_PER_FLOW_MAX + 64:
             return i
         if t.pool.state[PoolState.FREE] < state[Scalar.POOL_FLOOR] and i > start:

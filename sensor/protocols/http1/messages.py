@@ -5,12 +5,13 @@ sides are over.
 import numpy as np
 
 from sensor._jit import inline_kernel, part_kernel
+from sensor.protocols.http1.contents import keep_message
 from sensor.protocols.http1.credentials import fingerprint, login_account
 from sensor.protocols.http1.holds import held_start, release_hold
 from sensor.protocols.http1.pairing import enqueue_request, enqueue_waiting, finish_if_done, finish_row, match
 from sensor.protocols.http1.records import records_of, start_records
 from sensor.protocols.http1.request import fill_request, open_row, put_field
-from sensor.protocols.http1.tables import CLEAN_AT, Count, Field, JsonFlag, Method, State
+from sensor.protocols.http1.tables import CLEAN_AT, Count, Field, JsonFlag, Method, Scalar, State
 from sensor.protocols.http1.words import find_folded, folded
 from sensor.schema import Anomaly, FlowFlag, Service, TransactionFlag
 from sensor.structures.uid import flow_uid
@@ -155,6 +156,10 @@ def begin_request(t, data, stream_row, seq, head_end, ack, ts):
             t.open[message]["anomalies"] |= np.uint64(Anomaly.CL_TE)
         if t.open[message]["flags"] & TransactionFlag.LOGIN != 0 and (chunked or length > 0):
             stream["json_flags"] = JsonFlag.LOGIN
+        if t.numbers[Scalar.KEEP] != 0 and keep_message(
+            t, 2 * message, data, head_end - seq, length, chunked, False
+        ):
+            stream["json_flags"] = stream["json_flags"] | JsonFlag.KEEP
         enqueue_request(t, flow_row, message)
     release_hold(t, stream)
     _start_body(stream, chunked, length)
@@ -249,18 +254,24 @@ def begin_response(t, data, stream_row, seq, head_end, ack, ts):
         upgrade = status == 101
         start, size = t.numbers[Field.CONTENT_TYPE], t.numbers[Field.CONTENT_TYPE + 1]
         json = size > 0 and t.numbers[Field.CODING + 1] == 0 and find_folded(data, start, start + size, _JSON, 4) >= 0
-    release_hold(t, stream)
     bodiless = method == Method.HEAD or status == 204 or status == 304 or status == 101
+    chunked = t.numbers[Field.CHUNKED] == 1 and not bodiless
+    length = 0 if bodiless else t.numbers[Field.LENGTH]
+    keep = False
+    if message >= 0 and t.numbers[Scalar.KEEP] != 0:
+        to_end = not chunked and length < 0
+        keep = keep_message(t, 2 * message + 1, data, head_end - seq, length, chunked, to_end)
+    release_hold(t, stream)
     if upgrade or (method == Method.CONNECT and 200 <= status < 300):
         _start_body(stream, False, 0)
         _open_tunnel(t, stream_row, ts)
         return
-    chunked = t.numbers[Field.CHUNKED] == 1 and not bodiless
-    length = 0 if bodiless else t.numbers[Field.LENGTH]
     _start_body(stream, chunked, length)
     if message >= 0 and t.links[message]["response"] != 0 and not chunked and length >= 0:
         t.links[message]["end"] = head_end + length
     start_records(stream, json and not bodiless)
+    if keep:
+        stream["json_flags"] = stream["json_flags"] | JsonFlag.KEEP
     if stream["state"] == State.HEAD:
         if length < 0 and not bodiless:
             stream["state"] = State.CLOSE

@@ -11,6 +11,7 @@ choice, nothing is paired.
 import numpy as np
 
 from sensor._jit import inline_kernel, part_kernel
+from sensor.protocols.http1.contents import hand_out, move_response
 from sensor.protocols.http1.tables import OPEN_PER_FLOW_MAX, OPEN_STACK, WAITING_MAX, Count, Scalar
 from sensor.schema import Anomaly, FlowFlag, TransactionFlag
 
@@ -35,6 +36,7 @@ def finish_row(t, message):
         row["flags"] = row["flags"] | TransactionFlag.TOUCHED
     row["now"] = t.numbers[Scalar.NOW]
     t.rows[t.numbers[Scalar.ROWS]] = row
+    hand_out(t, message, row, t.numbers[Scalar.ROWS])
     t.numbers[Scalar.ROWS] += 1
     t.numbers[Count.TRANSACTIONS] += 1
     row["flags"] = 0
@@ -160,6 +162,7 @@ def _merge(t, flow_row, request, response):
     for stream_row in (2 * flow_row, 2 * flow_row + 1):
         if t.http_streams[stream_row]["message"] == response:
             t.http_streams[stream_row]["message"] = request
+    move_response(t, request, response)
     other["flags"] = 0
     t.free[OPEN_STACK + t.numbers[Scalar.OPEN_FREE]] = response
     t.numbers[Scalar.OPEN_FREE] += 1

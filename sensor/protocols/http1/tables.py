@@ -6,8 +6,8 @@ from typing import Annotated, NamedTuple
 import numpy as np
 
 from sensor._jit import Bytes, I32s, I64s, Rows
-from sensor.limits import FRAME_BYTES_MAX, HEAD_BYTES_MAX
-from sensor.schema import FLOW, TRANSACTION
+from sensor.limits import EXTENTS, FRAME_BYTES_MAX, FRESH_BYTES, HEAD_BYTES_MAX, TRANSACTIONS_OPEN_MAX
+from sensor.schema import CONTENT, FLOW, TRANSACTION
 from sensor.structures.string_pool import PoolTables
 
 HTTP_STREAM = np.dtype(
@@ -93,6 +93,33 @@ TOKEN = np.dtype(
 """What a JSON Web Token said when it was last read, by its fingerprint: a token is read once, not at every use."""
 TOKENS = 8_192
 
+KEPT = np.dtype(
+    [
+        ("offset", "i8"),  # in the arena
+        ("extent", "i4"),  # its number, or NO_EXTENT, or FRESH: in the part of the arena that each batch begins anew
+        ("room", "i4"),    # bytes it may fill there
+        ("head", "i4"),    # bytes of the head, at `offset`
+        ("body", "i4"),    # bytes of the body, behind them
+        ("want", "i4"),    # bytes of the body still to be kept
+        ("coding", "u2"),  # see CONTENT
+    ],
+    align=True,
+)
+"""What is kept of a message; rows 2*i and 2*i + 1 are the request and the response of open transaction i."""
+
+EXTENT_BYTES = tuple(512 << (2 * k) for k in range(len(EXTENTS)))
+EXTENT_FIRST = tuple(sum(EXTENTS[:k]) for k in range(len(EXTENTS) + 1))
+"""Extents are numbered through; those of one size follow each other."""
+EXTENT_OFFSET = tuple(
+    FRESH_BYTES + sum(n * size for n, size in zip(EXTENTS[:k], EXTENT_BYTES, strict=False))
+    for k in range(len(EXTENTS) + 1)
+)
+ARENA_BYTES = EXTENT_OFFSET[-1]
+NO_EXTENT = -1
+FRESH = -2
+FRESH_MAX = 65_536
+"""Messages that may begin in a part; more go to extents at once."""
+
 HOLD_BYTES = 8_192
 """A head in several segments is put together in slots of this size: servers' usual limit (nginx, Apache)."""
 SCRATCH_BYTES = 9 * HEAD_BYTES_MAX
@@ -120,6 +147,10 @@ ROWS_PER_CHUNK = FRAME_BYTES_MAX // 14
 
 
 OPEN_STACK = HOLDS_MAX + LARGE_HOLDS_MAX
+EXTENT_STACK = OPEN_STACK + TRANSACTIONS_OPEN_MAX
+HANDED_STACK = EXTENT_STACK + EXTENT_FIRST[-1]
+FRESH_LIST = HANDED_STACK + EXTENT_FIRST[-1]
+FREE_ITEMS = FRESH_LIST + FRESH_MAX
 NUMBERS = 128
 """Items of `numbers`: the enums below number through, so that one array carries all."""
 
@@ -144,11 +175,14 @@ class Method(IntEnum):
 
 
 class JsonFlag(IntEnum):
+    """What is done with the bytes of a body."""
+
     ACTIVE = 1        # the body is JSON and not coded
     STRING = 2        # inside a string
     ESCAPE = 4        # behind a backslash
     STOPPED = 8       # nested too deep, or bytes were lost: counted no further
     LOGIN = 16        # the request's body goes to the hold slot, for the account's name
+    KEEP = 32         # more of it is wanted in the arena
 
 
 class Field(IntEnum):
@@ -194,6 +228,17 @@ class Scalar(IntEnum):
     SECRET_LEN = 14
     SHOW_NAMES = 15
     QUERY = 16        # where the query of the target read last begins
+    KEEP = 17         # 1 when anything is wanted of messages: the next four, as Wanted has them
+    REQUEST_HEAD = 18
+    REQUEST_BODY = 19
+    RESPONSE_HEAD = 20
+    RESPONSE_BODY = 21
+    EXTENTS_HANDED = 22  # given away with rows of this part, free when the next one is asked for
+    FRESH = 23           # rows of `kept` that were put into the fresh part of the arena
+    FRESH_USED = 24      # bytes of it
+    FRESH_LOW = 25       # 1 when it is nearly full
+    EXTENTS_LOW = 26     # 1 when extents of a size are running out
+    EXTENTS_FREE = 27    # of each size
 
 
 class Count(IntEnum):
@@ -212,6 +257,7 @@ class Count(IntEnum):
     HOLDS_EXHAUSTED = 44
     OPEN_EXHAUSTED = 45
     KERNEL_FAULT = 46
+    EXTENTS_EXHAUSTED = 47
 
 
 class Tables(NamedTuple):
@@ -223,7 +269,10 @@ class Tables(NamedTuple):
     open: Annotated[Rows, TRANSACTION]
     links: Annotated[Rows, LINK]
     rows: Annotated[Rows, TRANSACTION]
-    free: I32s         # three stacks: of hold slots, of large hold slots, of open rows
+    kept: Annotated[Rows, KEPT]
+    contents: Annotated[Rows, CONTENT]
+    arena: Bytes       # FRESH_BYTES filled from the front, anew for each part; then the extents
+    free: I32s         # stacks: hold slots, large ones, open rows, extents by size, extents handed out; FRESH_LIST
     work: Bytes        # SCRATCH_BYTES to work in, then the hold slots
     numbers: I64s      # Scalar, Count and Field
     tokens: Annotated[Rows, TOKEN]
