@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 5556
 WORKERS ?= 2
 .DEFAULT_GOAL := demo
-.PHONY: demo test lint bench pcaps clean
+.PHONY: demo test lint bench pcaps install uninstall clean
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Tapir needs Python 3.11 or later")'
@@ -46,6 +46,13 @@ bench: $(VENV)/installed-for-tests
 pcaps: $(VENV)/installed-for-tests
 	$(BIN)/python -m pip install --quiet requests
 	$(BIN)/python pcaps/record.py
+
+# As root: /opt/tapir, systemd units, user and folders on this host; docs/deploy.md.
+install:
+	systemd/install
+
+uninstall:
+	systemd/uninstall
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -41,8 +41,8 @@ _NO_STREAMS = np.zeros(0, STREAM)
 _NO_BYTES = np.zeros(0, np.uint8)
 _NOTHING = Read(np.zeros(0, TRANSACTION), np.zeros(0, CONTENT), _NO_BYTES, True)
 _DEGRADING = (
-    "flows_evicted", "pages_exhausted", "holds_exhausted", "open_exhausted", "extents_exhausted", "evicted",
-    "kernel_fault",
+    "dropped", "flows_evicted", "pages_exhausted", "holds_exhausted", "open_exhausted", "extents_exhausted",
+    "evicted", "kernel_fault",
 )  # fmt: skip
 """Counters that say that something was lost in here: alerts made since carry them."""
 
