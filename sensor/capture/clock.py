@@ -11,7 +11,7 @@ import numpy as np
 
 from sensor._jit import I64s, inline_kernel, kernel
 from sensor.capture.layout import Clock, Count
-from sensor.limits import CLOCK_JUMP_NS
+from sensor.limits import CLOCK_JUMP_NS, LARGE_FRAME_BYTES
 from sensor.schema import FRAME, FrameFlag
 
 _QUARANTINED = int(FrameFlag.QUARANTINED)
@@ -65,5 +65,6 @@ def judge_clock(frames: FRAME, rows: int, last: bool, clock: I64s, keys: I64s, c
         counts[Count.FRAMES] += 1
         counts[Count.CAPTURED_BYTES] += np.int64(frame["caplen"])
         counts[Count.WIRE_BYTES] += np.int64(frame["wirelen"])
+        counts[Count.LARGE_FRAMES] += 1 if frame["wirelen"] > LARGE_FRAME_BYTES else 0
         counts[Count.CUT_FRAMES] += 1 if frame["caplen"] < frame["wirelen"] else 0
     return rows

@@ -20,6 +20,7 @@ class Count(IntEnum):
     CLOCK_BACKWARDS = 5   # a timestamp before that of the frame ahead of it
     INPUTS = 6            # captures of which anything was read
     FILES_SKIPPED = 7     # found in a folder, and no capture
+    LARGE_FRAMES = 8      # longer on the wire than LARGE_FRAME_BYTES
 
 
 class Cursor(IntEnum):

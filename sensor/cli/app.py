@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from sensor._version import __version__
-from sensor.cli import collect, journal, read, run, schema, settings, warm
+from sensor.cli import collect, doctor, journal, read, run, schema, settings, warm
 
 app = typer.Typer(
     name="tapir",
@@ -37,6 +37,7 @@ def _common(
 
 app.command(epilog=read.EPILOG)(read.read)
 app.command(epilog=run.EPILOG)(run.run)
+app.command(epilog=doctor.EPILOG)(doctor.doctor)
 app.command(epilog=collect.EPILOG)(collect.collect)
 app.command()(schema.schema)
 app.command(epilog=settings.EPILOG)(settings.settings)

@@ -12,6 +12,7 @@ class ExitCode(IntEnum):
     INPUT = 1          # an input could not be read, or not to its end
     USAGE = 2          # a wrong option or setting
     OUTPUT = 3         # an output or the alert stream failed
+    UNHEALTHY = 4      # tapir doctor found trouble
     INTERRUPTED = 130  # SIGINT or SIGTERM
 
 

@@ -45,6 +45,8 @@ class Options:
     settings: Path | None = None
     overrides: Sequence[str] = ()
     command: str = "tapir read"
+    doctor: bool = False
+    """Show how well the mirror delivers, and nothing of what is in the traffic."""
 
 
 def is_stream(name: str) -> bool:
@@ -88,6 +90,7 @@ def effective_settings(options: Options) -> Settings:
 
 
 def _read(options: Options, pipeline: Pipeline, outputs: Outputs) -> ExitCode:
+    from sensor.cli.health import examine, is_healthy
     from sensor.cli.summary import Summary
 
     summary = None if options.quiet else Summary()
@@ -105,7 +108,10 @@ def _read(options: Options, pipeline: Pipeline, outputs: Outputs) -> ExitCode:
         if not (stop.asked and is_stream(fault.source)):
             code = code or failed(options, fault)
     if summary and (summary.transactions or summary.flows or not pipeline.faults):
-        show(options, summary, {**pipeline.counters(), **outputs.counters()}, pipeline.unknown_links)
+        counters = {**pipeline.counters(), **outputs.counters()}
+        show(options, summary, counters, pipeline.unknown_links)
+        if options.doctor and not is_healthy(examine(summary, counters)):
+            code = code or ExitCode.UNHEALTHY
     if stop.asked:
         say(options, "interrupted; what was read until then is in the outputs")
         return ExitCode.INTERRUPTED
@@ -155,12 +161,19 @@ def stopped_by_signals(pipeline: Pipeline, options: Options) -> Iterator[_Stop]:
 
 def show(options: Options, summary: Summary, counters: dict[str, dict[str, int]], unknown_links: list[str]) -> None:
     """To standard output, or to standard error when standard output is one of the outputs."""
+    from sensor.cli.health import examine
     from sensor.cli.report import show as show_text
     from sensor.cli.report import show_json
+    from sensor.cli.report_health import show_health, show_health_json
+
 
     stream = sys.stderr if "-" in (options.transactions, options.flows, options.alerts) else sys.stdout
     try:
-        if options.json:
+        if options.doctor and options.json:
+            show_health_json(examine(summary, counters), stream)
+        elif options.doctor:
+            show_health(examine(summary, counters), unknown_links, stream)
+        elif options.json:
             show_json(summary, counters, stream)
         else:
             show_text(summary, counters, unknown_links, stream)

@@ -13,6 +13,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sensor.cli.health import as_dicts, examine, is_healthy
+from sensor.cli.report_health import mirror_facts
+
 if TYPE_CHECKING:
     from sensor.alert import Alert
     from sensor.cli.summary import Summary
@@ -40,10 +43,11 @@ def show(summary: Summary, counters: Counts, unknown_links: list[str], stream: T
 
 
 def _print(console: Console, summary: Summary, counters: Counts, unknown_links: list[str]) -> None:
+    findings = examine(summary, counters)
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="bold")
     facts.add_column(overflow="fold")
-    for name, text in [*_facts(summary, counters), *(("", line) for line in unknown_links)]:
+    for name, text in [*_facts(summary, counters), *(("", line) for line in unknown_links), *mirror_facts(findings)]:
         facts.add_row(name, Text(text))
     console.print(facts)
     if summary.transactions:
@@ -59,6 +63,7 @@ def show_json(summary: Summary, counters: Counts, stream: TextIO) -> None:
     """The last revision of each alert, then {"summary": ...}, one a line."""
     import msgspec
 
+    findings = examine(summary, counters)
     for alert in summary.alerts.values():
         stream.write(msgspec.json.encode(alert).decode() + "\n")
     figures: dict[str, Any] = {
@@ -78,6 +83,7 @@ def show_json(summary: Summary, counters: Counts, stream: TextIO) -> None:
             for (method, host, endpoint), count in summary.endpoints.most_common(_TOP)
         ],
         "clients": [{"client_ip": client, "requests": count} for client, count in summary.clients.most_common(_TOP)],
+        "mirror": {"healthy": is_healthy(findings), "findings": as_dicts(findings)},
         "alerts": len(summary.alerts),
         "counters": counters,
     }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sensor.schema import Anomaly, Proto, TransactionFlag
+from sensor.schema import Anomaly, Proto, TcpFlag, TransactionFlag
 
 if TYPE_CHECKING:
     from sensor.alert import Alert
@@ -34,6 +34,9 @@ class Summary:
         self.last_ts = 0
         self.flows: Counter[str] = Counter()
         self.flows_one_sided = 0
+        self.flows_answered = self.flows_halved = 0  # TCP with an acknowledgement; of it one-sided
+        self.both_ways_bytes = self.both_ways_missing = 0  # TCP with both directions: payload, and lost
+        self.flows_both_ways = self.flows_vlans_differ = 0  # any transport
         self.payload_bytes = self.missing_bytes = self.retransmitted_bytes = 0
         self.transactions = self.complete = self.unanswered = 0
         self.anomalies: Counter[str] = Counter()
@@ -59,7 +62,17 @@ class Summary:
         for proto, count in zip(protos.tolist(), counts.tolist(), strict=True):
             self.flows[_proto_name(proto)] += count
         packets = streams["packets"].reshape(-1, 2)
-        self.flows_one_sided += int(np.count_nonzero((packets.min(axis=1) == 0) & (flows["proto"] == Proto.TCP)))
+        tcp, one_sided = flows["proto"] == Proto.TCP, packets.min(axis=1) == 0
+        self.flows_one_sided += int(np.count_nonzero(one_sided & tcp))
+        answered = tcp & ((streams["tcp_flags"] & TcpFlag.ACK).reshape(-1, 2).max(axis=1) != 0)
+        self.flows_answered += int(np.count_nonzero(answered))
+        self.flows_halved += int(np.count_nonzero(answered & one_sided))
+        lost, payload = streams["missing_bytes"].reshape(-1, 2), streams["payload_bytes"].reshape(-1, 2)
+        self.both_ways_missing += int(lost[tcp & ~one_sided].sum())
+        self.both_ways_bytes += int(payload[tcp & ~one_sided].sum())
+        path = streams["path"].reshape(-1, 2)
+        self.flows_both_ways += int(np.count_nonzero(~one_sided))
+        self.flows_vlans_differ += int(np.count_nonzero(~one_sided & ((path[:, 0] ^ path[:, 1]) & 0xFFFF != 0)))
         self.payload_bytes += int(streams["payload_bytes"].sum())
         self.missing_bytes += int(streams["missing_bytes"].sum())
         self.retransmitted_bytes += int(streams["retransmitted_bytes"].sum())
