@@ -97,7 +97,7 @@ class Reading:
     def _take(self, data: np.ndarray, frames: np.ndarray) -> None:
         assert (frames["offset"] >= 0).all()
         assert (frames["offset"] + frames["caplen"] <= len(data)).all()
-        for offset, ts, caplen, wirelen, link, flags in frames.tolist():
+        for offset, ts, caplen, wirelen, link, flags, *_ in frames.tolist():
             self.frames.append(Frame(ts, data[offset : offset + caplen].tobytes(), wirelen, link))
             self.flags.append(flags)
 

@@ -45,7 +45,7 @@ def batch(frames: Iterable[Frame]) -> tuple[np.ndarray, np.ndarray]:
     """The block and its FRAME index."""
     block, rows = bytearray(), []
     for frame in frames:
-        rows.append((len(block), frame.ts, len(frame.data), frame.wirelen, frame.link, 0))
+        rows.append((len(block), frame.ts, len(frame.data), frame.wirelen, frame.link, 0, 0))
         block += frame.data
     return np.frombuffer(bytearray(block), np.uint8), np.array(rows, FRAME)
 

@@ -108,7 +108,7 @@ FRAME_NUMBERS = st.integers(-(2**40), 2**40)
 def test_an_index_that_lies_costs_its_frames_only(lies):
     good = bytes(ETHER / IP() / TCP5)
     block, index = batch([Frame(good, len(good))] * 3)
-    wrong = np.array([(*lie, 1, 0) for lie in lies], FRAME)
+    wrong = np.array([(*lie, 1, 0, 0) for lie in lies], FRAME)
     stage = DecodeStage(DecodeSettings())
     rows = stage.process(block, np.concatenate([index[:1], wrong, index[1:]])).rows
     assert {0, len(lies) + 1, len(lies) + 2} <= set(rows["frame"].tolist())

@@ -57,7 +57,7 @@ def read(content: bytes, step: int, start: int = 0) -> tuple[list[Frame], InputE
     frames = []
     while count := reader.advance():
         assert count <= _ROWS
-        for offset, ts, caplen, wirelen, link, _ in _FRAMES[:count].tolist():
+        for offset, ts, caplen, wirelen, link, *_ in _FRAMES[:count].tolist():
             assert start <= offset <= offset + caplen <= len(_DATA)
             frames.append(Frame(ts, _DATA[offset : offset + caplen].tobytes(), wirelen, link))
     return frames, reader.fault
