@@ -86,6 +86,10 @@ class ReassemblySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 class ProtocolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     show_secrets: bool = False
     """Leave tokens, keys, passwords and card numbers in uri and referrer."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks of the proxies (10.0.0.0/8) whose X-Forwarded-For, Forwarded, X-Real-IP or PROXY header names the
+    client.
+    """
     show_names: bool = False
     """Show whom a token or Basic credentials name; otherwise users are keyed fingerprints."""
     fingerprint_key_file: str = ""

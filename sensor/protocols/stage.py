@@ -7,7 +7,8 @@ for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import ipaddress
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ import numpy.typing as npt
 from sensor import limits
 from sensor.config import ProtocolSettings
 from sensor.counters import Counters
+from sensor.errors import SettingError
 from sensor.protocols.http1.feed import mark_open, read_chunks
 from sensor.protocols.http1.tables import (
     ARENA_BYTES,
@@ -46,12 +48,31 @@ from sensor.schema import CONTENT, TRANSACTION, FlowFlag, Wanted
 from sensor.structures.string_pool import StringPool
 from sensor.structures.string_pool_kernels import State as PoolState
 
+_LOW = (1 << 64) - 1
 _ROWS = limits.BATCH_FRAMES + ROWS_PER_CHUNK + OPEN_PER_FLOW_MAX + 64
 
 
 def _stack(start: int, stop: int) -> npt.NDArray[np.int32]:
     """Everything from start to stop - 1, the first on top."""
     return np.arange(stop - 1, start - 1, -1, dtype=np.int32)
+
+
+def networks(texts: Sequence[str]) -> npt.NDArray[np.uint64]:
+    """Four words for each network in CIDR notation: address hi and lo, mask hi and lo, IPv4 as ::ffff:a.b.c.d.
+
+    Raises SettingError for what is none.
+    """
+    words = []
+    for text in texts:
+        try:
+            network = ipaddress.ip_network(text)
+        except ValueError as error:
+            raise SettingError(f"protocols.trusted_proxies: {error}; expected a network as 10.0.0.0/8") from error
+        mapped = network.version == 4
+        address = int(network.network_address) | (0xFFFF << 32 if mapped else 0)
+        mask = int(network.netmask) | ((1 << 128) - (1 << 32) if mapped else 0)
+        words += [address >> 64, address & _LOW, mask >> 64, mask & _LOW]
+    return np.array(words, np.uint64)
 
 
 class Part(NamedTuple):
@@ -98,6 +119,7 @@ class ProtocolStage:
             numbers=numbers,
             pool=self.pool.tables,
             tokens=np.zeros(TOKENS, TOKEN),
+            proxies=networks(settings.trusted_proxies),
         )
         state = numbers
         state[Scalar.OPEN_FREE] = open_max

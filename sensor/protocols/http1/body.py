@@ -5,6 +5,7 @@ ended when it is over.
 import numpy as np
 
 from sensor._jit import at, inline_kernel, part_kernel
+from sensor.protocols.http1.answers import ANSWER_BYTES_MAX
 from sensor.protocols.http1.contents import keep_body
 from sensor.protocols.http1.escapes import hex_value
 from sensor.protocols.http1.holds import hold_bytes
@@ -29,11 +30,12 @@ def body_bytes(t, stream_row, data, start, stop):
         response = 0 if is_client(t, stream_row) else 1
         if message < 0 or not keep_body(t, 2 * message + response, data, start, stop):
             stream["json_flags"] = stream["json_flags"] & ~JsonFlag.KEEP
-    if flags & JsonFlag.ACTIVE != 0:
-        if flags & JsonFlag.STOPPED == 0:
-            count_records(stream, data, start, stop)
-    elif flags & JsonFlag.LOGIN != 0 and stream["hold_len"] < LOGIN_BODY_BYTES_MAX:
-        hold_bytes(t, stream, data, start, min(stop - start, LOGIN_BODY_BYTES_MAX - np.int64(stream["hold_len"])))
+    if flags & JsonFlag.ACTIVE != 0 and flags & JsonFlag.STOPPED == 0:
+        count_records(stream, data, start, stop)
+    if flags & (JsonFlag.LOGIN | JsonFlag.ANSWER) != 0:
+        most = LOGIN_BODY_BYTES_MAX if flags & JsonFlag.LOGIN != 0 else ANSWER_BYTES_MAX
+        if stream["hold_len"] < most:
+            hold_bytes(t, stream, data, start, min(stop - start, most - np.int64(stream["hold_len"])))
 
 
 @inline_kernel

@@ -18,6 +18,7 @@ _SESS, _TOKEN, _AUTH, _JWT, _SID = folded("sess"), folded("token"), folded("auth
 _USER, _EMAIL, _LOGIN, _ACCOUNT = folded("user"), folded("email"), folded("login"), folded("account")
 _SIGNIN, _SIGN_IN, _LOGON, _REFRESH = folded("signin"), folded("sign-in"), folded("logon"), folded("refresh")
 _LOGOUT, _SIGNOUT, _AUTHENTI, _SESSION = folded("logout"), folded("signout"), folded("authenti"), folded("session")
+_SRF, _SIGNUP, _PASSWORD = folded("srf"), folded("signup"), folded("password")
 _REVOKE, _SIGN_OUT = folded("revoke"), folded("sign-out")
 _REGISTER, _RESET, _VERIFY = folded("register"), folded("reset"), folded("verify")
 _QUOTE, _COLON, _EQUAL, _AMP, _SEMI, _SP = 0x22, 0x3A, 0x3D, 0x26, 0x3B, 0x20
@@ -73,14 +74,17 @@ def basic_user(data, start, stop, scratch):
 
 @part_kernel
 def session_cookie(data, start, stop):
-    """(start, length) of the value of the first cookie whose name is a session's, or (start, 0)."""
+    """(start, length) of the value of the first cookie whose name is a session's, or (start, 0).
+
+    Tokens against request forgery (csrf, xsrf) are none.
+    """
     i = start
     while i < stop:
         while i < stop and (at(data, i) == _SP or at(data, i) == _SEMI):
             i += 1
         end = find_byte(data, i, stop, _SEMI)
         equal = find_byte(data, i, end, _EQUAL)
-        if equal < end and (
+        if equal < end and find_folded(data, i, equal, _SRF, 3) < 0 and (
             find_folded(data, i, equal, _SESS, 4) >= 0
             or find_folded(data, i, equal, _TOKEN, 5) >= 0
             or find_folded(data, i, equal, _AUTH, 4) >= 0
@@ -112,16 +116,25 @@ def path_flags(data, start, stop):
 
 
 @part_kernel
-def is_login_path(data, start, stop):
-    """Whether a path, by its words, takes names and passwords."""
-    if (
+def is_account_path(data, start, stop):
+    """Whether a path, by its words, takes passwords for something else than to log in: a new account, a new password.
+    """
+    return (
         find_folded(data, start, stop, _REFRESH, 7) >= 0
         or find_folded(data, start, stop, _LOGOUT, 6) >= 0
         or find_folded(data, start, stop, _SIGNOUT, 7) >= 0
         or find_folded(data, start, stop, _REGISTER, 8) >= 0
+        or find_folded(data, start, stop, _SIGNUP, 6) >= 0
         or find_folded(data, start, stop, _RESET, 5) >= 0
         or find_folded(data, start, stop, _VERIFY, 6) >= 0
-    ):
+        or find_folded(data, start, stop, _PASSWORD, 8) >= 0
+    )
+
+
+@part_kernel
+def is_login_path(data, start, stop):
+    """Whether a path, by its words, takes names and passwords."""
+    if is_account_path(data, start, stop):
         return False
     return (
         find_folded(data, start, stop, _LOGIN, 5) >= 0

@@ -14,6 +14,7 @@ from sensor.protocols.http1.head import INCOMPLETE, looks_like_head, parse_head
 from sensor.protocols.http1.holds import held_start, hold_bytes, release_hold
 from sensor.protocols.http1.messages import begin_message, end_message, mark, set_lengths
 from sensor.protocols.http1.pairing import drop_first, finish_row, resolve_waiting
+from sensor.protocols.http1.proxies import skip_proxy_header
 from sensor.protocols.http1.tables import (
     MISSES_MAX,
     OPEN_PER_FLOW_MAX,
@@ -52,6 +53,8 @@ def reset_flow(t, flow_row):
     flow["answered"] = 0
     flow["closing"] = 0
     flow["tunnel"] = 0
+    flow["true_hi"] = np.uint64(0)
+    flow["true_lo"] = np.uint64(0)
     for stream_row in (2 * flow_row, 2 * flow_row + 1):
         stream = t.http_streams[stream_row]
         release_hold(t, stream)
@@ -187,6 +190,10 @@ def feed(t, stream_row, data, position, stop, seq, ack, ts, final):
     else:
         stream["delivered"] = seq + stop - position
     origin = seq - position
+    if stream["state"] == State.INIT and not final:
+        position = skip_proxy_header(data, position, stop, t.http_flows[stream_row >> 1])
+        if position == stop:
+            return
     if (stream["state"] == State.SYNC or stream["state"] == State.INIT) and not final and not _find_head(
         t, stream_row, data, position, stop, ts
     ):

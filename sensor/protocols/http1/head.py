@@ -9,9 +9,11 @@ import numpy as np
 
 from sensor._jit import at, inline_kernel, part_kernel
 from sensor.protocols.http1 import words
+from sensor.protocols.http1.credentials import session_cookie
 from sensor.protocols.http1.tables import Field
 from sensor.protocols.http1.words import find_folded, is_digit, is_letter, is_token, is_word, short_word
 from sensor.schema import Anomaly
+from sensor.structures import client_stack
 from sensor.structures.bytesearch import find_byte, find_byte_inline, load64, word_of
 
 INCOMPLETE = -1
@@ -21,6 +23,7 @@ _METHOD_MAX = 32
 _LENGTH_MAX = 1 << 60
 _FIVE = np.uint64(0xFFFFFFFFFF)
 _LINE_KNOWN = 24
+_SESSION_MIN = 8
 
 
 @inline_kernel
@@ -200,12 +203,22 @@ def _keep(field, name, start, stop):
 
 
 @inline_kernel
+def _in_order(data, name, field, number):
+    """Note which of the usual headers comes next, and whether its name is in lower case."""
+    small = (at(data, name) >> 5) & 1
+    field[Field.ORDER] = ((field[Field.ORDER] << 4) | (number << 1) | small) & 0xFFFFFFFF
+
+
+@inline_kernel
 def _header(data, name, length, start, stop, field):
     """One header whose name is data[name:name+length] and whose value is data[start:stop]."""
     if length < 8:
         word = short_word(data, name, length)
         if word == words.HOST:
             _keep(field, Field.HOST, start, stop)
+            _in_order(data, name, field, client_stack.HOST)
+        elif word == words.ACCEPT:
+            _in_order(data, name, field, client_stack.ACCEPT)
         elif word == words.COOKIE:
             _keep(field, Field.COOKIE, start, stop)
         elif word == words.REFERER:
@@ -214,14 +227,27 @@ def _header(data, name, length, start, stop, field):
             field[Field.UPGRADE] = 1
         elif word == words.API_KEY_FIRST:
             _keep(field, Field.API_KEY, start, stop)
+    elif length == 8:
+        if short_word(data, name, 8) == words.LOCATION:
+            _keep(field, Field.LOCATION, start, stop)
     elif length == 9:
         if is_word(data, name, length, words.X_API_KEY):
             _keep(field, Field.API_KEY, start, stop)
+        elif is_word(data, name, length, words.FORWARDED):
+            _keep(field, Field.FORWARDED, start, stop)
+        elif is_word(data, name, length, words.X_REAL_IP):
+            _keep(field, Field.REAL_IP, start, stop)
     elif length == 10:
         if is_word(data, name, length, words.USER_AGENT):
             _keep(field, Field.USER_AGENT, start, stop)
-        elif is_word(data, name, length, words.CONNECTION) and find_folded(data, start, stop, words.CLOSE, 5) >= 0:
-            field[Field.CLOSE] = 1
+            _in_order(data, name, field, client_stack.USER_AGENT)
+        elif is_word(data, name, length, words.CONNECTION):
+            _in_order(data, name, field, client_stack.CONNECTION)
+            if find_folded(data, start, stop, words.CLOSE, 5) >= 0:
+                field[Field.CLOSE] = 1
+        elif field[Field.SESSION + 1] == 0 and is_word(data, name, length, words.SET_COOKIE):
+            value, size = session_cookie(data, start, stop)
+            field[Field.SESSION], field[Field.SESSION + 1] = value, size if size >= _SESSION_MIN else 0
     elif length == 12:
         if is_word(data, name, length, words.CONTENT_TYPE):
             _keep(field, Field.CONTENT_TYPE, start, stop)
@@ -231,6 +257,13 @@ def _header(data, name, length, start, stop, field):
     elif length == 14:
         if is_word(data, name, length, words.CONTENT_LENGTH):
             _content_length(data, start, stop, field)
+    elif length == 15:
+        if is_word(data, name, length, words.ACCEPT_ENCODING):
+            _in_order(data, name, field, client_stack.ACCEPT_ENCODING)
+        elif is_word(data, name, length, words.ACCEPT_LANGUAGE):
+            _in_order(data, name, field, client_stack.ACCEPT_LANGUAGE)
+        elif is_word(data, name, length, words.X_FORWARDED_FOR):
+            _keep(field, Field.FORWARDED_FOR, start, stop)
     elif length == 16:
         if is_word(data, name, length, words.CONTENT_ENCODING):
             _keep(field, Field.CODING, start, stop)
@@ -268,7 +301,7 @@ def parse_head(data, start, stop, final, field):
 
     `final` says that nothing more will come: what is there is taken for the whole head, if its first line is complete.
     """
-    for i in range(Field.END, Field.RESPONSE + 1):
+    for i in range(Field.END, Field.ORDER + 1):
         field[i] = 0
     field[Field.LENGTH] = -1
     while start < stop and (at(data, start) == _CR or at(data, start) == _LF):

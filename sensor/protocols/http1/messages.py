@@ -5,18 +5,20 @@ sides are over.
 import numpy as np
 
 from sensor._jit import inline_kernel, part_kernel
+from sensor.protocols.http1.answers import read_answer, read_redirect
 from sensor.protocols.http1.contents import keep_message
-from sensor.protocols.http1.credentials import fingerprint, login_account
+from sensor.protocols.http1.credentials import fingerprint, is_account_path, login_account
 from sensor.protocols.http1.holds import held_start, release_hold
 from sensor.protocols.http1.pairing import enqueue_request, enqueue_waiting, finish_if_done, finish_row, match
 from sensor.protocols.http1.records import records_of, start_records
-from sensor.protocols.http1.request import fill_request, open_row, put_field
-from sensor.protocols.http1.tables import CLEAN_AT, Count, Field, JsonFlag, Method, Scalar, State
+from sensor.protocols.http1.request import fill_request, is_unsafe, name_operation, open_row, put_field
+from sensor.protocols.http1.tables import CLEAN_AT, SMALL_BODY_BYTES_MAX, Count, Field, JsonFlag, Method, Scalar, State
 from sensor.protocols.http1.words import find_folded, folded
 from sensor.schema import Anomaly, FlowFlag, Service, TransactionFlag
 from sensor.structures.uid import flow_uid
 
-_JSON = folded("json")
+_JSON, _URLENCO, _GRAPHQL = folded("json"), folded("urlencod"), folded("graphql")
+_PASSW, _PWD = folded("passw"), folded("pwd")
 _UNBOUNDED = -1
 
 
@@ -97,10 +99,53 @@ def mark(t, stream_row, request_anomaly, response_anomaly):
 
 
 @part_kernel
-def _note_account(t, stream, row):
+def _note_request(t, stream, row):
+    """What a request's body says of itself: who logs in, or which operation is asked for."""
     start = held_start(stream)
-    length = login_account(t.work, start, start + np.int64(stream["hold_len"]))
-    row["account"] = fingerprint(t.numbers, t.work, CLEAN_AT, length)
+    stop = start + np.int64(stream["hold_len"])
+    if row["flags"] & TransactionFlag.LOGIN == 0:
+        if name_operation(t, row, start, stop):
+            return
+        if find_folded(t.work, start, stop, _PASSW, 5) < 0 and find_folded(t.work, start, stop, _PWD, 3) < 0:
+            return
+    length = login_account(t.work, start, stop)
+    if length > 0:
+        row["account"] = fingerprint(t.numbers, t.work, CLEAN_AT, length)
+        row["flags"] = row["flags"] | TransactionFlag.LOGIN
+
+
+@inline_kernel
+def _wants_body(t, data, row, chunked, length):
+    """Whether a request's body is looked at: a login's, a small form or JSON, a GraphQL query."""
+    if not chunked and length <= 0:
+        return False
+    if row["flags"] & TransactionFlag.LOGIN != 0:
+        return True
+    field = t.numbers
+    if row["flags"] & (TransactionFlag.LOGOUT | TransactionFlag.REFRESH) != 0:
+        return False
+    if not is_unsafe(data, field[Field.METHOD], field[Field.METHOD + 1]):
+        return False
+    start = field[Field.CONTENT_TYPE]
+    stop = start + field[Field.CONTENT_TYPE + 1]
+    if find_folded(data, start, stop, _JSON, 4) < 0 and find_folded(data, start, stop, _URLENCO, 8) < 0:
+        return False
+    uri = field[Field.URI]
+    path_stop = min(uri + field[Field.URI + 1], field[Scalar.QUERY])
+    if find_folded(data, uri, path_stop, _GRAPHQL, 7) >= 0:
+        return True
+    if chunked or length > SMALL_BODY_BYTES_MAX:
+        return False
+    return not is_account_path(data, uri, path_stop)
+
+
+@inline_kernel
+def _answers_login(t, row, status):
+    """Whether a response's body is looked at for a token or a refusal."""
+    flags = row["flags"] & (TransactionFlag.LOGIN | TransactionFlag.REFRESH)
+    if flags == 0 or t.numbers[Field.CODING + 1] != 0 or not (200 <= status < 300 or 400 <= status < 500):
+        return False
+    return row["account"] == 0 or row["account"] != row["user"]
 
 
 @part_kernel
@@ -116,12 +161,15 @@ def end_message(t, stream_row, ts):
             row["request_end_ts"] = ts
             row["flags"] = row["flags"] | TransactionFlag.REQUEST_DONE
             if stream["json_flags"] & JsonFlag.LOGIN != 0 and stream["hold"] > 0:
-                _note_account(t, stream, row)
+                _note_request(t, stream, row)
             stream["message"] = -1
             finish_if_done(t, message)
         else:
             row["response_end_ts"] = ts
             row["flags"] = row["flags"] | TransactionFlag.RESPONSE_DONE
+            if stream["json_flags"] & JsonFlag.ANSWER != 0 and stream["hold"] > 0:
+                start = held_start(stream)
+                read_answer(t.numbers, t.work, start, start + np.int64(stream["hold_len"]), row)
             stream["message"] = -1
             if row["flags"] & TransactionFlag.REQUEST != 0:
                 finish_if_done(t, message)
@@ -154,7 +202,7 @@ def begin_request(t, data, stream_row, seq, head_end, ack, ts):
         t.links[message]["end"] = 0 if chunked else head_end + max(length, 0)
         if chunked and length >= 0:
             t.open[message]["anomalies"] |= np.uint64(Anomaly.CL_TE)
-        if t.open[message]["flags"] & TransactionFlag.LOGIN != 0 and (chunked or length > 0):
+        if _wants_body(t, data, t.open[message], chunked, length):
             stream["json_flags"] = JsonFlag.LOGIN
         if t.numbers[Scalar.KEEP] != 0 and keep_message(
             t, 2 * message, data, head_end - seq, length, chunked, False
@@ -189,6 +237,10 @@ def _fill_response(t, data, message, ts):
     row["status_msg"] = put_field(t, data, Field.STATUS_MSG)
     row["response_content_type"] = put_field(t, data, Field.CONTENT_TYPE)
     row["anomalies"] |= np.uint64(t.numbers[Field.ANOMALIES])
+    if t.numbers[Field.SESSION + 1] > 0:
+        row["issued"] = fingerprint(t.numbers, data, t.numbers[Field.SESSION], t.numbers[Field.SESSION + 1])
+    if row["flags"] & TransactionFlag.LOGIN != 0 and t.numbers[Field.LOCATION + 1] > 0:
+        read_redirect(t.numbers, data, row)
     if t.numbers[Field.CHUNKED] == 1 and t.numbers[Field.LENGTH] >= 0:
         row["anomalies"] |= np.uint64(Anomaly.CL_TE)
     if row["flags"] & TransactionFlag.REQUEST == 0:
@@ -270,6 +322,8 @@ def begin_response(t, data, stream_row, seq, head_end, ack, ts):
     if message >= 0 and t.links[message]["response"] != 0 and not chunked and length >= 0:
         t.links[message]["end"] = head_end + length
     start_records(stream, json and not bodiless)
+    if message >= 0 and not bodiless and _answers_login(t, t.open[message], status):
+        stream["json_flags"] = stream["json_flags"] | JsonFlag.ANSWER
     if keep:
         stream["json_flags"] = stream["json_flags"] | JsonFlag.KEEP
     if stream["state"] == State.HEAD:

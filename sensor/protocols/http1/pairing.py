@@ -11,6 +11,7 @@ choice, nothing is paired.
 import numpy as np
 
 from sensor._jit import inline_kernel, part_kernel
+from sensor.protocols.http1.answers import judge_login
 from sensor.protocols.http1.contents import hand_out, move_response
 from sensor.protocols.http1.tables import OPEN_PER_FLOW_MAX, OPEN_STACK, WAITING_MAX, Count, Scalar
 from sensor.schema import Anomaly, FlowFlag, TransactionFlag
@@ -34,6 +35,8 @@ def finish_row(t, message):
         t.numbers[Count.REQUESTS_UNANSWERED] += 1
     if t.flows[t.links[message]["flow"]]["flags"] & _DEGRADED != 0:
         row["flags"] = row["flags"] | TransactionFlag.TOUCHED
+    if flags & TransactionFlag.LOGIN != 0:
+        judge_login(row)
     row["now"] = t.numbers[Scalar.NOW]
     t.rows[t.numbers[Scalar.ROWS]] = row
     hand_out(t, message, row, t.numbers[Scalar.ROWS])

@@ -15,7 +15,9 @@ from sensor.protocols.http1.credentials import (
     scheme_length,
     session_cookie,
 )
+from sensor.protocols.http1.operations import is_graphql, operation
 from sensor.protocols.http1.pairing import lose_first
+from sensor.protocols.http1.proxies import true_client
 from sensor.protocols.http1.redact import clean
 from sensor.protocols.http1.tables import CLEAN_AT, OPEN_STACK, Count, Field, Method, Scalar
 from sensor.protocols.http1.targets import read_query
@@ -24,11 +26,13 @@ from sensor.protocols.http1.uri import path_start, template
 from sensor.protocols.http1.words import literal, put_word, short_word
 from sensor.schema import Anomaly, FlowFlag, TokenFlag, TransactionFlag
 from sensor.structures.bytesearch import copy_bytes, find_byte, word_of
+from sensor.structures.client_stack import ORDER_BITS, tcp_part
 from sensor.structures.string_pool_kernels import intern, is_printable
 
 _COOKIE = literal("cookie")
 _API_KEY = literal("api-key")
 _QUERY = literal("query")
+_NUMBER_SIGN = 0x23
 
 
 @part_kernel
@@ -231,7 +235,7 @@ def _method_kind(data, start, length):
 
 
 @inline_kernel
-def _is_unsafe(data, start, length):
+def is_unsafe(data, start, length):
     """POST, PUT, PATCH: methods that carry a form."""
     return length >= 3 and short_word(data, start, 1) == np.uint64(0x70)
 
@@ -255,12 +259,19 @@ def fill_request(t, data, message):
     row["user_agent"] = put_field(t, data, Field.USER_AGENT)
     row["referrer"] = put_clean(t, data, field[Field.REFERRER], field[Field.REFERRER + 1])
     row["request_content_type"] = put_field(t, data, Field.CONTENT_TYPE)
+    flow = t.flows[link["flow"]]
+    tcp = tcp_part(np.int64(flow["stack"]), np.int64(flow["ttl"]))
+    if len(t.proxies) > 0:
+        true_client(t.proxies, field, data, t.http_flows[link["flow"]], row)
+        if row["client_lo"] != row["peer_lo"] or row["client_hi"] != row["peer_hi"]:
+            tcp = 0
+    row["stack"] = np.uint64((tcp << ORDER_BITS) | field[Field.ORDER])
     if field[Field.VERSION] == 11 and field[Field.HOST + 1] == 0:
         row["anomalies"] |= np.uint64(Anomaly.HOST_MISSING)
     link["method"] = _method_kind(data, method, method_len)
     link["upgrade"] = 1 if field[Field.UPGRADE] != 0 or link["method"] == Method.CONNECT else 0
     _credential(t, data, row)
-    if _is_unsafe(data, method, method_len):
+    if is_unsafe(data, method, method_len):
         path = path_start(data, uri, uri + uri_len)
         stop = find_byte(data, path, uri + uri_len, 0x3F)
         flags = path_flags(data, path, stop)
@@ -268,3 +279,18 @@ def fill_request(t, data, message):
             flags = np.int64(TransactionFlag.LOGIN)
         row["flags"] = row["flags"] | flags
     t.numbers[Count.REQUESTS] += 1
+
+
+@inline_kernel
+def name_operation(t, row, start, stop):
+    """Join the operation that the body at work[start:stop] names to the endpoint, if it names one; whether it does."""
+    entry = t.pool.entries[np.int64(row["endpoint"])]
+    begin, length = np.int64(entry["start"]), np.int64(entry["length"])
+    graphql = is_graphql(t.pool.bytes, begin, begin + length)
+    name, name_len = operation(t.work, start, stop, graphql)
+    if name_len > 0:
+        copy_bytes(t.pool.bytes, begin, length, t.work, CLEAN_AT)
+        t.work[CLEAN_AT + length] = np.uint8(_NUMBER_SIGN)
+        copy_bytes(t.work, name, name_len, t.work, CLEAN_AT + length + 1)
+        row["endpoint"] = put(t, t.work, CLEAN_AT, length + 1 + name_len)
+    return name_len > 0 or graphql

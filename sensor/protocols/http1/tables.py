@@ -5,7 +5,7 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 
-from sensor._jit import Bytes, I32s, I64s, Rows
+from sensor._jit import Bytes, I32s, I64s, Rows, U64s
 from sensor.limits import EXTENTS, FRAME_BYTES_MAX, FRESH_BYTES, HEAD_BYTES_MAX, TRANSACTIONS_OPEN_MAX
 from sensor.schema import CONTENT, FLOW, TRANSACTION
 from sensor.structures.string_pool import PoolTables
@@ -43,6 +43,8 @@ HTTP_FLOW = np.dtype(
         ("serial", "i8"),     # of the flow whose state this is: another flow's is out of date
         ("uid_hi", "u8"),
         ("uid_lo", "u8"),
+        ("true_hi", "u8"),    # address that a PROXY header at its start names, 0 when there was none
+        ("true_lo", "u8"),
         ("closing", "i8"),    # offset in the server's stream that the client acknowledged with its FIN, 0 before
         ("answered", "i8"),   # offset in the client's stream that the last response acknowledged
         ("depth", "i4"),      # requests seen
@@ -136,6 +138,8 @@ by one.
 """
 WAITING_MAX = 64
 """Responses that wait for a request still to be seen."""
+SMALL_BODY_BYTES_MAX = 512
+"""Forms and JSON up to this length are looked at for a password, wherever they are sent."""
 LOGIN_BODY_BYTES_MAX = 2_048
 """How much of a login request's body is looked at for the account's name."""
 MISSES_MAX = 32
@@ -183,6 +187,7 @@ class JsonFlag(IntEnum):
     STOPPED = 8       # nested too deep, or bytes were lost: counted no further
     LOGIN = 16        # the request's body goes to the hold slot, for the account's name
     KEEP = 32         # more of it is wanted in the arena
+    ANSWER = 64       # the body answers a login: it goes to the hold slot
 
 
 class Field(IntEnum):
@@ -208,6 +213,12 @@ class Field(IntEnum):
     UPGRADE = 92
     ANOMALIES = 93
     RESPONSE = 94
+    FORWARDED_FOR = 95
+    FORWARDED = 97
+    REAL_IP = 99
+    SESSION = 101     # value of the first session cookie that is set
+    LOCATION = 103
+    ORDER = 105       # of the usual request headers: see structures/client_stack.py
 
 
 class Scalar(IntEnum):
@@ -276,4 +287,5 @@ class Tables(NamedTuple):
     work: Bytes        # SCRATCH_BYTES to work in, then the hold slots
     numbers: I64s      # Scalar, Count and Field
     tokens: Annotated[Rows, TOKEN]
+    proxies: U64s      # trusted networks: address hi and lo, mask hi and lo
     pool: PoolTables
