@@ -186,10 +186,48 @@ class BulkTransferSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     """Endpoints, and servers, whose clients are compared; those not used lately give way and are counted."""
 
 
+class SlowExfiltrationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Days are local days of `time_zone`."""
+
+    enabled: bool = True
+    """Look for identities that read, day by day, far more than they used to or others do."""
+    time_zone: str = "UTC"
+    """Where the people are whose days are compared, as in Europe/Berlin: days and hours are theirs."""
+    own_days_min: AtLeastOne = 5
+    """Active days an identity must have behind it to be compared with itself; of working days or week-ends alone when
+    there are so many of those.
+    """
+    own_ratio_min: Times = 6.0
+    """Times its usual day (median)."""
+    deviations_min: Annotated[float, msgspec.Meta(ge=0)] = 5.0
+    """Robust deviations (1.4826 MAD of log1p, 0.25 at least) above its usual day."""
+    others_ratio_min: Times = 2.5
+    """Until then: times what nearly all other readers of the endpoint stay below, on two days."""
+    peers_min: AtLeastOne = 8
+    """Other readers the endpoint must have for that."""
+    top_part: Annotated[float, msgspec.Meta(ge=0, le=0.5)] = 0.005
+    """Part of the others that may read more without being "nearly all"; see top_min."""
+    top_min: AtLeastOne = 3
+    """And at least so many of them: fewer who read as much are no role."""
+    objects_min: NotNegative = 100
+    """Less than this many objects that it never read before, in a day, is never slow exfiltration."""
+    cold_objects_min: NotNegative = 200
+    """The same for an identity without earlier days."""
+    records_min: NotNegative = 2_000
+    """Less than this many records in a day is no unusual volume."""
+    bytes_min: NotNegative = 20_000_000
+    """Less than this many response body bytes in a day is no unusual volume."""
+    cells_max: AtLeastOne = limits.COVERAGE_CELLS_MAX
+    """(identity, endpoint) pairs whose objects are told apart one by one, 2.4 KB each; lighter ones give way and are
+    counted.
+    """
+
+
 class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     port_scan: PortScanSettings = PortScanSettings()
     failed_logins: FailedLoginsSettings = FailedLoginsSettings()
     bulk_transfer: BulkTransferSettings = BulkTransferSettings()
+    slow_exfiltration: SlowExfiltrationSettings = SlowExfiltrationSettings()
 
 
 class AlertingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -50,7 +50,7 @@ def _fits(saved: Array, rows: int, per_row: int, target: Array) -> bool:
     return saved.dtype.names is not None
 
 
-def _copy(saved: Array, target: Array) -> None:
+def copy_fields(saved: Array, target: Array) -> None:
     """Field by field: a field that only one of them has stays as it is."""
     if target.dtype.names is None:
         target[...] = saved
@@ -96,7 +96,7 @@ class Memory:
         ):
             return False
         for name in arrays:
-            _copy(saved[name], self._arrays[name])
+            copy_fields(saved[name], self._arrays[name])
         for name in known:
             self._restore_table(name, saved)
         return True
@@ -115,10 +115,10 @@ class Memory:
     def _restore_table(self, name: str, saved: Mapping[str, Array]) -> None:
         table, columns = self._tables[name]
         rows = len(saved[f"{name}.entities"])
-        _copy(saved[f"{name}.entities"], table.entities[:rows])
+        copy_fields(saved[f"{name}.entities"], table.entities[:rows])
         table.state[:] = saved[f"{name}.use"]
         table.seeds[:] = saved[f"{name}.seeds"]
         index_entities(table.entities, rows, table.slots)
         for column, array in columns.items():
             if f"{name}.{column}" in saved:
-                _copy(saved[f"{name}.{column}"], array.reshape(len(table.entities), -1)[:rows])
+                copy_fields(saved[f"{name}.{column}"], array.reshape(len(table.entities), -1)[:rows])

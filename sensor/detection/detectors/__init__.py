@@ -5,10 +5,12 @@ here.
 from sensor.detection.detectors.bulk_transfer import BulkTransfer
 from sensor.detection.detectors.failed_logins import FailedLogins
 from sensor.detection.detectors.port_scan import PortScan
+from sensor.detection.detectors.slow_exfiltration import SlowExfiltration
 
 DETECTORS = {
     "port_scan": PortScan,
     "failed_logins": FailedLogins,
     "bulk_transfer": BulkTransfer,
+    "slow_exfiltration": SlowExfiltration,
 }
 """Detector by the name of its settings."""
