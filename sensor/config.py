@@ -194,15 +194,15 @@ class SlowExfiltrationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid
     time_zone: str = "UTC"
     """Where the people are whose days are compared, as in Europe/Berlin: days and hours are theirs."""
     own_days_min: AtLeastOne = 5
-    """Active days an identity must have behind it to be compared with itself; of working days or week-ends alone when
-    there are so many of those.
+    """Active days an identity must have behind it for its new objects to be compared with its own; twice as many for
+    what it takes in all.
     """
     own_ratio_min: Times = 6.0
     """Times its usual day (median)."""
     deviations_min: Annotated[float, msgspec.Meta(ge=0)] = 5.0
     """Robust deviations (1.4826 MAD of log1p, 0.25 at least) above its usual day."""
-    others_ratio_min: Times = 2.5
-    """Until then: times what nearly all other readers of the endpoint stay below, on two days."""
+    others_ratio_min: Times = 2.2
+    """And while it is new: times what nearly all other readers of the endpoint stay below, for three days or more."""
     peers_min: AtLeastOne = 8
     """Other readers the endpoint must have for that."""
     top_part: Annotated[float, msgspec.Meta(ge=0, le=0.5)] = 0.005

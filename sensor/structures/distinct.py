@@ -39,12 +39,6 @@ def is_new_bit(words, base, hashed):
 
 
 @inline_kernel
-def linear_count(set_bits, bits):
-    """Different hashes that leave `set_bits` of `bits` set."""
-    return -np.log1p(-min(set_bits, bits - 1) / bits) * bits
-
-
-@inline_kernel
 def weight_of_bit(set_bits, bits):
     """How many new hashes one more bit stands for."""
     return bits / (bits - min(set_bits, bits - 1))

@@ -52,6 +52,19 @@ def quantile_bin(counts, base, members, part):
 
 
 @part_kernel
+def top_bin(counts, base, own, rank):
+    """The highest bin in or above which `rank` members are, one member of bin `own` left out (-1: none); else 0."""
+    place = BINS - 1
+    above = np.int64(0)
+    while place > 0:
+        above += np.int64(counts[base + place]) - np.int64(place == own)
+        if above >= rank:
+            break
+        place -= 1
+    return place
+
+
+@part_kernel
 def spread(counts, base, members, median):
     """Median absolute deviation of log1p from the median bin; members >= 1."""
     low = high = median

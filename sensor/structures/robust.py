@@ -1,9 +1,9 @@
-"""What is usual for one entity: in: a ring of daily totals; out: centre and spread of log1p over the days it was active.
+"""What is usual for one entity: in: a ring of daily totals; out: centre and spread of log1p over its active days.
 
-Median and median absolute deviation: up to half of the days may be anything (an attacker's, a migration's) without moving
-them far, and a slow change of habit moves them as the days go by. Days without anything do not count. Where there are
-enough of them, working days are compared with working days and week-ends with week-ends. The one law: the present day is
-never compared with itself.
+Median and median absolute deviation: up to half of the days may be anything (an attacker's, a migration's) without
+moving them far, and a slow change of habit moves them as the days go by. Days without anything do not count. Where
+there are enough of them, working days are compared with working days and week-ends with week-ends. The one law: the
+present day is never compared with itself.
 """
 
 import numpy as np

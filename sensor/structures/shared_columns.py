@@ -47,8 +47,8 @@ class SharedColumns:
         for name, table in self._tables.items():
             used = self._used(name)
             known = name in saved and np.array_equal(saved[f"{name}.seeds"], table.seeds)
-            if not known or saved[name].shape != used.shape:
+            if not known or len(saved[name]) > len(used) or saved[name].shape[1:] != used.shape[1:]:
                 return False
         for name in self._tables:
-            copy_fields(saved[name], self._used(name))
+            copy_fields(saved[name], self._used(name)[: len(saved[name])])
         return True

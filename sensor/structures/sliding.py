@@ -2,8 +2,8 @@
 
 The window is a ring of `size` periods (seconds to days) in a flat array from `base` on: period p lies at
 `base + p % size`. The owner keeps `head`, the latest period, and whatever totals it wants, from which it takes what
-`slide` says has left. The one law: constant work per observation (each period is emptied once), time never goes back: an
-observation older than `head` counts in `head`. Two rings with the same head are merged by adding them.
+`slide` says has left. The one law: constant work per observation (each period is emptied once), and time never goes
+back: an observation older than `head` counts in `head`. Two rings with the same head are merged by adding them.
 """
 
 import numpy as np

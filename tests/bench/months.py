@@ -202,7 +202,8 @@ class Months:
         rows["subject"], rows["user"] = self.subject[who], self.subject[who] ^ np.uint64(number + 1)
         for name, code in self.codes.items():
             rows["endpoint"][parts["kind"] == name] = code
-        rows["uri"], rows["method"], rows["host"], rows["auth_scheme"] = rows["endpoint"], self.get, self.host, self.bearer
+        rows["uri"], rows["auth_scheme"] = rows["endpoint"], self.bearer
+        rows["method"], rows["host"] = self.get, self.host
         objects = parts["object"].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(1)
         rows["object_id"] = np.where(parts["object"] >= 0, objects, 0)
         rows["response_body_len"] = np.maximum(parts["bytes"] * random.uniform(0.8, 1.2, len(rows)), 1)

@@ -40,6 +40,12 @@ CELL = np.dtype(
         ("reported_now", "i8"),
         ("reported_taken", "i8"),
         ("metric", "i4"),               # what the present run was last about
+        ("peak_day", "i4"),             # the latest day on which it took too much
+        ("peak_days", "i4"),            # such days before that
+        ("peak_bytes", "i8"),           # the most in a window of that day
+        ("peak_records", "i8"),
+        ("habit_bytes", "i8"),          # the same of the day before that
+        ("habit_records", "i8"),
     ],
     align=True,
 )
@@ -191,6 +197,10 @@ def clear_cell(cell, stretches, row, now, stretch):
     cell["responses"] = 0
     cell["user"] = np.uint64(0)
     cell["run_now"] = 0
+    cell["peak_day"] = 0
+    cell["peak_days"] = 0
+    cell["peak_bytes"] = 0
+    cell["peak_records"] = 0
 
 
 @inline_kernel

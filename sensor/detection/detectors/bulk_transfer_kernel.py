@@ -26,15 +26,23 @@ from sensor.detection.detectors.bulk_transfer_cells_kernel import (
     leave,
     settle,
 )
+from sensor.limits import NS
 from sensor.schema import TRANSACTION
 from sensor.structures.entity_table_kernels import ENTITY, admit, find_hashed, hash_key, use
 from sensor.structures.hash_table import home, row_of
 from sensor.structures.hashing import mix
-from sensor.structures.log_histogram import BINS, LOGS, MIDDLES, quantile_bin, spread
+from sensor.structures.log_histogram import BINS, LOGS, MIDDLES, quantile_bin, spread, top_bin
 from sensor.structures.string_pool_kernels import ENTRY
 
 AHEAD = 64
 """Transactions whose cells are read before they are needed; what they take stays in the first-level cache."""
+ROLE_MEMBERS = 3
+"""Others of an endpoint who take as much make it a role: exporters are many, and each would be accused for the others.
+"""
+ROLE_RATIO = 1.5
+HABIT_DAYS = 3
+"""Earlier days on which a client took too much, and was reported, that make it its habit: the nightly export."""
+DAY_NS = 86_400 * NS
 SCALE_MIN = 0.5
 """Least deviation of log1p that peers are taken to have: they differ by two thirds anyway."""
 
@@ -105,7 +113,7 @@ def _against_peers(histograms, base, members, thresholds, credentials, hit):
         np.expm1(LOGS[median] + thresholds[Threshold.DEVIATIONS] * scale),
     )
     hit["baseline"] = MIDDLES[median]
-    hit["threshold"] = share * credentials
+    hit["threshold"] = max(share * credentials, ROLE_RATIO * MIDDLES[top_bin(histograms, base, -1, ROLE_MEMBERS)])
     hit["deviations"] = (np.log1p(hit["taken"] / credentials) - LOGS[median]) / scale
 
 
@@ -168,6 +176,25 @@ def judge(cell, metric, now, populations, histograms, thresholds, hit):
 
 
 @part_kernel
+def is_habit(cell, metric, now):
+    """Whether a cell that takes too much has done so, and as much, on HABIT_DAYS earlier days; notes that it does."""
+    day = now // DAY_NS
+    if day != cell["peak_day"]:
+        if cell["peak_day"] > 0:
+            cell["peak_days"] += 1
+            cell["habit_bytes"] = cell["peak_bytes"]
+            cell["habit_records"] = cell["peak_records"]
+        cell["peak_day"] = day
+        cell["peak_bytes"] = 0
+        cell["peak_records"] = 0
+    cell["peak_bytes"] = max(np.int64(cell["peak_bytes"]), np.int64(cell["bytes"]))
+    cell["peak_records"] = max(np.int64(cell["peak_records"]), np.int64(cell["records"]))
+    taken = np.int64(cell["bytes"] if metric == BYTES else cell["records"])
+    habit = np.int64(cell["habit_bytes"] if metric == BYTES else cell["habit_records"])
+    return cell["peak_days"] >= HABIT_DAYS and taken <= 2 * habit
+
+
+@part_kernel
 def follow_run(cell, stretches, row, hit, transaction, against, thresholds):
     """Begin or continue the run of a cell that takes too much; returns whether it is due to be reported."""
     now = np.int64(transaction["now"])
@@ -211,6 +238,8 @@ def is_hit(cell, stretches, row, transaction, populations, histograms, threshold
         against = judge(cell, RECORDS, now, populations, histograms, thresholds, hit)
     if against == Against.NOTHING:
         cell["run_now"] = 0
+        return False
+    if against != Against.LIMIT and is_habit(cell, metric, now):
         return False
     if metric != cell["metric"]:
         cell["metric"] = metric

@@ -1,17 +1,16 @@
 """Low and slow exfiltration: in: transactions with their entities; out: detections of identities that read, day by day,
 far more than they used to, or than anybody else does.
 
-Rates say nothing here: 556 records a day pass under every limit, and are 50,000 in three months. What tells is how many
-objects of an endpoint an identity reads that it never read before, against its own earlier days (median and MAD, ninety
-days), and until there are enough of those, against the endpoint's other readers, over two days. Support agents read many
+Rates say nothing here: 556 records a day pass under every limit, and are 50,000 in three months. What tells is how
+many objects of an endpoint an identity reads that it never read before, against its own earlier days (median and MAD,
+ninety days), and while it is new also against the endpoint's other readers, over three days. Support agents read many
 customers every day, exporters and partners take all there is every night: they are like their own past, and like one
-another. The one law: both comparisons leave out a few highest others, so that neither a role nor an accomplice hides
-or accuses anyone.
+another. The one law: both comparisons leave out a few highest others, so that neither a role nor an accomplice hides or
+accuses anyone.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,13 +32,12 @@ from sensor.detection.detectors.slow_exfiltration_kernel import (
 )
 from sensor.detection.evidence import address, community_id, http_of
 from sensor.detection.time_zone import offsets_ns
-
 from sensor.structures.distinct import REGISTERS, SKETCH, WORDS
 from sensor.structures.entity_tables import EntityTables, IdentityKind
-from sensor.structures.shared_columns import SharedColumns
 from sensor.structures.log_histogram import BINS
 from sensor.structures.memory import copy_fields
 from sensor.structures.robust import DAYS_MAX
+from sensor.structures.shared_columns import SharedColumns
 
 COVERAGE = Rule(
     id="slow-exfiltration",
@@ -87,7 +85,6 @@ class SlowExfiltration:
         self.hits = np.zeros(limits.HITS_MAX, HIT)
         self.work, self.out = np.zeros(DAYS_MAX), np.zeros(2)
         self.hand = np.zeros(2, np.int64)
-        self.seed = np.array([secrets.randbits(64)], np.uint64)
         self.cells = np.zeros(settings.cells_max, CELL)
         self.words = np.zeros(settings.cells_max * WORDS, np.uint64)
         self.history = np.zeros(settings.cells_max * DAYS_MAX, np.int32)
@@ -146,7 +143,7 @@ class SlowExfiltration:
             own["takers"], own["taken"], self.populations, self.members,
             own["readers"], self.cells, self.words, self.history,
             own["shelves"], own["sketches"], own["registers"], own["histograms"],
-            self.seed[0], self.thresholds, self.work, self.out, self.hand, self.hits, self.progress,
+            self.thresholds, self.work, self.out, self.hand, self.hits, self.progress,
         )  # type: ignore[no-any-return]  # fmt: skip
 
     def _detection(self, hit: Any, transaction: Any, entity: Any) -> Detection:
@@ -225,5 +222,5 @@ class SlowExfiltration:
         return True
 
 
-_WHOLE = ("seed", "hand", "populations", "members")
+_WHOLE = ("hand", "populations", "members")
 _BY_CELL = {"cells": 1, "words": WORDS, "history": DAYS_MAX}

@@ -15,7 +15,6 @@ from sensor.structures.distinct import (
     WORDS,
     clear_words,
     is_new_bit,
-    linear_count,
     sketch_add,
     sketch_clear,
     weight_of_bit,
@@ -208,7 +207,7 @@ def light_bits(reader):
 
 
 @inline_kernel
-def _cell_new(reader, cells, words, history, hashed, day):
+def _cell_new(reader, cells, words, hashed, day):
     """The same for a reader with a cell."""
     row = np.int64(reader["cell"]) - 1
     cell = cells[row]
@@ -220,17 +219,14 @@ def _cell_new(reader, cells, words, history, hashed, day):
         cell["set_bits"] = 1
         is_new_bit(words, row * WORDS, hashed)
         cell["restarted_day"] = day
-    weight = weight_of_bit(np.int64(cell["set_bits"]) - 1, BITS)
-    return weight
+    return weight_of_bit(np.int64(cell["set_bits"]) - 1, BITS)
 
 
 @part_kernel
 def note_object(reader, cells, words, history, shelves, sketches, registers, histograms, hashed, day):
     """Note one object; returns whether it is new to its reader."""
-    if reader["cell"] > 0:
-        added = _cell_new(reader, cells, words, history, hashed, day)
-    else:
-        added = _light_new(reader, hashed)
+    is_heavy = reader["cell"] > 0
+    added = _cell_new(reader, cells, words, hashed, day) if is_heavy else _light_new(reader, hashed)
     if added == 0.0:
         return False
     if day > reader["day"]:

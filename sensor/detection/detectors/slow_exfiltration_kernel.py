@@ -1,9 +1,9 @@
 """Low and slow exfiltration in transactions: in: answers with their entities; out: rows of hits.
 
-Two questions are asked of each identity, day by day: how many objects of an endpoint it reads that it never read before
-(OBJECTS), and how many bytes and records it takes in all (BYTES, RECORDS). The answer is compared with its own earlier
-days where there are enough of them, else with the endpoint's other readers. The one law: nobody is judged by what others
-are not, nor by a single day unless his own past says otherwise.
+Two questions are asked of each identity, day by day: how many objects of an endpoint it reads that it never read
+before (OBJECTS), and how many bytes and records it takes in all (BYTES, RECORDS). The answer is compared with its own
+earlier days where there are enough of them, else with the endpoint's other readers. The one law: nobody is judged by a
+single day unless his own past says otherwise.
 """
 
 from enum import IntEnum
@@ -26,13 +26,15 @@ from sensor.schema import TRANSACTION
 from sensor.structures.distinct import SKETCH, sketch_count
 from sensor.structures.entity_tables import ENTITIES
 from sensor.structures.hashing import finish
-from sensor.structures.log_histogram import BINS, MIDDLES, bin_of
+from sensor.structures.log_histogram import BINS, MIDDLES, bin_of, top_bin
 from sensor.structures.robust import DAYS_MAX, usual
 from sensor.structures.sliding import clear_ring, slide
 
 TAKEN_DAYS = 42
 """Days of bytes and records remembered of each identity: with all else, less than 512 bytes."""
 BYTES, RECORDS, OBJECTS = range(3)
+COLD_DAYS = 2
+"""Earlier days of an identity that must have been nearly as busy, when it is compared with others."""
 KIB = 1024
 DAY_SECONDS = 86_400
 SECOND_NS = 1_000_000_000
@@ -49,6 +51,7 @@ TAKER = np.dtype(
         ("records_look", "i8"),
         ("first_second", "i4"),      # into its latest day, of its first answer
         ("responses", "i4"),
+        ("days", "i4"),              # days on which it took anything, before the latest
         ("hours", "u4"),             # local hours of earlier days in which it was active, a bit each
         ("hours_today", "u4"),
     ],
@@ -103,14 +106,7 @@ class Progress(IntEnum):
 def others_top(histograms, base, members, own, thresholds):
     """What all but the few highest of the other members stay below: those few are a role, or one more attacker."""
     rank = max(np.int64(thresholds[Threshold.TOP_MIN]), np.int64(np.ceil(thresholds[Threshold.TOP_PART] * members)))
-    place = BINS - 1
-    above = np.int64(0)
-    while place > 0:
-        above += np.int64(histograms[base + place]) - np.int64(place + 1 == own)
-        if above >= rank:
-            break
-        place -= 1
-    return MIDDLES[place]
+    return MIDDLES[top_bin(histograms, base, own - 1, rank)]
 
 
 @inline_kernel
@@ -122,9 +118,24 @@ def _own_threshold(thresholds, centre, spread):
     )
 
 
+@inline_kernel
+def _filled(reader, sketches, shelf, day, hit):
+    """What a hit says besides its figures; True."""
+    hit["total"] = reader["total"]
+    hit["known"] = max(sketch_count(sketches, shelf), np.float64(reader["total"]))
+    hit["day"] = day
+    hit["first_second"] = reader["first_second"]
+    return True
+
+
 @part_kernel
-def judge_objects(reader, cell, row, history, shelves, histograms, sketches, thresholds, day, work, out, hit):
-    """Whether a reader with a cell reads too many new objects today; fills the hit."""
+def judge_objects(
+    reader, cell, row, history, shelves, histograms, sketches, thresholds, active_days, day, work, out, hit
+):  # fmt: skip
+    """Whether a reader with a cell reads too many new objects today; fills the hit.
+
+    `active_days` are those of its identity: on those on which it read nothing new here, it read 0 objects.
+    """
     shelf = np.int64(reader["shelf"])
     today = np.float64(reader["today"])
     members = np.int64(shelves[shelf]["members"]) - 1
@@ -135,40 +146,40 @@ def judge_objects(reader, cell, row, history, shelves, histograms, sketches, thr
         out[0] = np.log1p(np.float64(cell["light_total"]) / light)
         out[1] = 0.0
     days += light
+    if 2 * np.int64(reader["days"]) < active_days:
+        out[0] = 0.0
+        out[1] = 0.0
+    days = max(days, active_days)
     hit["days"] = days
     hit["members"] = members
     hit["others"] = others
     hit["observed"] = today
     hit["metric"] = OBJECTS
     hit["own"] = days >= thresholds[Threshold.OWN_DAYS]
-    least = thresholds[Threshold.OWN_LEAST + OBJECTS]
-    if hit["own"]:
-        threshold = _own_threshold(thresholds, out[0], max(out[1], 0.25))
-        if members >= thresholds[Threshold.PEERS]:
-            least = max(least, 1.25 * others)
-        hit["baseline"] = np.expm1(out[0])
-        hit["deviations"] = (np.log1p(today) - out[0]) / max(out[1], 0.25)
-    elif members >= thresholds[Threshold.PEERS]:
-        threshold = thresholds[Threshold.OTHERS_RATIO] * others
-        least = thresholds[Threshold.COLD_OBJECTS]
-        hit["baseline"] = others
-        hit["deviations"] = 0.0
-        if 2.0 * reader["before"] < max(threshold, least):
-            return False
-    else:
+    spread = max(out[1], 0.25)
+    hit["baseline"] = np.expm1(out[0])
+    hit["deviations"] = (np.log1p(today) - out[0]) / spread
+    hit["threshold"] = max(_own_threshold(thresholds, out[0], spread), thresholds[Threshold.OWN_LEAST + OBJECTS])
+    if members >= thresholds[Threshold.PEERS]:
+        hit["threshold"] = max(hit["threshold"], 1.25 * others)
+    if hit["own"] and today >= hit["threshold"]:
+        return _filled(reader, sketches, shelf, day, hit)
+    hit["own"] = 0
+    hit["baseline"] = others
+    hit["deviations"] = 0.0
+    hit["threshold"] = max(thresholds[Threshold.OTHERS_RATIO] * others, thresholds[Threshold.COLD_OBJECTS])
+    earlier = np.int64(reader["days"])
+    if members < thresholds[Threshold.PEERS] or not COLD_DAYS <= earlier < 2.0 * thresholds[Threshold.OWN_DAYS]:
         return False
-    hit["threshold"] = max(threshold, least)
-    if today < hit["threshold"]:
+    if today < hit["threshold"] or reader["total"] - today < 0.9 * hit["threshold"] * earlier:
         return False
-    hit["total"] = reader["total"]
-    hit["known"] = max(sketch_count(sketches, shelf), np.float64(reader["total"]))
-    hit["day"] = day
-    hit["first_second"] = reader["first_second"]
-    return True
+    return _filled(reader, sketches, shelf, day, hit)
 
 
 @inline_kernel
-def _look_at_objects(reader, cells, history, shelves, histograms, sketches, thresholds, day, work, out, hit):
+def _look_at_objects(
+    reader, cells, history, shelves, histograms, sketches, thresholds, active_days, day, work, out, hit
+):  # fmt: skip
     """Judge a reader when it has read a quarter more than when it was judged last; whether it is to be reported."""
     row = np.int64(reader["cell"]) - 1
     cell = cells[row]
@@ -177,7 +188,9 @@ def _look_at_objects(reader, cells, history, shelves, histograms, sketches, thre
     if cell["restarted_day"] > 0 and day - np.int64(cell["restarted_day"]) < 7:
         return False
     cell["look"] = 1.25 * reader["today"] if cell["reported"] == 0 else 2.0 * reader["today"]
-    if not judge_objects(reader, cell, row, history, shelves, histograms, sketches, thresholds, day, work, out, hit):
+    if not judge_objects(
+        reader, cell, row, history, shelves, histograms, sketches, thresholds, active_days, day, work, out, hit
+    ):  # fmt: skip
         return False
     cell["look"] = 2.0 * reader["today"]
     cell["reported"] = reader["today"]
@@ -228,6 +241,7 @@ def _begin_day(taker, taken, row, populations, members, thresholds, day, second,
         clear_ring(taken, base, 2 * TAKEN_DAYS)
         taker["hours"] = 0
         taker["hours_today"] = 0
+        taker["days"] = 0
     elif taker["head"] > 0:
         head = np.int64(taker["head"])
         taken[base + head % TAKEN_DAYS] = min(np.int64(taker["bytes"]) // KIB, 2**31 - 1)
@@ -236,6 +250,7 @@ def _begin_day(taker, taken, row, populations, members, thresholds, day, second,
         slide(taken, base, TAKEN_DAYS, head, day)
         slide(taken, base + TAKEN_DAYS, TAKEN_DAYS, head, day)
         taker["hours"] |= taker["hours_today"]
+        taker["days"] += 1
         taker["hours_today"] = 0
     taker["head"] = day
     taker["bytes"] = 0
@@ -253,13 +268,13 @@ def judge_taken(taker, taken, row, metric, populations, members, thresholds, day
     today = np.float64(taker["bytes"] if metric == BYTES else taker["records"])
     base = (2 * row + metric) * TAKEN_DAYS
     days = usual(taken, base, TAKEN_DAYS, np.int64(taker["head"]) - 1, day, work, out)
-    if days < thresholds[Threshold.OWN_DAYS] or members[metric] <= thresholds[Threshold.PEERS]:
+    if days < 2.0 * thresholds[Threshold.OWN_DAYS] or members[metric] <= thresholds[Threshold.PEERS]:
         return False
     own = np.int64(taker["bytes_bin"] if metric == BYTES else taker["records_bin"])
     others = others_top(populations, metric * BINS, members[metric] - 1, own, thresholds)
     spread = max(out[1], 0.25)
     hit["threshold"] = max(
-        max(unit * _own_threshold(thresholds, out[0], spread), 1.25 * others), thresholds[Threshold.OWN_LEAST + metric]
+        unit * _own_threshold(thresholds, out[0], spread), 2.0 * others, thresholds[Threshold.OWN_LEAST + metric]
     )
     if today < hit["threshold"]:
         return False
@@ -299,7 +314,7 @@ def find_slow(
     takers: TAKER, taken: I32s, populations: I32s, members: I64s,
     readers: READER, cells: CELL, words: U64s, history: I32s,
     shelves: SHELF, sketches: SKETCH, registers: Bytes, histograms: I32s,
-    seed: np.uint64, thresholds: F64s, work: F64s, out: F64s, hand: I64s, hits: HIT, progress: I64s,
+    thresholds: F64s, work: F64s, out: F64s, hand: I64s, hits: HIT, progress: I64s,
 ) -> int:  # fmt: skip
     """Look at transactions from row `start` on; returns the row to go on with.
 
@@ -355,7 +370,7 @@ def find_slow(
         if reader["cell"] == 0 and day > reader["day"] and light_bits(reader) >= LIGHT_BITS:
             reader["bits"] = np.uint64(0)
         before = np.int64(reader["day"])
-        hashed = finish(transaction["object_id"] ^ seed)
+        hashed = finish(transaction["object_id"])
         if not note_object(reader, cells, words, history, shelves, sketches, registers, histograms, hashed, day):
             continue
         if reader["day"] != before or reader["total"] <= 1.0:
@@ -367,7 +382,10 @@ def find_slow(
                 progress[Progress.REFUSED] += given == 0
             continue
         hit = hits[progress[Progress.HITS]]
-        if _look_at_objects(reader, cells, history, shelves, histograms, sketches, thresholds, day, work, out, hit):
+        if _look_at_objects(
+            reader, cells, history, shelves, histograms, sketches, thresholds, np.int64(taker["days"]), day, work, out,
+            hit,
+        ):  # fmt: skip
             hit["row"] = row
             hit["new_hour"] = new_hour
             progress[Progress.HITS] += 1
