@@ -108,7 +108,7 @@ def test_memory_of_other_entity_tables_is_not_used() -> None:
 def test_heavy_cells_go_to_those_who_read_most() -> None:
     """Agents and the leak contend for them; what is demoted is counted, and the leak is found all the same."""
     months = Months(11, replace(SMALL, agents=12), Leak(10))
-    sensor = Sensor(months, cells_max=60)
+    sensor = Sensor(months, cells_max=32)
     found = sensor.read(0, 13)
     assert sensor.detector.evicted > 0
     assert {one.rule.id for one in found} == {FOUND_BY}
