@@ -1,28 +1,24 @@
-"""A slice of rows ready to leave: in: whole columns; out: one int64 matrix, a row of it per row, and the texts it
+"""A slice of rows ready to leave: in: how many rows; out: one int64 matrix, a row of it per row, and the texts it
 refers to.
 
-The one law: a cell is filled for a whole column at once. Texts that come from short lists (protocol names, states)
-stand at the front of the text buffer for good; those made for the rows follow them and are overwritten by the next
-slice.
+A table's kernel fills it. The one law: texts that come from short lists (protocol names, states) stand at the front of
+the text buffer for good; those made for the rows follow them and are overwritten by the next slice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sensor.export import texts
-from sensor.export.columns import Column, Kind
-from sensor.export.json_lines import NULL, SPARE_BYTES
+from sensor.export.columns import Column
+from sensor.export.json_lines import SPARE_BYTES
 from sensor.structures import community_id_kernels as community_id
 
 Ints = npt.NDArray[np.int64]
 Octets = npt.NDArray[np.uint8]
-Address = tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]
-Ports = tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint16]]
 SLICE_ROWS = 512
 """Rows made at a time: all that is made for them stays in the second-level cache."""
 _ROW_TEXT_BYTES = 2 * texts.ADDRESS_BYTES + community_id.TEXT_BYTES + texts.UID_BYTES + 2 * texts.HEX_BYTES
@@ -75,45 +71,8 @@ class Cells:
 
     def begin(self, n: int) -> int:
         """Start a slice of n rows, at most SLICE_ROWS; returns the number of the first text made for them."""
-        self.n, self._next = n, self._front
+        self.n = n
         return self._front
 
     def __getitem__(self, name: str) -> Ints:
         return self.matrix[: self.n, self.place[name]]
-
-    def put(self, name: str, values: npt.ArrayLike, absent: Any = None) -> None:
-        """Fill a column; `absent` marks the rows that are null."""
-        cells = self[name]
-        cells[:] = values
-        if absent is not None:
-            cells[absent] = 0 if self.columns[self.place[name]].kind in (Kind.TEXT, Kind.POOLED) else NULL
-
-    def _number(self, name: str, absent: Any = None) -> tuple[int, int]:
-        """Number the next n texts and point the column at them; returns (first number, first byte)."""
-        first = self._next
-        self._next += self.n
-        self.put(name, np.arange(first, self._next), absent)
-        return first, int(self.offsets[first])
-
-    def put_addresses(self, name: str, hi: npt.NDArray[np.uint64], lo: npt.NDArray[np.uint64]) -> None:
-        first, start = self._number(name)
-        texts.address_texts(hi, lo, self.n, self.offsets, self.data, first, start)
-
-    def put_uids(self, name: str, hi: npt.NDArray[np.uint64], lo: npt.NDArray[np.uint64]) -> None:
-        first, start = self._number(name)
-        texts.uid_texts(hi, lo, self.n, self.offsets, self.data, first, start)
-
-    def put_history(
-        self, name: str, low: npt.NDArray[np.uint64], high: npt.NDArray[np.uint64], letters: Octets
-    ) -> None:
-        first, start = self._number(name, low == 0)
-        texts.history_texts(low, high, letters, self.n, self.offsets, self.data, first, start)
-
-    def put_community_ids(self, name: str, a: Address, b: Address, ports: Ports, proto: Octets) -> None:
-        """`ports`: of a and of b."""
-        first, start = self._number(name)
-        community_id.community_ids(
-            a[0], a[1], b[0], b[1], ports[0], ports[1], proto, self.n, self.work, self.data, start
-        )
-        ends = start + community_id.TEXT_BYTES * np.arange(self.n + 1)
-        self.offsets[first : first + self.n + 1] = ends

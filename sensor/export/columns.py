@@ -114,6 +114,7 @@ def _direction(side: str) -> tuple[Column, ...]:
     )
 
 
+FLOW_DIRECTION_COLUMNS = len(_direction("orig"))
 FLOW_COLUMNS = (
     Column("ts", Kind.TIME, "first packet", digits=9),
     _text("uid", "the connection; the same in transactions"),

@@ -1,17 +1,14 @@
-"""Texts made for the rows of a slice: in: columns of addresses, words and masks; out: ASCII in one buffer, with
-offsets.
+"""Texts made for the rows of a slice: in: addresses, words and masks; out: ASCII in one buffer.
 
-Text number k lies at data[offsets[k]:offsets[k + 1]]. Each kernel writes n texts, numbered from `first`, at
-data[start:], and returns where the last one ends; the caller gives room for the longest (the *_BYTES below). The one
-law: equal values give equal texts, in the form the standards call canonical (dotted decimal, RFC 5952).
+Each writes one text at data[position:] and returns its end; the caller gives room for the longest (the *_BYTES below).
+Text number k lies at data[offsets[k]:offsets[k + 1]]. The one law: equal values give equal texts, in the form the
+standards call canonical (dotted decimal, RFC 5952).
 """
 
 import numpy as np
 
-from sensor._jit import Bytes, I64s, U64s, inline_kernel, kernel
-from sensor.schema import FLOW
+from sensor._jit import Bytes, I64s, inline_kernel, kernel
 from sensor.structures.bytesearch import copy_bytes
-from sensor.structures.uid import flow_uid
 
 ADDRESS_BYTES = 39
 UID_BYTES = 23
@@ -98,17 +95,6 @@ def put_address(data, position, hi, lo):
     return _put_ipv6(data, position, hi, lo)
 
 
-@kernel
-def address_texts(hi: U64s, lo: U64s, n: int, offsets: I64s, data: Bytes, first: int, start: int) -> int:
-    """Addresses."""
-    position = start
-    for i in range(n):
-        offsets[first + i] = position
-        position = put_address(data, position, hi[i], lo[i])
-    offsets[first + n] = position
-    return position
-
-
 @inline_kernel
 def _put_base62(data, position, word):
     """Eleven digits, most significant first."""
@@ -126,17 +112,6 @@ def put_uid(data, position, hi, lo):
     return _put_base62(data, position, lo)
 
 
-@kernel
-def uid_texts(hi: U64s, lo: U64s, n: int, offsets: I64s, data: Bytes, first: int, start: int) -> int:
-    """Connection names."""
-    position = start
-    for i in range(n):
-        offsets[first + i] = position
-        position = put_uid(data, position, hi[i], lo[i])
-    offsets[first + n] = position
-    return position
-
-
 @inline_kernel
 def put_hex(data, position, word):
     """Sixteen hexadecimal digits; return the end."""
@@ -145,30 +120,17 @@ def put_hex(data, position, word):
     return position + 16
 
 
-@kernel
-def history_texts(
-    low: U64s, high: U64s, letters: Bytes, n: int, offsets: I64s, data: Bytes, first: int, start: int
-) -> int:
-    """Zeek's history: 12 letters a word, 5 bits each, 0 ends it."""
-    position = start
-    for i in range(n):
-        offsets[first + i] = position
-        for k in range(24):
-            word = low[i] if k < 12 else high[i]
-            code = np.int64((word >> np.uint64(5 * (k % 12))) & np.uint64(31))
-            if code == 0 or code > len(letters):
-                break
-            data[position] = letters[code - 1]
-            position += 1
-    offsets[first + n] = position
+@inline_kernel
+def put_history(data, position, low, high, letters):
+    """Zeek's history: 12 letters a word, 5 bits each, 0 ends it; return the end."""
+    for k in range(24):
+        word = low if k < 12 else high
+        code = np.int64((word >> np.uint64(5 * (k % 12))) & np.uint64(31))
+        if code == 0 or code > len(letters):
+            break
+        data[position] = letters[code - 1]
+        position += 1
     return position
-
-
-@kernel
-def flow_uids(flows: FLOW, n: int, hi: U64s, lo: U64s) -> None:
-    """The 128 bits of each flow."""
-    for i in range(n):
-        hi[i], lo[i] = flow_uid(flows[i])
 
 
 @kernel

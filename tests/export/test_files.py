@@ -8,6 +8,7 @@ import pytest
 
 from sensor.errors import OutputError
 from sensor.export import parquet
+from sensor.export.columns import TRANSACTION_COLUMNS
 from sensor.export.files import Output
 from sensor.export.writers import NO_STREAMS, open_writer
 from tests.export.rows import POOL, random_transactions
@@ -24,7 +25,7 @@ def test_files_are_private_and_valid_without_rows(tmp_path, ending):
     open_writer(str(path), "transactions", ordered=True).close()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     if ending == "parquet":
-        assert pl.read_parquet(path).shape == (0, 35)
+        assert pl.read_parquet(path).shape == (0, len(TRANSACTION_COLUMNS))
     else:
         assert path.read_bytes() == b""
 

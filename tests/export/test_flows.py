@@ -8,12 +8,19 @@ import polars as pl
 import pytest
 
 from sensor import schema
+from sensor._jit import U64s, kernel
 from sensor.export.columns import FLOW_COLUMNS
-from sensor.export.texts import flow_uids
 from sensor.export.writers import open_writer
 from sensor.schema import ConnState, EndReason, Proto, Service, TcpFlag, Tunnel
+from sensor.structures.uid import flow_uid
 from tests.export.rows import POOL, T0, random_flows
 from tests.oracles.export import base62
+
+
+@kernel
+def flow_uids(flows: schema.FLOW, n: int, hi: U64s, lo: U64s) -> None:
+    for i in range(n):
+        hi[i], lo[i] = flow_uid(flows[i])
 
 
 def written(flows, streams, path):

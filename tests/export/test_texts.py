@@ -21,14 +21,29 @@ def fingerprint(word: np.uint64, data: Bytes) -> int:
     return texts.put_hex(data, 1, word)
 
 
-def made(kernel, bytes_max, *columns):
-    """What a kernel of texts.py makes of columns, after a text that was there before."""
-    n = len(columns[0])
-    offsets, data = np.zeros(n + 2, np.int64), np.zeros(3 + n * bytes_max, np.uint8)
-    offsets[1] = 3
-    end = kernel(*(np.array(column, np.uint64) for column in columns), n, offsets, data, 1, 3)
-    assert end == offsets[-1]
-    return [data[offsets[i] : offsets[i + 1]].tobytes().decode() for i in range(1, n + 1)]
+@kernel
+def put_address(hi: np.uint64, lo: np.uint64, data: Bytes) -> int:
+    return texts.put_address(data, 3, hi, lo)
+
+
+@kernel
+def put_uid(hi: np.uint64, lo: np.uint64, data: Bytes) -> int:
+    return texts.put_uid(data, 3, hi, lo)
+
+
+@kernel
+def put_history(low: np.uint64, high: np.uint64, letters: Bytes, data: Bytes) -> int:
+    return texts.put_history(data, 0, low, high, letters)
+
+
+def made(put, bytes_max, *columns):
+    """What `put` makes of each row of the columns, behind a few bytes that were there before."""
+    found = []
+    for hi, lo in zip(*columns, strict=True):
+        data = np.zeros(3 + bytes_max, np.uint8)
+        end = put(np.uint64(hi), np.uint64(lo), data)
+        found.append(data[3:end].tobytes().decode())
+    return found
 
 
 sparse = st.lists(st.sampled_from([0, 0, 1, 0xFF, 0x1000, 0xFFFF]), min_size=8, max_size=8)
@@ -39,28 +54,28 @@ sparse = st.lists(st.sampled_from([0, 0, 1, 0xFF, 0x1000, 0xFFFF]), min_size=8, 
 def test_ipv6_is_written_as_rfc_5952_has_it(many):
     numbers = [sum(group << 16 * (7 - i) for i, group in enumerate(groups)) for groups in many]
     halves = [(number >> 64, number & (2**64 - 1)) for number in numbers]
-    found = made(texts.address_texts, texts.ADDRESS_BYTES, *zip(*halves, strict=True))
+    found = made(put_address, texts.ADDRESS_BYTES, *zip(*halves, strict=True))
     assert found == [address(*half) for half in halves]
 
 
 @given(st.lists(st.integers(0, 2**32 - 1), min_size=1))
 @settings(deadline=None)
 def test_ipv4_is_dotted_decimal(numbers):
-    found = made(texts.address_texts, texts.ADDRESS_BYTES, [0] * len(numbers), [0xFFFF << 32 | n for n in numbers])
+    found = made(put_address, texts.ADDRESS_BYTES, [0] * len(numbers), [0xFFFF << 32 | n for n in numbers])
     assert found == [str(ipaddress.IPv4Address(number)) for number in numbers]
 
 
 def test_the_longest_address_fits():
     text = "1234:5678:9abc:def0:1234:5678:9abc:def0"
     number = int(ipaddress.IPv6Address(text))
-    assert made(texts.address_texts, texts.ADDRESS_BYTES, [number >> 64], [number & (2**64 - 1)]) == [text]
+    assert made(put_address, texts.ADDRESS_BYTES, [number >> 64], [number & (2**64 - 1)]) == [text]
     assert len(text) == texts.ADDRESS_BYTES
 
 
 @given(st.lists(st.tuples(words, words), min_size=1))
 @settings(deadline=None)
 def test_connection_names(many):
-    found = made(texts.uid_texts, texts.UID_BYTES, *zip(*many, strict=True))
+    found = made(put_uid, texts.UID_BYTES, *zip(*many, strict=True))
     assert found == ["C" + base62(hi) + base62(lo) for hi, lo in many]
 
 
@@ -77,18 +92,16 @@ def test_fingerprints(word):
 def test_history(letters):
     low = sum((letter + 1) << 5 * i for i, letter in enumerate(letters[:12]))
     high = sum((letter + 1) << 5 * i for i, letter in enumerate(letters[12:]))
-    offsets, data = np.zeros(2, np.int64), np.zeros(texts.HISTORY_BYTES, np.uint8)
-    columns = np.array([low], np.uint64), np.array([high], np.uint64)
-    end = texts.history_texts(*columns, LETTERS, 1, offsets, data, 0, 0)
+    data = np.zeros(texts.HISTORY_BYTES, np.uint8)
+    end = put_history(np.uint64(low), np.uint64(high), LETTERS, data)
     assert data[:end].tobytes().decode() == "".join(HISTORY_LETTERS[letter] for letter in letters)
 
 
 @given(words, words)
 @settings(deadline=None)
 def test_a_history_of_any_bits_is_only_letters(low, high):
-    offsets, data = np.zeros(2, np.int64), np.zeros(texts.HISTORY_BYTES, np.uint8)
-    columns = np.array([low], np.uint64), np.array([high], np.uint64)
-    end = texts.history_texts(*columns, LETTERS, 1, offsets, data, 0, 0)
+    data = np.zeros(texts.HISTORY_BYTES, np.uint8)
+    end = put_history(np.uint64(low), np.uint64(high), LETTERS, data)
     assert set(data[:end].tobytes().decode()) <= set(HISTORY_LETTERS)
 
 
