@@ -4,8 +4,6 @@ and the texts made for it.
 The one law: every conversion (units, null, names of numbers) of flows is in this file.
 """
 
-import math
-
 import numpy as np
 
 from sensor._jit import Bytes, I64s, inline_kernel, kernel
@@ -44,7 +42,7 @@ def _put_spread(cells, cell, low, high, total, squares, count, scale):
     cells[cell] = low
     cells[cell + 1] = np.int64(np.rint(mean * scale))
     cells[cell + 2] = high
-    cells[cell + 3] = np.int64(np.rint(math.sqrt(max(variance, 0.0)) * scale))
+    cells[cell + 3] = np.int64(np.rint(np.sqrt(max(variance, 0.0)) * scale))
 
 
 @inline_kernel
