@@ -259,6 +259,15 @@ class JournalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """A file of the journal is ended at this size; what is removed is removed by whole files."""
 
 
+class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `tapir run` offers beside its outputs."""
+
+    metrics: str = ""
+    """HOST:PORT of the page with Prometheus metrics, such as 127.0.0.1:9464; none when empty."""
+    control: str = ""
+    """Path of the socket that `tapir status` and `tapir top` ask; in the runtime folder when empty."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     capture: CaptureSettings = CaptureSettings()
     decode: DecodeSettings = DecodeSettings()
@@ -269,3 +278,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     alerting: AlertingSettings = AlertingSettings()
     state: StateSettings = StateSettings()
     journal: JournalSettings = JournalSettings()
+    service: ServiceSettings = ServiceSettings()

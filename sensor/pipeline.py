@@ -32,7 +32,9 @@ from sensor.protocols.stage import ProtocolStage
 from sensor.reassembly.stage import Part, ReassemblyStage
 from sensor.schema import CONTENT, FLOW, STREAM, TRANSACTION, FlowFlag
 from sensor.state_run import RunState
+from sensor.structures.entity_table_kernels import Use
 from sensor.structures.string_pool import StringPool
+from sensor.structures.string_pool_kernels import State as PoolState
 
 Rows = npt.NDArray[np.void]
 
@@ -194,6 +196,24 @@ class Pipeline:
     def notes(self) -> list[str]:
         """What the user should know of the state that was found, a line each."""
         return self._state.notes
+
+    def fills(self) -> dict[str, tuple[int, int]]:
+        """How full the tables are that traffic fills: rows taken and rows, by table."""
+        strings = len(self.pool.tables.entries)
+        fills = {
+            **{name: (int(each.state[Use.ROWS]), each.rows) for name, each in self._features.tables._asdict().items()},
+            "strings": (strings - int(self.pool.tables.state[PoolState.FREE]), strings),
+            **self._reassembly.fills(),
+            **self._protocols.fills(),
+        }
+        if self._live:
+            fills["ring"] = self._live.ring_fill
+        return fills
+
+    @property
+    def spent_ns(self) -> dict[str, int]:
+        """Time that each detector has taken, ns."""
+        return self._detection.spent_ns
 
     def counters(self) -> dict[str, dict[str, int]]:
         """What each stage counted, by stage."""

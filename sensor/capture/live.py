@@ -75,8 +75,8 @@ class LiveCapture:
         return self.counters[Count.CAPTURED_BYTES]
 
     @property
-    def ring_fill(self) -> float:
-        """Share of the ring that waits for the sensor, 0 to 1."""
+    def ring_fill(self) -> tuple[int, int]:
+        """Blocks of the ring that wait for the sensor, and blocks."""
         return self._socket.fill
 
     def blocks(self) -> Iterator[Block]:

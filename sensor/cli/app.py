@@ -9,7 +9,17 @@ from typing import Annotated
 import typer
 
 from sensor._version import __version__
-from sensor.cli import collect, doctor, journal, read, run, schema, settings, warm
+from sensor.cli import (
+    collect,
+    doctor,
+    journal,
+    read,
+    run,
+    schema,
+    settings,
+    status,
+    warm,
+)
 
 app = typer.Typer(
     name="tapir",
@@ -40,6 +50,8 @@ app.command(epilog=run.EPILOG)(run.run)
 app.command(epilog=doctor.EPILOG)(doctor.doctor)
 app.command(epilog=collect.EPILOG)(collect.collect)
 app.command()(schema.schema)
+app.command(epilog=status.EPILOG)(status.status)
+app.command(epilog=status.EPILOG)(status.top)
 app.command(epilog=settings.EPILOG)(settings.settings)
 app.command()(warm.warm)
 app.add_typer(journal.app)

@@ -8,23 +8,35 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from sensor.cli.compiling import told_when_compiling
 from sensor.cli.exit_codes import ExitCode
 from sensor.cli.outputs import Outputs, check_outputs
 from sensor.cli.reading import Options, effective_settings, failed, say, show, stopped_by_signals
+from sensor.cli.sensors import control_path
+from sensor.control import ControlSocket
 from sensor.errors import SettingError, TapirError
 from sensor.service import Notifier
+from sensor.vitals import Snapshot, Vitals
 
 if TYPE_CHECKING:
     from sensor.alert import Alert
     from sensor.cli.summary import Summary
     from sensor.config import Settings
-    from sensor.pipeline import Batch, Pipeline
+    from sensor.pipeline import Pipeline
 
 _STATUS_SECONDS = 10.0
+
+
+class Service(NamedTuple):
+    """Whom to tell how it goes, and from where packets come."""
+
+    notifier: Notifier
+    source: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,12 +66,35 @@ def run(options: RunOptions) -> ExitCode:
         return failed(options, error)
     except KeyboardInterrupt:
         return ExitCode.OK
-    source = ", ".join(options.inputs or settings.capture.interfaces)
+    source = ",".join(options.inputs or settings.capture.interfaces)
     for note in pipeline.notes:
         say(options, note)
-    if not options.quiet:
-        say(options, f"captures from {source}; ends with Ctrl-C or SIGTERM")
-    return _capture(options, pipeline, outputs, notifier, source)
+    vitals = Vitals(pipeline, source)
+    with ExitStack() as offered:
+        _offer(options, settings, vitals, source, offered)
+        if not options.quiet:
+            say(options, f"captures from {source}; ends with Ctrl-C or SIGTERM")
+        return _capture(options, pipeline, outputs, vitals, Service(notifier, source))
+
+
+def _offer(options: RunOptions, settings: Settings, vitals: Vitals, source: str, offered: ExitStack) -> None:
+    """Open the control socket and the page of metrics; a sensor captures all the same when one of them is taken."""
+
+    def newest() -> Snapshot:
+        return vitals.snapshot
+
+    try:
+        path = control_path(settings.service.control, Path(source).name if options.inputs else source)
+        offered.callback(ControlSocket(path, newest).close)
+    except (SettingError, OSError) as error:
+        say(options, f"no control socket: {error}")
+    if settings.service.metrics:
+        try:
+            from sensor.metrics import serve
+
+            offered.callback(serve(settings.service.metrics, newest))
+        except (SettingError, OSError, ImportError) as error:
+            say(options, f"no metrics: {error}")
 
 
 def _settings(options: RunOptions) -> Settings:
@@ -76,7 +111,7 @@ def _settings(options: RunOptions) -> Settings:
 
 
 def _capture(
-    options: RunOptions, pipeline: Pipeline, outputs: Outputs, notifier: Notifier, source: str
+    options: RunOptions, pipeline: Pipeline, outputs: Outputs, vitals: Vitals, service: Service
 ) -> ExitCode:
     from sensor.cli.summary import Summary
 
@@ -84,47 +119,53 @@ def _capture(
     code = ExitCode.OK
     with stopped_by_signals(pipeline, options):
         try:
-            _copy(options, pipeline, outputs, summary, notifier, source)
+            _copy(options, pipeline, outputs, summary, vitals, service)
         except TapirError as error:
             code = failed(options, error)
         except KeyboardInterrupt:
             pass  # the second signal: what is held back is still written
-        notifier.stopping()
+        service.notifier.stopping()
         for failure in outputs.close():
             code = code or failed(options, failure)
     for fault in pipeline.faults:
         code = code or failed(options, fault)
     if summary:
         show(options, summary, {**pipeline.counters(), **outputs.counters()}, pipeline.unknown_links)
-    notifier.close()
+    service.notifier.close()
     return code
 
 
 def _copy(
-    options: RunOptions, pipeline: Pipeline, outputs: Outputs, summary: Summary | None, notifier: Notifier, source: str
+    options: RunOptions, pipeline: Pipeline, outputs: Outputs, summary: Summary | None, vitals: Vitals, service: Service
 ) -> None:
     show_alert = _alert_view(options)
+    ready = False
     due = 0.0
+    began = time.perf_counter()
     for batch in pipeline:
-        if not due:
-            notifier.ready(f"captures from {source}")
+        if not ready:
+            ready = True
+            service.notifier.ready(f"captures from {service.source}")
         outputs.write(batch, pipeline.pool)
         if summary:
             summary.add(batch, pipeline.pool)
         for alert in batch.alerts:
             show_alert(alert)
-        notifier.beat()
+        vitals.note(batch, outputs.counters(), time.perf_counter() - began)
+        service.notifier.beat()
         now = time.monotonic()
         if now >= due:
             due = now + _STATUS_SECONDS
-            notifier.status(_status(pipeline, batch))
+            service.notifier.status(_status(vitals.snapshot))
+        began = time.perf_counter()
 
 
-def _status(pipeline: Pipeline, batch: Batch) -> str:
-    counters = pipeline.counters()
-    frames, alerts = counters["capture"]["frames"], sum(counters["alerting"].values())
-    lost = counters.get("live", {}).get("dropped", 0)
-    return f"{frames} packets, {lost} dropped by the system, {alerts} alert revisions, packet time {batch.now // 10**9}"
+def _status(snapshot: Snapshot) -> str:
+    """One line for `systemctl status`."""
+    counters = snapshot["counters"]
+    frames, lost = counters["capture"]["frames"], counters.get("live", {}).get("dropped", 0)
+    raised = sum(row["count"] for row in snapshot["alerts"] if row["state"] == "raised")
+    return f"{frames} packets, {lost} dropped by the system, {raised} alerts raised"
 
 
 def _alert_view(options: RunOptions) -> Callable[[Alert], None]:

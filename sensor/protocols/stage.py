@@ -137,6 +137,15 @@ class ProtocolStage:
         numbers[Scalar.REQUEST_HEAD : Scalar.RESPONSE_BODY + 1] = amounts
         numbers[Scalar.KEEP] = any(amounts)
 
+    def fills(self) -> dict[str, tuple[int, int]]:
+        """Requests and responses in flight, and heads put together: how many there are, and how many there can be."""
+        free = self._tables.numbers
+        open_max = len(self._tables.open)
+        return {
+            "transactions_open": (open_max - int(free[Scalar.OPEN_FREE]), open_max),
+            "holds": (HOLDS_MAX - int(free[Scalar.HOLD_FREE]), HOLDS_MAX),
+        }
+
     def process(
         self,
         data: npt.NDArray[np.uint8],

@@ -94,6 +94,13 @@ class ReassemblyStage:
         """What chunks of source 1 refer to."""
         return self._tables.pages
 
+    def fills(self) -> dict[str, tuple[int, int]]:
+        """Flows and pages of waiting payload: how many there are, and how many there can be."""
+        state = self._tables.state
+        pages = len(self._tables.nodes)
+        used = pages - int(state[Scalar.NODE_FREE] + state[Scalar.NODE_PENDING])
+        return {"flows": (int(state[Scalar.LIVE]), int(state[Scalar.FLOWS_MAX])), "pages": (used, pages)}
+
     def process(
         self, data: npt.NDArray[np.uint8], datagrams: npt.NDArray[np.uint8], segments: npt.NDArray[np.void]
     ) -> Iterator[Part]:

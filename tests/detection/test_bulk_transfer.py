@@ -215,7 +215,7 @@ def test_populations_count_exactly_the_cells_that_are_remembered(pool):
     settings = DetectionSettings(bulk_transfer=BulkTransferSettings(pairs_max=16, endpoints_max=8, window_seconds=60.0))
     stage = DetectionStage(settings, pool)
     run_transactions(stage, random_rows(pool))
-    (detector,) = [one for one in stage.detectors if one.rules[0].id == "bulk-transfer"]
+    (detector,) = [one for one in stage.detectors.values() if one.rules[0].id == "bulk-transfer"]
     histograms = detector.histograms.reshape(8, 2, -1)
     assert histograms.min() >= 0
     cells, populations = detector.cells, detector.populations

@@ -27,7 +27,7 @@ from tests.detection.tables import (
 def test_every_detector_has_its_settings_and_can_be_switched_off():
     assert list(DETECTORS) == [field.name for field in msgspec.structs.fields(DetectionSettings)]
     off = {name: {"enabled": False} for name in DETECTORS}
-    assert DetectionStage(msgspec.convert(off, DetectionSettings), Pool()).detectors == []
+    assert DetectionStage(msgspec.convert(off, DetectionSettings), Pool()).detectors == {}
 
 
 def test_rule_ids_are_unique_and_fit_a_topic():

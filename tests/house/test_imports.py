@@ -13,6 +13,7 @@ SOURCES = sources()
 GROUND = {"limits", "errors", "_jit", "_version", "schema", "schema_contents"}
 BASE = GROUND | {"structures", "counters", "config", "alert", "alert_log", "fingerprint"}
 STAGES = {"capture", "decode", "reassembly", "protocols", "features", "detection", "alerting", "bus", "export"}
+SERVICE = {"service", "vitals", "metrics", "control"}
 MAY_IMPORT = {
     **{stage: BASE for stage in STAGES},
     "structures": GROUND,
@@ -29,13 +30,16 @@ MAY_IMPORT = {
     "config": {"limits", "errors", "alert"},
     "settings_file": {"config", "errors"},
     "service": set(),
+    "vitals": {"_version", "pipeline"},
+    "metrics": {"errors", "vitals"},
+    "control": {"errors", "vitals"},
     "fingerprint": {"errors", "limits", "structures"},
     "state": BASE,
     "state_run": BASE | {"state"},
     "collector": BASE | {"bus"},
     "pipeline": BASE | STAGES | {"state_run"},
     "api": BASE | {"pipeline", "export", "bus"},
-    "cli": BASE | {"alerting", "pipeline", "collector", "bus", "export", "api", "settings_file", "service"},
+    "cli": BASE | SERVICE | {"alerting", "pipeline", "collector", "bus", "export", "api", "settings_file"},
     "__main__": {"cli"},
     "__init__": {"_version"},
 }

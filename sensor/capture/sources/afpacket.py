@@ -190,10 +190,10 @@ class RingSocket:
         self.frozen += frozen
 
     @property
-    def fill(self) -> float:
-        """Share of the ring's blocks that wait for the sensor."""
+    def fill(self) -> tuple[int, int]:
+        """Blocks that wait for the sensor, and blocks."""
         status = self._words[2 :: self._block_bytes >> 2]
-        return float(np.count_nonzero(status & _USER)) / self._blocks
+        return int(np.count_nonzero(status & _USER)), self._blocks
 
     def close(self) -> None:
         self._socket.close()

@@ -1,0 +1,50 @@
+"""Finding running sensors: in: what the user named, or nothing; out: the path of a control socket.
+
+The one law: with one sensor on the machine nobody has to name it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from sensor.errors import SettingError
+
+SYSTEM_FOLDER = Path("/run/tapir")
+_ENDING = ".control"
+
+
+def runtime_folder() -> Path:
+    """Where a sensor of this user puts its socket: systemd's RUNTIME_DIRECTORY, or the user's runtime folder."""
+    given = os.environ.get("RUNTIME_DIRECTORY")
+    if given:
+        return Path(given)
+    from platformdirs import user_runtime_path
+
+    return user_runtime_path("tapir")
+
+
+def control_path(configured: str, source: str) -> str:
+    """The control socket of a sensor that captures from `source`; its folder is made, private to the user."""
+    if configured:
+        return configured
+    folder = runtime_folder()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return str(folder / f"{re.sub(r'[^A-Za-z0-9._-]+', '+', source)[:60]}{_ENDING}")
+
+
+def find(name: str | None) -> str:
+    """The socket of the sensor of that name or path, or of the only one there is; SettingError otherwise."""
+    if name and ("/" in name or name.endswith(_ENDING)):
+        return name
+    folders = dict.fromkeys([runtime_folder(), SYSTEM_FOLDER])
+    found = [path for folder in folders for path in sorted(folder.glob(f"*{_ENDING}"))]
+    if name:
+        found = [path for path in found if path.name == name + _ENDING]
+    if len(found) == 1:
+        return str(found[0])
+    if found:
+        names = ", ".join(path.name[: -len(_ENDING)] for path in found)
+        raise SettingError(f"several sensors run here, name one: {names}")
+    raise SettingError(f"no sensor{f' {name}' if name else ''} runs here (looked in {', '.join(map(str, folders))})")
