@@ -36,6 +36,7 @@ def test_a_running_sensor_tells_how_it_is(tmp_path: Path, monkeypatch: pytest.Mo
     metrics = f"service.metrics=127.0.0.1:{port}"
     arguments = ("--read-loop", str(HYDRA), "--pace", "0", "--quiet", "--set", metrics)
     with manager(tmp_path) as listening, running(tmp_path, *arguments) as process:
+        told(listening, "READY=1")
         told(listening, "STATUS=")
         snapshot = json.loads(tapir("status", "--json", folder=tmp_path).stdout)
         shown = tapir("status", "hydra-basic.pcap", folder=tmp_path).stdout
