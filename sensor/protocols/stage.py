@@ -19,7 +19,7 @@ from sensor import limits
 from sensor.config import ProtocolSettings
 from sensor.counters import Counters
 from sensor.errors import SettingError
-from sensor.protocols.http1.feed import mark_open, read_chunks
+from sensor.protocols.chunks import mark_open, read_chunks
 from sensor.protocols.http1.tables import (
     ARENA_BYTES,
     EXTENT_FIRST,
@@ -44,6 +44,7 @@ from sensor.protocols.http1.tables import (
     Scalar,
     Tables,
 )
+from sensor.protocols.http2.tables import http2_tables
 from sensor.schema import CONTENT, TRANSACTION, FlowFlag, Wanted
 from sensor.structures.string_pool import StringPool
 from sensor.structures.string_pool_kernels import State as PoolState
@@ -106,8 +107,8 @@ class ProtocolStage:
         free[:HANDED_STACK] = np.concatenate(stacks)
         self._tables = Tables(
             flows=flows,
-            http_flows=np.zeros(len(flows), HTTP_FLOW),
-            http_streams=np.zeros(2 * len(flows), HTTP_STREAM),
+            http_flows=np.zeros(len(flows) + limits.HTTP2_STREAMS_MAX, HTTP_FLOW),
+            http_streams=np.zeros(2 * (len(flows) + limits.HTTP2_STREAMS_MAX), HTTP_STREAM),
             open=np.zeros(open_max, TRANSACTION),
             links=np.zeros(open_max, LINK),
             rows=np.zeros(_ROWS, TRANSACTION),
@@ -120,6 +121,7 @@ class ProtocolStage:
             pool=self.pool.tables,
             tokens=np.zeros(TOKENS, TOKEN),
             proxies=networks(settings.trusted_proxies),
+            h2=http2_tables(),
         )
         state = numbers
         state[Scalar.OPEN_FREE] = open_max

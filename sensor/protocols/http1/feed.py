@@ -1,4 +1,4 @@
-"""The loop of HTTP/1: in: chunks in order of packet time; out: finished transactions.
+"""The loop of HTTP/1: in: bytes of a stream in order; out: its messages begun, filled and ended.
 
 The one law: what a stream's bytes mean depends on the bytes and on what the other stream has shown up to then, never on
 how they were cut into segments; and what was lost costs the messages it lay in and nothing else.
@@ -6,38 +6,36 @@ how they were cut into segments; and what was lost costs the messages it lay in 
 
 import numpy as np
 
-from sensor._jit import Bytes, at, inline_kernel, kernel, part_kernel
+from sensor._jit import at, inline_kernel, part_kernel
 from sensor.limits import HEAD_BYTES_MAX
 from sensor.protocols.http1.body import body_bytes, chunk_end, chunk_size, keeps_behind_gap, trailer
-from sensor.protocols.http1.contents import begin_part, is_part_full
 from sensor.protocols.http1.head import INCOMPLETE, looks_like_head, parse_head
 from sensor.protocols.http1.holds import held_start, hold_bytes, release_hold
 from sensor.protocols.http1.messages import begin_message, end_message, mark, set_lengths
-from sensor.protocols.http1.pairing import drop_first, finish_row, resolve_waiting
+from sensor.protocols.http1.pairing import drop_first, finish_row, match, resolve_waiting
 from sensor.protocols.http1.proxies import skip_proxy_header
 from sensor.protocols.http1.tables import (
     MISSES_MAX,
-    OPEN_PER_FLOW_MAX,
-    ROWS_PER_CHUNK,
     Count,
     Field,
+    Handover,
     JsonFlag,
     Scalar,
     State,
-    Tables,
 )
-from sensor.schema import CHUNK, Anomaly, ChunkKind, ChunkSource, FlowFlag, Service
+from sensor.protocols.http2.frames import begins_with_frames, begins_with_settings, is_preface
+from sensor.schema import Anomaly, FlowFlag, Service
 from sensor.structures.bytesearch import find_byte
-from sensor.structures.string_pool_kernels import State as PoolState
 
 _CR, _LF = 13, 10
 
 
 @part_kernel
-def reset_flow(t, flow_row):
+def clear_flow(t, flow_row):
     """Both streams of the flow as they are before the first byte."""
     flow = t.http_flows[flow_row]
-    flow["serial"] = t.flows[flow_row]["serial"]
+    flow["flow"] = flow_row
+    flow["http2"] = 0
     flow["depth"] = 0
     flow["queued"] = 0
     flow["first"] = -1
@@ -68,6 +66,13 @@ def reset_flow(t, flow_row):
         stream["json_flags"] = 0
 
 
+@part_kernel
+def reset_flow(t, flow_row):
+    """Forget what was known of the row's flow: it is another one's now, or its end."""
+    t.http_flows[flow_row]["serial"] = t.flows[flow_row]["serial"]
+    clear_flow(t, flow_row)
+
+
 @inline_kernel
 def _miss(t, stream_row):
     """Bytes that are not HTTP where a message could begin: after too many the flow is somebody else's."""
@@ -81,12 +86,27 @@ def _miss(t, stream_row):
         reset_flow(t, stream_row >> 1)
 
 
+@inline_kernel
+def stop_counting(stream):
+    """Bytes of the body are lost: its records are counted no further."""
+    if stream["json_flags"] & JsonFlag.ACTIVE != 0:
+        stream["json_flags"] = stream["json_flags"] | JsonFlag.STOPPED
+
+
+@inline_kernel
+def stop_reading(t, stream_row):
+    """Bytes of the body are lost: what comes behind them is kept only if it is not coded."""
+    stream = t.http_streams[stream_row]
+    stop_counting(stream)
+    if stream["json_flags"] & JsonFlag.KEEP != 0 and not keeps_behind_gap(t, stream_row):
+        stream["json_flags"] = stream["json_flags"] & ~JsonFlag.KEEP
+
+
 @part_kernel
 def lose_framing(t, stream_row):
     """The end of the present message is not known any more: look for the next head."""
     stream = t.http_streams[stream_row]
-    if stream["json_flags"] & JsonFlag.ACTIVE != 0:
-        stream["json_flags"] = stream["json_flags"] | JsonFlag.STOPPED
+    stop_counting(stream)
     release_hold(t, stream)
     stream["state"] = State.SYNC
     stream["broken"] = 1
@@ -115,6 +135,35 @@ def _has_end(data, start, stop):
     return False
 
 
+@part_kernel
+def hand_over(t, stream_row, how, position, held):
+    """What follows is HTTP/2's: the caller goes on from `position`, where `held` bytes before it count already."""
+    t.numbers[Scalar.HANDOVER] = how
+    t.numbers[Scalar.HANDOVER_AT] = position
+    t.numbers[Scalar.HANDOVER_HELD] = held
+    t.numbers[Scalar.HANDOVER_MESSAGE] = -1
+    release_hold(t, t.http_streams[stream_row])
+    release_hold(t, t.http_streams[stream_row ^ 1])
+
+
+@inline_kernel
+def _speaks_http2(t, stream_row, data, position, stop):
+    """Whether frames of HTTP/2 begin where no head of HTTP/1 does; if so they are handed over."""
+    if at(data, position) != 0 or t.http_flows[stream_row >> 1]["client"] >= 0:
+        return False
+    stream = t.http_streams[stream_row]
+    unbroken = stream["broken"] == 0 and t.http_streams[stream_row ^ 1]["broken"] == 0
+    if t.flows[stream_row >> 1]["flags"] & FlowFlag.MIDSTREAM == 0 and unbroken:
+        begins = stream["state"] == State.INIT and begins_with_settings(data, position, stop)
+        if begins:
+            hand_over(t, stream_row, Handover.SETTINGS, position, 0)
+        return begins
+    if not begins_with_frames(data, position, stop):
+        return False
+    hand_over(t, stream_row, Handover.FRAMES, position, 0)
+    return True
+
+
 @inline_kernel
 def _head(t, stream_row, data, position, stop, seq, ack, ts, final):
     """Bytes at which a head begins or goes on; returns the position behind what was used.
@@ -133,6 +182,9 @@ def _head(t, stream_row, data, position, stop, seq, ack, ts, final):
         final = final or taken < stop - position
         if not final and not _has_end(t.work, max(begin, begin + held - 3), end):
             return stop
+    if is_preface(buffer, begin, end):
+        hand_over(t, stream_row, Handover.PREFACE, position, held)
+        return stop
     result = parse_head(buffer, begin, end, final, t.numbers)
     if result == INCOMPLETE and not final:
         if held == 0:
@@ -152,6 +204,11 @@ def _head(t, stream_row, data, position, stop, seq, ack, ts, final):
         gap_anomaly = Anomaly.REQUEST_GAP if t.numbers[Field.RESPONSE] == 0 else Anomaly.RESPONSE_GAP
         too_large = held + stop - position > HEAD_BYTES_MAX
         t.numbers[Field.ANOMALIES] |= Anomaly.HEAD_TOO_LARGE if too_large else gap_anomaly
+    if t.numbers[Field.RESPONSE] != 0 and t.numbers[Field.STATUS] == 101 and t.numbers[Field.UPGRADE] == 2:
+        request = match(t, stream_row >> 1, seq, ack, np.int64(stream["broken"]))
+        hand_over(t, stream_row, Handover.UPGRADE, position + used - held, 0)
+        t.numbers[Scalar.HANDOVER_MESSAGE] = request
+        return stop
     begin_message(t, buffer, stream_row, seq, seq + used, ack, ts)
     if cut:
         lose_framing(t, stream_row)
@@ -167,6 +224,8 @@ def _find_head(t, stream_row, data, position, stop, ts):
     fresh = stream["state"] == State.INIT
     client = np.int64(t.http_flows[stream_row >> 1]["client"])
     wanted = 3 if client < 0 else (1 if client == (stream_row & 1) else 2)
+    if kind == 0 and _speaks_http2(t, stream_row, data, position, stop):
+        return False
     if kind == 0 or (kind < 3 and wanted < 3 and kind != wanted) or (kind == 3 and not fresh):
         if fresh:
             stream["state"] = State.SYNC
@@ -197,6 +256,8 @@ def feed(t, stream_row, data, position, stop, seq, ack, ts, final):
     if (stream["state"] == State.SYNC or stream["state"] == State.INIT) and not final and not _find_head(
         t, stream_row, data, position, stop, ts
     ):
+        if t.numbers[Scalar.HANDOVER] != 0:
+            return
         stream["unknown"] += stop - position
         t.numbers[Count.SKIPPED_BYTES] += stop - position
         return
@@ -250,10 +311,7 @@ def gap(t, stream_row, length, seq, ts):
         t.numbers[Count.TUNNEL_BYTES] += length
         return
     mark(t, stream_row, Anomaly.REQUEST_GAP, Anomaly.RESPONSE_GAP)
-    if stream["json_flags"] & JsonFlag.ACTIVE != 0:
-        stream["json_flags"] = stream["json_flags"] | JsonFlag.STOPPED
-    if stream["json_flags"] & JsonFlag.KEEP != 0 and not keeps_behind_gap(t, stream_row):
-        stream["json_flags"] = stream["json_flags"] & ~JsonFlag.KEEP
+    stop_reading(t, stream_row)
     if state == State.CLOSE:
         stream["body"] += length
     elif (state == State.LENGTH or state == State.CHUNK_DATA) and length <= stream["remaining"]:
@@ -276,8 +334,8 @@ def gap(t, stream_row, length, seq, ts):
         lose_framing(t, stream_row)
 
 
-@inline_kernel
-def _end_stream(t, stream_row):
+@part_kernel
+def leave_unfinished(t, stream_row):
     """Nothing more will come from this side: its message, if one is open, is unfinished."""
     stream = t.http_streams[stream_row]
     if stream["message"] >= 0:
@@ -286,8 +344,8 @@ def _end_stream(t, stream_row):
 
 
 @part_kernel
-def end(t, flow_row):
-    """The flow is over: hand out everything that is open, and forget it."""
+def finish_messages(t, flow_row):
+    """The flow is over: hand out everything that is open."""
     flow = t.http_flows[flow_row]
     resolve_waiting(t, flow_row, True)
     if flow["client"] >= 0:
@@ -306,80 +364,3 @@ def end(t, flow_row):
         if asking >= 0:
             client["message"] = -1
             finish_row(t, asking)
-    reset_flow(t, flow_row)
-
-
-@kernel
-def read_chunks(t: Tables, data: Bytes, datagrams: Bytes, pages: Bytes, chunks: CHUNK, start: int, stop: int) -> int:
-    """Work on chunks[start:stop]; returns the row to go on from, `stop` when done."""
-    state = t.numbers
-    begin_part(t)
-    for i in range(start, stop):
-        if is_part_full(t):
-            return i
-        if len(t.rows) - state[Scalar.ROWS] < ROWS_PER_CHUNK + OPEN_PER_FLOW_MAX + 64:
-            return i
-        if t.pool.state[PoolState.FREE] < state[Scalar.POOL_FLOOR] and i > start:
-            return i
-        state[Scalar.CURSOR] = i
-        chunk = chunks[i]
-        stream_row = np.int64(chunk["stream"])
-        if t.flows[stream_row >> 1]["service"] == Service.NOT_HTTP:
-            continue
-        if t.http_flows[stream_row >> 1]["serial"] != t.flows[stream_row >> 1]["serial"]:
-            reset_flow(t, stream_row >> 1)
-        state[Scalar.NOW] = chunk["now"]
-        stream = t.http_streams[stream_row]
-        kind = chunk["kind"]
-        length = chunk["length"]
-        if (
-            kind == ChunkKind.DATA
-            and stream["state"] == State.LENGTH
-            and length < stream["remaining"]
-            and stream["json_flags"] == 0
-        ):
-            stream["remaining"] -= length
-            stream["delivered"] = chunk["seq"] + length
-            continue
-        cut_off = kind != ChunkKind.DATA and stream["state"] == State.HEAD and stream["hold"] > 0
-        if kind == ChunkKind.DATA or cut_off:
-            buffer = data
-            if chunk["source"] != ChunkSource.BLOCK:
-                buffer = pages if chunk["source"] == ChunkSource.PAGES else datagrams
-            stop_at = chunk["offset"] + length
-            feed(t, stream_row, buffer, chunk["offset"], stop_at, chunk["seq"], chunk["ack"], chunk["ts"], cut_off)
-        if kind == ChunkKind.GAP:
-            gap(t, stream_row, length, chunk["seq"], chunk["ts"])
-        elif kind == ChunkKind.FIN:
-            stream["delivered"] = chunk["seq"] + 1
-            if t.http_flows[stream_row >> 1]["client"] == (stream_row & 1):
-                t.http_flows[stream_row >> 1]["closing"] = max(chunk["ack"], 0)
-            if stream["state"] == State.CLOSE:
-                end_message(t, stream_row, chunk["ts"])
-        elif kind == ChunkKind.STOP:
-            _end_stream(t, stream_row)
-        elif kind == ChunkKind.END:
-            end(t, stream_row >> 1)
-        if t.http_flows[stream_row >> 1]["waiting"] > 0:
-            resolve_waiting(t, stream_row >> 1, False)
-    return stop
-
-
-@kernel
-def mark_open(t: Tables) -> None:
-    """Mark the strings that open transactions use, before the pool is swept."""
-    entries = t.pool.entries
-    for message in range(len(t.open)):
-        row = t.open[message]
-        if row["flags"] != 0:
-            entries[np.int64(row["method"])]["mark"] = 1
-            entries[np.int64(row["host"])]["mark"] = 1
-            entries[np.int64(row["uri"])]["mark"] = 1
-            entries[np.int64(row["endpoint"])]["mark"] = 1
-            entries[np.int64(row["user_agent"])]["mark"] = 1
-            entries[np.int64(row["referrer"])]["mark"] = 1
-            entries[np.int64(row["request_content_type"])]["mark"] = 1
-            entries[np.int64(row["response_content_type"])]["mark"] = 1
-            entries[np.int64(row["status_msg"])]["mark"] = 1
-            entries[np.int64(row["auth_scheme"])]["mark"] = 1
-            entries[np.int64(row["subject_name"])]["mark"] = 1

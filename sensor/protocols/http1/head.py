@@ -224,7 +224,7 @@ def _header(data, name, length, start, stop, field):
         elif word == words.REFERER:
             _keep(field, Field.REFERRER, start, stop)
         elif word == words.UPGRADE:
-            field[Field.UPGRADE] = 1
+            field[Field.UPGRADE] = 2 if find_folded(data, start, stop, words.H2C, 3) >= 0 else 1
         elif word == words.API_KEY_FIRST:
             _keep(field, Field.API_KEY, start, stop)
     elif length == 8:

@@ -125,14 +125,14 @@ def open_row(t, flow_row, seq, ack, ts):
     link["end"] = 0
     link["ack"] = ack
     link["next"] = -1
-    link["flow"] = flow_row
+    link["flow"] = http_flow["flow"]
     link["method"] = Method.OTHER
     link["response"] = 0
     link["upgrade"] = 0
     link["broken"] = 0
     row = t.open[message]
     clear_row(row)
-    flow = t.flows[flow_row]
+    flow = t.flows[np.int64(http_flow["flow"])]
     row["ts"] = ts
     row["uid_hi"] = http_flow["uid_hi"]
     row["uid_lo"] = http_flow["uid_lo"]

@@ -7,6 +7,7 @@ import numpy as np
 
 from sensor._jit import Bytes, I32s, I64s, Rows, U64s
 from sensor.limits import EXTENTS, FRAME_BYTES_MAX, FRESH_BYTES, HEAD_BYTES_MAX, TRANSACTIONS_OPEN_MAX
+from sensor.protocols.http2.tables import Http2Tables
 from sensor.schema import CONTENT, FLOW, TRANSACTION
 from sensor.structures.string_pool import PoolTables
 
@@ -55,6 +56,8 @@ HTTP_FLOW = np.dtype(
         ("wait_first", "i4"),
         ("wait_last", "i4"),
         ("misses", "i4"),     # chunks that were not HTTP
+        ("flow", "i4"),       # row of the flow: its own, or that of the connection whose HTTP/2 stream this is
+        ("http2", "i4"),      # HTTP/2 connection + 1, 0 when none
         ("client", "i1"),     # direction that sends requests, -1 while unknown
         ("loss", "u1"),       # 1 while it is not known which request the next response answers
         ("ahead", "u1"),      # 1 when the client has asked again before it was answered
@@ -155,7 +158,7 @@ EXTENT_STACK = OPEN_STACK + TRANSACTIONS_OPEN_MAX
 HANDED_STACK = EXTENT_STACK + EXTENT_FIRST[-1]
 FRESH_LIST = HANDED_STACK + EXTENT_FIRST[-1]
 FREE_ITEMS = FRESH_LIST + FRESH_MAX
-NUMBERS = 128
+NUMBERS = 160
 """Items of `numbers`: the enums below number through, so that one array carries all."""
 
 
@@ -210,7 +213,7 @@ class Field(IntEnum):
     LENGTH = 89       # Content-Length, -1 when absent
     CHUNKED = 90      # 1 when Transfer-Encoding ends in chunked, 2 when there is one that does not
     CLOSE = 91        # 1 for Connection: close, 2 for keep-alive
-    UPGRADE = 92
+    UPGRADE = 92      # 1 when there is an Upgrade, 2 when it names h2c
     ANOMALIES = 93
     RESPONSE = 94
     FORWARDED_FOR = 95
@@ -250,6 +253,20 @@ class Scalar(IntEnum):
     FRESH_LOW = 25       # 1 when it is nearly full
     EXTENTS_LOW = 26     # 1 when extents of a size are running out
     EXTENTS_FREE = 27    # of each size
+    HANDOVER = 128     # Handover: the bytes from HANDOVER_AT on are HTTP/2's
+    HANDOVER_AT = 129
+    HANDOVER_HELD = 130     # bytes before them that belong to it too
+    HANDOVER_MESSAGE = 131  # open transaction that goes on as stream 1, -1 when none
+
+
+class Handover(IntEnum):
+    """What told that a connection speaks HTTP/2."""
+
+    NONE = 0
+    PREFACE = 1       # the client's connection preface
+    SETTINGS = 2      # the server's first frame
+    FRAMES = 3        # frames of a connection whose beginning was not seen
+    UPGRADE = 4       # 101 Switching Protocols to h2c
 
 
 class Count(IntEnum):
@@ -269,6 +286,15 @@ class Count(IntEnum):
     OPEN_EXHAUSTED = 45
     KERNEL_FAULT = 46
     EXTENTS_EXHAUSTED = 47
+    HTTP2_CONNECTIONS = 112
+    HTTP2_CONNECTIONS_EXHAUSTED = 113
+    HTTP2_STREAMS = 114
+    HTTP2_STREAMS_EXHAUSTED = 115
+    HTTP2_FRAMES_INVALID = 116
+    HTTP2_HEADS_INVALID = 117
+    HTTP2_LOSSES = 118
+    HTTP2_BLOCKS_LOST = 119
+    HTTP2_RESETS = 120
 
 
 class Tables(NamedTuple):
@@ -289,3 +315,4 @@ class Tables(NamedTuple):
     tokens: Annotated[Rows, TOKEN]
     proxies: U64s      # trusted networks: address hi and lo, mask hi and lo
     pool: PoolTables
+    h2: Http2Tables

@@ -29,6 +29,7 @@ _CONNECTI, _KEEP_ALI = folded("connecti"), folded("keep-ali")
 _PROXY_CO, _TRANSFER = folded("proxy-co"), folded("transfer")
 _HTTP_2 = literal("HTTP/2.0")
 _HOST = literal("host: ")
+_NO_STATUS = literal("000")
 _COOKIE_LINE = literal("cookie: ")
 _CR, _LF, _SP, _COLON = 13, 10, 32, 0x3A
 
@@ -172,11 +173,11 @@ def put_field(h, start, length, value_at, value_len):
 
 
 @inline_kernel
-def _put_part(h, position, part, otherwise):
-    """A part's bytes, or one letter when it is absent."""
+def _put_part(h, position, part):
+    """A part's bytes, or a dash when it is absent."""
     length = h.parts[part + 1]
     if length == 0:
-        h.text[position] = np.uint8(otherwise)
+        h.text[position] = np.uint8(0x2D)
         return position + 1
     copy_bytes(h.text, h.parts[part], length, h.text, position)
     return position + length
@@ -186,7 +187,7 @@ def _put_part(h, position, part, otherwise):
 def write_head(h, response):
     """Put the start line, Host and cookies to the lines; returns where the head begins, its end in LINES_END.
 
-    A method or target that is not known is a dash; the reason phrase is empty (RFC 9113, 8.3.2).
+    A method or target that is not known is a dash, a status 000; the reason phrase is empty (RFC 9113, 8.3.2).
     """
     parts = h.parts
     text = h.text
@@ -200,19 +201,23 @@ def write_head(h, response):
     target = Part.PATH if parts[Part.PATH + 1] > 0 else Part.AUTHORITY
     host = parts[Part.AUTHORITY + 1]
     if response:
-        begin = LINES_AT - (9 + max(parts[Part.STATUS + 1], 1) + 3)
+        status = parts[Part.STATUS + 1]
+        begin = LINES_AT - (9 + (status if status > 0 else 3) + 3)
         position = put_word(text, begin, _HTTP_2, 8)
         text[position] = np.uint8(_SP)
-        position = _put_part(h, position + 1, Part.STATUS, 0x2D)
+        if status > 0:
+            position = _put_part(h, position + 1, Part.STATUS)
+        else:
+            position = put_word(text, position + 1, _NO_STATUS, 3)
         text[position] = np.uint8(_SP)
         put_word(text, position + 1, np.uint64(0x0A0D), 2)
         return begin
     begin = LINES_AT - max(parts[Part.METHOD + 1], 1) - max(parts[target + 1], 1) - 12
     if host > 0:
         begin -= host + 8
-    position = _put_part(h, begin, Part.METHOD, 0x2D)
+    position = _put_part(h, begin, Part.METHOD)
     text[position] = np.uint8(_SP)
-    position = _put_part(h, position + 1, target, 0x2D)
+    position = _put_part(h, position + 1, target)
     text[position] = np.uint8(_SP)
     position = put_word(text, position + 1, _HTTP_2, 8)
     position = put_word(text, position, np.uint64(0x0A0D), 2)

@@ -20,7 +20,7 @@ from sensor.limits import (
 
 SIDE = np.dtype(
     [
-        ("head", "u8"),         # the frame header's bytes so far, the first one highest
+        ("head", "i8"),         # the frame header's bytes so far, the first one highest
         ("lost_bytes", "i8"),   # since the framing was lost
         ("entries_first", "i8"),# dynamic table: number of the oldest entry, and of the next one to come
         ("entries_next", "i8"),
@@ -33,7 +33,6 @@ SIDE = np.dtype(
         ("block_stream", "i4"), # stream of a header block that goes on, 0 when none
         ("block_start", "i4"),  # bytes on hold before the present frame's part of the block
         ("block_frames", "i4"), # frames of the block
-        ("promised", "i4"),     # stream that a PUSH_PROMISE promises
         ("last", "i4"),         # highest stream id opened by this side
         ("lost_from", "i4"),    # streams above this one and below lost_to may have been opened unseen
         ("lost_to", "i4"),
@@ -43,12 +42,13 @@ SIDE = np.dtype(
         ("bytes_at", "i4"),     # where the ring lies
         ("entries_at", "i4"),
         ("large", "i4"),        # large ring + 1, 0 when none
-        ("losses", "i4"),
         ("state", "u1"),        # FrameState
         ("have", "u1"),         # bytes in `head`
         ("kind", "u1"),         # of the frame
         ("flags", "u1"),
-        ("block_flags", "u1"),  # of the HEADERS frame that began the block
+        ("block_flags", "u1"),  # of the frame that began the block
+        ("block_kind", "u1"),
+        ("block_state", "u1"),  # BlockState
         ("table_lost", "u1"),   # 1 when entries older than those kept are not known
     ],
     align=True,
@@ -78,7 +78,6 @@ SLOT = np.dtype(
         ("older", "i4"),
         ("newer", "i4"),
         ("messages", "i4", 2), # gRPC messages of each side
-        ("status", "i4"),      # grpc-status, -1 while unknown
         ("ended", "u1"),       # bit of each direction that is over
         ("grpc", "u1"),        # bit of each direction whose messages are counted
         ("gap", "u1"),         # bit of each direction that lost its framing meanwhile
@@ -146,6 +145,12 @@ class FrameState(IntEnum):
     SKIP = 4      # inside a payload that nobody reads
     LOST = 5      # looking for the next frame header
     START = 6     # the server's first frame: SETTINGS
+
+
+class BlockState(IntEnum):
+    NONE = 0
+    OPEN = 1      # frames of a header block are put together
+    DROPPED = 2   # they are passed over: the block was too long, or a part of it was lost
 
 
 class Kind(IntEnum):
