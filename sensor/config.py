@@ -239,6 +239,13 @@ class AlertingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """Least packet time between two updates of one alert; a risen severity does not wait."""
     open_max: AtLeastOne = limits.ALERTS_OPEN_MAX
     """Alerts open at once; the one quiet for longest is closed early and counted beyond it."""
+    allow_file: str = ""
+    """File of what is allowed, by rule, entity, endpoint and schedule, each with a reason and an end; none when empty.
+    """
+    false_alerts_per_day_max: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    """Alerts a day that are bearable if nothing is wrong: rules that say more are held to what is rare by their own
+    past four weeks. 0 leaves the thresholds as they are set.
+    """
 
 
 class StateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

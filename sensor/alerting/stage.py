@@ -28,6 +28,8 @@ from sensor.alert import (
     alert_id_of,
     seconds,
 )
+from sensor.alerting.allowed import load_allowances
+from sensor.alerting.budget import Budget, Past
 from sensor.alerting.policy import Case, Policy
 from sensor.config import AlertingSettings
 from sensor.counters import Counters
@@ -41,6 +43,8 @@ class Count(IntEnum):
     UPDATED = 3
     CLOSED = 4
     EVICTED = 5   # alerts closed early because too many were open
+    ALLOWED = 6   # detections of what the file of allowances allows
+    HELD_BACK = 7 # detections that the budget of false alerts holds back
 
 
 _STATES = {State.RAISED: Count.RAISED, State.UPDATED: Count.UPDATED, State.CLOSED: Count.CLOSED}
@@ -54,6 +58,8 @@ class _Open(msgspec.Struct, array_like=True):
     passed: int
     sequence: int
     counters: list[int]
+    budget_began: int | None = None
+    budget: dict[str, Past] = {}
 
 
 class AlertingStage:
@@ -68,6 +74,8 @@ class AlertingStage:
         self.sequence = 0
         self.counters = Counters(Count)
         self._policy = Policy(settings, self._tell)
+        self._allowances = load_allowances(settings.allow_file) if settings.allow_file else []
+        self._budget = Budget(settings.false_alerts_per_day_max, round(settings.quiet_seconds * 1e9))
         self._waiting: list[Detection] = []
         self._alerts: list[Alert] = []
         self._degraded: dict[str, int] = {}
@@ -79,7 +87,8 @@ class AlertingStage:
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """Open alerts, and those told so far (MessagePack)."""
         cases = list(self._policy.cases.values())
-        opened = _Open(cases, self._waiting, self._passed, self.sequence, self.counters.values.tolist())
+        counts = self.counters.values.tolist()
+        opened = _Open(cases, self._waiting, self._passed, self.sequence, counts, *self._budget.state())
         return {
             "open": np.frombuffer(msgspec.msgpack.encode(opened), np.uint8),
             "told": np.frombuffer(b"".join(self._told), np.uint8),
@@ -93,6 +102,7 @@ class AlertingStage:
         except (KeyError, msgspec.DecodeError):
             return False
         self._waiting, self._passed = opened.waiting, opened.passed
+        self._budget.restore(opened.budget_began, opened.budget)
         self._policy.cases = {(case.latest.rule.id, case.latest.entity): case for case in opened.cases}
         return True
 
@@ -133,6 +143,12 @@ class AlertingStage:
 
     def _take(self, detections: list[Detection]) -> None:
         for detection in sorted(detections, key=lambda one: (one.now, one.rule.id, one.entity)):
+            if any(allowance.covers(detection) for allowance in self._allowances):
+                self.counters.values[Count.ALLOWED] += 1
+                continue
+            if (detection.rule.id, detection.entity) not in self._policy.cases and not self._budget.admits(detection):
+                self.counters.values[Count.HELD_BACK] += 1
+                continue
             late = detection.now < self._passed
             self.counters.values[Count.LATE] += late
             self._policy.add(msgspec.structs.replace(detection, now=self._passed) if late else detection)

@@ -120,7 +120,8 @@ def test_counters():
     stage = AlertingStage(SETTINGS)
     stage.process([detection(1), detection(2), detection(20, count=9)], 1_000 * SECOND)
     assert stage.counters.as_dict() == {
-        "detections": 3, "late": 0, "raised": 1, "updated": 1, "closed": 1, "evicted": 0,
+        "detections": 3, "late": 0, "raised": 1, "updated": 1, "closed": 1, "evicted": 0, "allowed": 0,
+        "held_back": 0,
     }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The score counts as a hit what names the class, the attacker and the time, and as false what blames a benign client."""
+"""A hit names the class, the attacker and the time; false is what blames a benign client for something else."""
 
 from __future__ import annotations
 
