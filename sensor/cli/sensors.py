@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from pathlib import Path
 
 from sensor.errors import SettingError
@@ -17,12 +18,13 @@ _ENDING = ".control"
 
 def runtime_folder() -> Path:
     """Where a sensor of this user puts its socket: systemd's RUNTIME_DIRECTORY, or the user's runtime folder."""
-    given = os.environ.get("RUNTIME_DIRECTORY")
-    if given:
+    if given := os.environ.get("RUNTIME_DIRECTORY"):
         return Path(given)
-    from platformdirs import user_runtime_path
-
-    return user_runtime_path("tapir")
+    if os.geteuid() == 0:
+        return SYSTEM_FOLDER
+    if user := os.environ.get("XDG_RUNTIME_DIR"):
+        return Path(user) / "tapir"
+    return Path(tempfile.gettempdir()) / f"tapir-{os.geteuid()}"
 
 
 def control_path(configured: str, source: str) -> str:
