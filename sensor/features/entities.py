@@ -22,6 +22,10 @@ from sensor.structures.string_pool import PoolTables
 Rows = npt.NDArray[np.void]
 
 
+_ROWS = 512
+"""Transactions worked on at a time: what one needs of them stays in the first cache."""
+
+
 class Entities:
     """`tables` are the shared ones; `tied` counts credentials that were tied to an account."""
 
@@ -36,6 +40,7 @@ class Entities:
         self.ties = EntityTable(settings.credentials_max)
         self.subjects = np.zeros(settings.credentials_max, np.uint64)
         self.progress = np.zeros(len(Progress), np.int64)
+        self._rows = [np.zeros(_ROWS, np.uint64) for _ in range(3)]
         self.faults = 0
         self.memory = Memory()
         self.memory.keep("credential", self.ties, subjects=self.subjects)
@@ -54,14 +59,17 @@ class Entities:
     def process(self, transactions: Rows, strings: PoolTables) -> Rows:
         """ENTITIES[len(transactions)]; writes `subject` where a token was tied to an account."""
         out = np.zeros(len(transactions), ENTITIES)
-        start = 0
+        start, rows = 0, _ROWS
         while start < len(transactions):
             try:
                 start = resolve(  # type: ignore[call-arg]  # counts no items of a list
                     transactions, start, strings.entries, out, *self.ties.arrays, self.subjects, *self._shared,
-                    self.progress,
+                    *(each[:rows] for each in self._rows), self.progress,
                 )  # fmt: skip
             except IndexError:
-                self.faults += 1
-                start = int(self.progress[Progress.ROW]) + 1
+                if rows > 1:
+                    rows = 1  # so that it costs the row that it was on
+                else:
+                    self.faults += 1
+                    start = int(self.progress[Progress.ROW]) + 1
         return out

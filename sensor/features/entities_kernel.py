@@ -10,7 +10,17 @@ import numpy as np
 
 from sensor._jit import I64s, U32s, U64s, inline_kernel, kernel, part_kernel
 from sensor.schema import TRANSACTION, TransactionFlag
-from sensor.structures.entity_table_kernels import ENTITY, Use, admit, find, find_hashed, hash_key, touch, use
+from sensor.structures.entity_table_kernels import (
+    ENTITY,
+    Use,
+    admit,
+    approach,
+    find_hashed,
+    hash_key,
+    touch,
+    touch_hashed,
+    use,
+)
 from sensor.structures.entity_tables import ENTITIES, IdentityKind
 from sensor.structures.hashing import mix
 from sensor.structures.string_pool_kernels import ENTRY
@@ -23,6 +33,7 @@ NOWHERE = 0
 class Progress(IntEnum):
     ROW = 0
     TIED = 1  # credentials that were tied to an account
+    SEEN = 2  # of no meaning: what was read ahead
 
 
 @inline_kernel
@@ -60,13 +71,13 @@ def _is_granted(flags, status):
 
 
 @part_kernel
-def tie(row, ties, slots, state, seeds, subjects):
+def tie(row, hashed, ties, slots, state, seeds, subjects):
     """Learn which credential stands for whom from answers that issue one, and say so of those that come back; returns
-    how many were learned.
+    how many were learned. `hashed` is the hash of its credential.
     """
     user = row["user"]
     if row["subject"] == 0 and user != 0:
-        known = find(ties, slots, seeds, user, _ZERO, _ZERO, _ZERO)
+        known = find_hashed(ties, slots, hashed, user, _ZERO, _ZERO, _ZERO)
         if known >= 0:
             use(ties, known)
             row["subject"] = subjects[known]
@@ -87,40 +98,49 @@ def tie(row, ties, slots, state, seeds, subjects):
 
 
 @inline_kernel
-def _identity(transaction, out, entities, slots, state, seeds, generations):
+def _identity_key(transaction):
+    """What the identity goes by, and of which kind that is; no key when there is nothing but the address."""
+    if transaction["subject"] != 0:
+        return transaction["subject"], np.int64(IdentityKind.SUBJECT)
+    if transaction["user"] != 0:
+        return transaction["user"], np.int64(IdentityKind.CREDENTIAL)
+    return _ZERO, np.int64(IdentityKind.CLIENT)
+
+
+@inline_kernel
+def _identity(transaction, hashed, out, entities, slots, state, seeds, generations):
     """Row and kind of the identity."""
-    key0, key1, kind = transaction["subject"], _ZERO, np.int64(IdentityKind.SUBJECT)
-    if key0 == 0:
-        key0, kind = transaction["user"], np.int64(IdentityKind.CREDENTIAL)
-    if key0 != 0:
-        hashed = hash_key(seeds, key0, key1, np.uint64(kind), _ZERO)
-        row = find_hashed(entities, slots, hashed, key0, key1, np.uint64(kind), _ZERO)
-        if row >= 0:
+    key, kind = _identity_key(transaction)
+    if key != 0:
+        row = find_hashed(entities, slots, hashed, key, _ZERO, np.uint64(kind), _ZERO)
+        if row < 0 and not _is_refused(np.int64(transaction["status_code"])):
+            row = admit(entities, slots, state, hashed, key, _ZERO, np.uint64(kind), _ZERO)
+            generations[row] += np.uint32(1)
+        elif row >= 0:
             use(entities, row)
             state[Use.LATEST] = row
+        if row >= 0:
             out["identity"], out["identity_kind"] = row, kind
             return row
-        if not _is_refused(np.int64(transaction["status_code"])):
-            row = admit(entities, slots, state, hashed, key0, key1, np.uint64(kind), _ZERO)
-            generations[row] += np.uint32(1)
-            out["identity"], out["identity_kind"] = row, kind
-            return row
-    key0 = transaction["client_hi"]
-    key1 = client_low(key0, transaction["client_lo"])
-    row = _row_of(touch(entities, slots, state, seeds, key0, key1, _ZERO, _ZERO), generations)
+    hi = transaction["client_hi"]
+    lo = client_low(hi, transaction["client_lo"])
+    row = _row_of(touch(entities, slots, state, seeds, hi, lo, _ZERO, _ZERO), generations)
     out["identity"], out["identity_kind"] = row, IdentityKind.CLIENT
     return row
 
 
 @inline_kernel
-def _endpoint(transaction, strings, entities, slots, state, seeds, generations):
-    """Row of the endpoint, NOWHERE for one that is not known and not there."""
-    key0 = transaction["server_lo"]
+def _endpoint_keys(transaction, strings):
     key1 = mix(transaction["server_hi"], np.uint64(transaction["server_port"]))
     method = strings[np.int64(transaction["method"])]["hash"]
     key2 = mix(strings[np.int64(transaction["host"])]["hash"], method)
-    key3 = strings[np.int64(transaction["endpoint"])]["hash"]
-    hashed = hash_key(seeds, key0, key1, key2, key3)
+    return transaction["server_lo"], key1, key2, strings[np.int64(transaction["endpoint"])]["hash"]
+
+
+@inline_kernel
+def _endpoint(transaction, hashed, strings, entities, slots, state, generations):
+    """Row of the endpoint, NOWHERE for one that is not known and not there."""
+    key0, key1, key2, key3 = _endpoint_keys(transaction, strings)
     row = find_hashed(entities, slots, hashed, key0, key1, key2, key3)
     if row >= 0:
         use(entities, row)
@@ -142,34 +162,73 @@ def resolve(
     endpoints: ENTITY, endpoint_slots: U64s, endpoint_state: I64s, endpoint_seeds: U64s, endpoint_generations: U32s,
     servers: ENTITY, server_slots: U64s, server_state: I64s, server_seeds: U64s, server_generations: U32s,
     pairs: ENTITY, pair_slots: U64s, pair_state: I64s, pair_seeds: U64s, pair_generations: U32s,
-    progress: I64s,
+    hashes: U64s, whose: U64s, where: U64s, progress: I64s,
 ) -> int:  # fmt: skip
-    """Fill `out` from row `start` on, and `subject` of transactions whose credential was tied to an account; returns
-    the row to go on with.
+    """Fill the next len(whose) rows of `out` from `start` on, and `subject` of transactions whose credential was tied
+    to an account; returns the row to go on with.
+
+    Table by table, each search prepared for all of these rows, because memory is then waited for once. `hashes` is to
+    work in; `whose` and `where` carry each row's identity and endpoint, with the generations of that moment.
     """
-    for i in range(start, len(transactions)):
+    stop = min(start + len(whose), len(transactions))
+    seen = _ZERO
+    for i in range(start, stop):
+        hashes[i - start] = hash_key(tie_seeds, transactions[i]["user"], _ZERO, _ZERO, _ZERO)
+    seen ^= approach(ties, tie_slots, hashes, stop - start)
+    for i in range(start, stop):
         progress[Progress.ROW] = i
-        transaction = transactions[i]
-        entity = out[i]
-        if transaction["user"] != 0 or transaction["issued"] != 0:
-            progress[Progress.TIED] += tie(transaction, ties, tie_slots, tie_state, tie_seeds, subjects)
-        hi = transaction["client_hi"]
-        lo = client_low(hi, transaction["client_lo"])
-        touched = touch(clients, client_slots, client_state, client_seeds, hi, lo, _ZERO, _ZERO)
-        entity["client"] = _row_of(touched, client_generations)
-        identity = _identity(
-            transaction, entity, identities, identity_slots, identity_state, identity_seeds, identity_generations
+        row = transactions[i]
+        if row["user"] != 0 or row["issued"] != 0:
+            progress[Progress.TIED] += tie(row, hashes[i - start], ties, tie_slots, tie_state, tie_seeds, subjects)
+
+    for i in range(start, stop):
+        hi = transactions[i]["client_hi"]
+        hashes[i - start] = hash_key(client_seeds, hi, client_low(hi, transactions[i]["client_lo"]), _ZERO, _ZERO)
+    seen ^= approach(clients, client_slots, hashes, stop - start)
+    for i in range(start, stop):
+        progress[Progress.ROW] = i
+        hi = transactions[i]["client_hi"]
+        lo = client_low(hi, transactions[i]["client_lo"])
+        touched = touch_hashed(clients, client_slots, client_state, hashes[i - start], hi, lo, _ZERO, _ZERO)
+        out[i]["client"] = _row_of(touched, client_generations)
+
+    for i in range(start, stop):
+        key, kind = _identity_key(transactions[i])
+        hashes[i - start] = hash_key(identity_seeds, key, _ZERO, np.uint64(kind), _ZERO)
+    seen ^= approach(identities, identity_slots, hashes, stop - start)
+    for i in range(start, stop):
+        progress[Progress.ROW] = i
+        row = _identity(
+            transactions[i], hashes[i - start], out[i], identities, identity_slots, identity_state, identity_seeds,
+            identity_generations,
+        )  # fmt: skip
+        whose[i - start] = (np.uint64(identity_generations[row]) << np.uint64(32)) | np.uint64(row)
+
+    for i in range(start, stop):
+        progress[Progress.ROW] = i
+        hi, lo, port = transactions[i]["server_hi"], transactions[i]["server_lo"], transactions[i]["server_port"]
+        touched = touch(servers, server_slots, server_state, server_seeds, hi, lo, np.uint64(port), _ZERO)
+        out[i]["server"] = _row_of(touched, server_generations)
+
+    for i in range(start, stop):
+        key0, key1, key2, key3 = _endpoint_keys(transactions[i], strings)
+        hashes[i - start] = hash_key(endpoint_seeds, key0, key1, key2, key3)
+    seen ^= approach(endpoints, endpoint_slots, hashes, stop - start)
+    for i in range(start, stop):
+        progress[Progress.ROW] = i
+        row = _endpoint(
+            transactions[i], hashes[i - start], strings, endpoints, endpoint_slots, endpoint_state, endpoint_generations
         )
-        port = np.uint64(transaction["server_port"])
-        hi, lo = transaction["server_hi"], transaction["server_lo"]
-        touched = touch(servers, server_slots, server_state, server_seeds, hi, lo, port, _ZERO)
-        entity["server"] = _row_of(touched, server_generations)
-        endpoint = _endpoint(
-            transaction, strings, endpoints, endpoint_slots, endpoint_state, endpoint_seeds, endpoint_generations
-        )
-        entity["endpoint"] = endpoint
-        one = (np.uint64(identity_generations[identity]) << np.uint64(32)) | np.uint64(identity)
-        other = (np.uint64(endpoint_generations[endpoint]) << np.uint64(32)) | np.uint64(endpoint)
-        touched = touch(pairs, pair_slots, pair_state, pair_seeds, one, other, _ZERO, _ZERO)
-        entity["identity_endpoint"] = _row_of(touched, pair_generations)
-    return len(transactions)
+        out[i]["endpoint"] = row
+        where[i - start] = (np.uint64(endpoint_generations[row]) << np.uint64(32)) | np.uint64(row)
+
+    for i in range(stop - start):
+        hashes[i] = hash_key(pair_seeds, whose[i], where[i], _ZERO, _ZERO)
+    seen ^= approach(pairs, pair_slots, hashes, stop - start)
+    for i in range(start, stop):
+        progress[Progress.ROW] = i
+        one, other = whose[i - start], where[i - start]
+        touched = touch_hashed(pairs, pair_slots, pair_state, hashes[i - start], one, other, _ZERO, _ZERO)
+        out[i]["identity_endpoint"] = _row_of(touched, pair_generations)
+    progress[Progress.SEEN] = np.int64(seen)
+    return stop

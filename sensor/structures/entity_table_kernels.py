@@ -109,12 +109,32 @@ def admit(entities, slots, state, hashed, key0, key1, key2, key3):
 
 
 @part_kernel
-def touch(entities, slots, state, seeds, key0, key1, key2, key3):
-    """The key's row, which is now used; `-1 - row` when the row is new, or was another's until now."""
-    hashed = hash_key(seeds, key0, key1, key2, key3)
+def approach(entities, slots, hashes, n):
+    """Read what the searches for the first `n` hashes will read: many wait for memory together here, one by one there.
+
+    Returns something that depends on all of it, lest it is not read.
+    """
+    seen = np.uint64(0)
+    for i in range(n):
+        slot = slots[home(slots, hashes[i])]
+        if slot != 0:
+            seen ^= entities[row_of(slot)]["key0"]
+    return seen
+
+
+@inline_kernel
+def touch_hashed(entities, slots, state, hashed, key0, key1, key2, key3):
+    """As `touch`, for a key whose hash is known."""
     row = find_hashed(entities, slots, hashed, key0, key1, key2, key3)
     if row >= 0:
         use(entities, row)
         state[Use.LATEST] = row
         return row
     return -1 - admit(entities, slots, state, hashed, key0, key1, key2, key3)
+
+
+@part_kernel
+def touch(entities, slots, state, seeds, key0, key1, key2, key3):
+    """The key's row, which is now used; `-1 - row` when the row is new, or was another's until now."""
+    hashed = hash_key(seeds, key0, key1, key2, key3)
+    return touch_hashed(entities, slots, state, hashed, key0, key1, key2, key3)
