@@ -223,11 +223,23 @@ class SlowExfiltrationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid
     """
 
 
+class InjectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for injection into queries, commands, markup, templates, paths and the like."""
+    request_body_bytes: NotNegative = 65_536
+    """Bytes of each request body that are searched."""
+    response_body_bytes: NotNegative = 2_048
+    """Bytes of each response body that tell whether an attack worked."""
+    clients_max: AtLeastOne = limits.INJECTION_CASES_MAX
+    """(client, rule) pairs remembered; the oldest gives way and is counted."""
+
+
 class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     port_scan: PortScanSettings = PortScanSettings()
     failed_logins: FailedLoginsSettings = FailedLoginsSettings()
     bulk_transfer: BulkTransferSettings = BulkTransferSettings()
     slow_exfiltration: SlowExfiltrationSettings = SlowExfiltrationSettings()
+    injection: InjectionSettings = InjectionSettings()
 
 
 class AlertingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -123,6 +123,8 @@ BULK_ENDPOINTS_MAX = 4_096
 """Endpoints and servers, with two histograms each; about 1.6 KB each."""
 COVERAGE_CELLS_MAX = 20_000
 """(identity, endpoint) pairs whose objects are told apart; about 2.4 KB each, 48 MB when all are in use."""
+INJECTION_CASES_MAX = 16_384
+"""(client, rule) pairs with injection attempts; about 300 bytes each, 5 MB when full."""
 HITS_MAX = 1_024
 """Verdicts a kernel gives back at once; it resumes where it stopped when there are more."""
 ALERTS_OPEN_MAX = 8_192

@@ -4,6 +4,7 @@ here.
 
 from sensor.detection.detectors.bulk_transfer import BulkTransfer
 from sensor.detection.detectors.failed_logins import FailedLogins
+from sensor.detection.detectors.injection import Injection
 from sensor.detection.detectors.port_scan import PortScan
 from sensor.detection.detectors.slow_exfiltration import SlowExfiltration
 
@@ -12,5 +13,6 @@ DETECTORS = {
     "failed_logins": FailedLogins,
     "bulk_transfer": BulkTransfer,
     "slow_exfiltration": SlowExfiltration,
+    "injection": Injection,
 }
 """Detector by the name of its settings."""

@@ -1,0 +1,224 @@
+"""What of a batch's requests has not been looked at before: in: contents, arena; out: pieces, one after the other.
+
+A piece is a request's target, a header line, or a body. Header blocks and lines, targets and bodies that were found
+clean are remembered by their hash and left out. Besides: what answers of an endpoint are usually like. The one law: a
+piece is left out only when the same bytes were found clean.
+"""
+
+from enum import IntEnum
+
+import numpy as np
+
+from sensor._jit import Bytes, I64s, U32s, U64s, inline_kernel, kernel, part_kernel
+from sensor.schema import CONTENT, TRANSACTION
+from sensor.structures.bytesearch import copy_bytes, find_byte
+from sensor.structures.entity_tables import ENTITIES
+from sensor.structures.hashing import hash_bytes
+
+PIECE = np.dtype(
+    [
+        ("row", "i8"),     # of the batch's transactions
+        ("start", "i8"),   # in the text; its end is one byte before the next piece's start
+        ("length", "i8"),
+        ("hash", "u8"),
+        ("block", "u8"),   # hash of the header block, 0 when the piece is no header line
+        ("kind", "u1"),    # PieceKind
+    ],
+    align=True,
+)
+
+USUAL = np.dtype(
+    [
+        ("generation", "u4"),
+        ("answers", "u4"),
+        ("errors", "u4"),      # of them with status 500 or above
+        ("size", "f4"),        # mean of log2(1 + response body bytes)
+        ("size_spread", "f4"), # mean absolute deviation from it
+        ("wait", "f4"),        # mean of log2(1 + microseconds between request and response)
+        ("wait_spread", "f4"),
+    ],
+    align=True,
+)
+
+
+class PieceKind(IntEnum):
+    TARGET = 0
+    HEADER = 1
+    BODY = 2
+
+
+class Progress(IntEnum):
+    ROW = 0
+    PIECES = 1
+    BYTES = 2
+    SEED = 3
+
+
+@inline_kernel
+def _is_clean(clean, hashed):
+    return clean[np.int64(hashed & np.uint64(len(clean) - 1))] == hashed
+
+
+@part_kernel
+def _add(arena, start, length, hashed, block, row, kind, text, pieces, progress):
+    """Copy one piece behind the others, a line end after it; False when there is no room."""
+    used = progress[Progress.BYTES]
+    count = progress[Progress.PIECES]
+    if used + length + 40 > len(text) or count >= len(pieces):
+        return False
+    copy_bytes(arena, start, length, text, used)
+    text[used + length] = np.uint8(10)
+    piece = pieces[count]
+    piece["row"] = row
+    piece["start"] = used
+    piece["length"] = length
+    piece["hash"] = hashed
+    piece["block"] = block
+    piece["kind"] = kind
+    progress[Progress.BYTES] = used + length + 1
+    progress[Progress.PIECES] = count + 1
+    return True
+
+
+@part_kernel
+def _target(arena, head, stop):
+    """(start, length) of the target in the start line that ends at `stop`."""
+    first = find_byte(arena, head, stop, 32)
+    if first < 0 or first >= stop:
+        return head, 0
+    last = stop
+    if last - first > 9 and arena[last - 1] == 13:
+        last -= 1
+    if last - first > 9 and arena[last - 9] == 32:
+        last -= 9
+    return first + 1, last - first - 1
+
+
+@part_kernel
+def _headers(arena, start, stop, block, row, clean, seed, text, pieces, progress):
+    """Add the lines of a header block that are not known to be clean; False when there is no room."""
+    position = start
+    while position < stop:
+        end = find_byte(arena, position, stop, 10)
+        if end < 0:
+            end = stop
+        length = end - position
+        if length > 4:
+            hashed = hash_bytes(seed, arena, position, length)
+            if not _is_clean(clean, hashed):  # noqa: SIM102
+                if not _add(arena, position, length, hashed, block, row, PieceKind.HEADER, text, pieces, progress):
+                    return False
+        position = end + 1
+    return True
+
+
+@part_kernel
+def _gather_row(content, arena, row, clean, seed, text, pieces, progress):
+    """The pieces of one request; False when there is no room for all of them."""
+    head = np.int64(content["request_head_offset"])
+    length = np.int64(content["request_head_len"])
+    if length > 0:
+        line = find_byte(arena, head, head + length, 10)
+        if line < 0:
+            line = head + length - 1
+        start, size = _target(arena, head, line)
+        if size > 1:
+            hashed = hash_bytes(seed, arena, start, size)
+            if not _is_clean(clean, hashed):  # noqa: SIM102
+                if not _add(arena, start, size, hashed, np.uint64(0), row, PieceKind.TARGET, text, pieces, progress):
+                    return False
+        rest = head + length - line - 1
+        if rest > 4:
+            block = hash_bytes(seed + np.uint64(1), arena, line + 1, rest)
+            if not _is_clean(clean, block):  # noqa: SIM102
+                if not _headers(arena, line + 1, head + length, block, row, clean, seed, text, pieces, progress):
+                    return False
+    size = np.int64(content["request_body_len"])
+    if size > 1:
+        start = np.int64(content["request_body_offset"])
+        hashed = hash_bytes(seed + np.uint64(2), arena, start, size)
+        if not _is_clean(clean, hashed):
+            return _add(arena, start, size, hashed, np.uint64(0), row, PieceKind.BODY, text, pieces, progress)
+    return True
+
+
+@kernel
+def gather(
+    contents: CONTENT, arena: Bytes, start: int, clean: U64s, text: Bytes, pieces: PIECE, progress: I64s
+) -> int:
+    """Fill text and pieces from row `start` on; returns the row to go on with. `clean` has a power of two of slots.
+
+    progress[PIECES] and [BYTES] say how many there are; the first byte of the text is a line end. A row that alone does
+    not fit leaves the pieces of it that do.
+    """
+    seed = np.uint64(progress[Progress.SEED])
+    text[0] = np.uint8(10)
+    progress[Progress.PIECES] = 0
+    progress[Progress.BYTES] = 1
+    row = start
+    while row < len(contents):
+        progress[Progress.ROW] = row
+        count, used = progress[Progress.PIECES], progress[Progress.BYTES]
+        if not _gather_row(contents[row], arena, row, clean, seed, text, pieces, progress):  # noqa: SIM102
+            if count > 0:
+                progress[Progress.PIECES] = count
+                progress[Progress.BYTES] = used
+                return row
+        row += 1
+    return row
+
+
+@kernel
+def note_clean(pieces: PIECE, count: int, suspicious: Bytes, clean: U64s) -> None:
+    """Remember the pieces that were not found suspicious, and the header blocks that have none that was."""
+    mask = np.uint64(len(clean) - 1)
+    i = 0
+    while i < count:
+        piece = pieces[i]
+        block = piece["block"]
+        if block == np.uint64(0):
+            if suspicious[i] == 0:
+                clean[np.int64(piece["hash"] & mask)] = piece["hash"]
+            i += 1
+            continue
+        row = piece["row"]
+        whole = True
+        while i < count and pieces[i]["row"] == row and pieces[i]["block"] == block:
+            if suspicious[i] == 0:
+                clean[np.int64(pieces[i]["hash"] & mask)] = pieces[i]["hash"]
+            else:
+                whole = False
+            i += 1
+        if whole:
+            clean[np.int64(block & mask)] = block
+
+
+@kernel
+def learn(
+    transactions: TRANSACTION, entities: ENTITIES, start: int, stop: int, generations: U32s, usual: USUAL
+) -> None:
+    """Add the answers of rows start to stop - 1 to what is usual for their endpoints."""
+    for i in range(start, stop):
+        row = transactions[i]
+        if row["status_code"] == 0 or row["response_ts"] == 0:
+            continue
+        endpoint = np.int64(entities[i]["endpoint"])
+        case = usual[endpoint]
+        if np.int64(case["generation"]) != np.int64(generations[endpoint]):
+            case["generation"] = generations[endpoint]
+            case["answers"] = 0
+            case["errors"] = 0
+            case["size_spread"] = 0.0
+            case["wait_spread"] = 0.0
+            case["size"] = 0.0
+            case["wait"] = 0.0
+        case["answers"] += 1
+        if row["status_code"] >= 500:
+            case["errors"] += 1
+        share = max(1.0 / np.float64(case["answers"]), 1.0 / 64)
+        size = np.log2(1.0 + max(np.float64(row["response_body_len"]), 0.0))
+        wait = np.log2(1.0 + max(np.float64(row["response_ts"] - row["request_end_ts"]), 0.0) / 1000)
+        case["size_spread"] += share * (abs(size - case["size"]) - case["size_spread"])
+        case["size"] += share * (size - case["size"])
+        case["wait_spread"] += share * (abs(wait - case["wait"]) - case["wait_spread"])
+        case["wait"] += share * (wait - case["wait"])

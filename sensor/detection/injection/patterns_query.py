@@ -1,0 +1,54 @@
+"""Patterns of other query languages, of documents, addresses and protocols: in: nothing; out: QUERY.
+
+LDAP, XPath, NoSQL, GraphQL, XML entities, addresses that a server should not call, header injection, instructions to
+a language model, fields that a client should not set. The one law: an address of another host alone is nothing.
+"""
+
+from __future__ import annotations
+
+from sensor.detection.injection.pattern import Pattern
+
+_INNER = (
+    r"(?:127\.\d{1,3}\.\d{1,3}\.\d{1,3}|127\.\d{1,5}(?:\.\d{1,5})?\b|localhost|0\.0\.0\.0|169\.254\.\d+\.\d+|100\.100\.100\.200|192\.0\.0\.192|10\.\d+\.\d+\.\d+|192\.168\.\d+\.\d+"
+    r"|172\.(?:1[6-9]|2\d|3[01])\.\d+\.\d+|\[[0-9a-f:.]*:[0-9a-f:.]*\]|metadata(?:\.\w+)*|instance-data|rancher-metadata|kubernetes\.default|host\.(?:docker|containers)\.internal"
+    r"|(?:\w+[.-])*(?:localtest\.me|nip\.io|sslip\.io|xip\.io|lvh\.me|vcap\.me|burpcollaborator\.net|oastify\.com|interact\.sh|oast\.\w+|localdomain|internal|1u\.ms|rbndr\.us|webhook\.site|ngrok(?:-free)?\.(?:io|app)|requestbin\.\w+|pipedream\.net|dnslog\.cn|ceye\.io|bxss\.me|xss\.ht|ezxss\.\w+)"
+    r"|0x[0-9a-f]{2,8}(?:\.0x[0-9a-f]+)*|0\d{2,3}(?:\.\d{1,4})+|\d{8,10}\b|0{1,3}[0-7]{9,}|\d{1,3}(?:\.\d{1,3}){0,1}\b|0\b)"
+)
+
+QUERY = [
+    # LDAP, XPath
+    Pattern("ldap", 8, "LDAP filter", r"\*?\)?\s*\(\s*[|&!]\s*\(|\*\s*\)\s*\(\s*[|&!]?\s*\(?\s*\w*|\)\s*\(\s*(?:\w{1,30}|\d[\d.]*)(?::[\w.]*)?\s*[~<>:]?=|\(\s*(?:object(?:class|category)|cn|uid|sn|mail|userpassword|samaccountname|memberof|ou|dc|givenname)\s*[~<>]?=|\*\)\)|\A\*\s*[|&()]|\*\(\)\|"),
+    Pattern("ldap", 5, "LDAP joker", r"\A\*?\)?[(|&!*]{2,}\)?\z|\A[\w.-]{0,20}\*\)\z|\A\*\(\|?\(?|\A[)(|&]{1,2}\(?\w*\)?\z"),
+    Pattern("xpath", 8, "XPath expression", r"\b(?:count|string-length|substring|name|contains|starts-with|normalize-space|doc|position|last|local-name|string)\s*\(\s*(?:/|\.\.?/|//|@|\(|\*|comment|name|child::|[\w-]+\s*\()|\b(?:ancestor(?:-or-self)?|descendant(?:-or-self)?|child|parent|following(?:-sibling)?|preceding(?:-sibling)?|self|attribute)::|[\"']\s*\]\s*(?:\||/)|\]\s*\|\s*//|//\*(?:\[|/|\z)|\|\s*//\w+|\bor\s+position\s*\(|/(?:comment|text|node|processing-instruction)\(\)", True),
+    # NoSQL
+    Pattern("nosql", 9, "MongoDB operator", r"[\[{\"',:.\s(]\$(?:ne|eq|gte?|lte?|in|nin|regex|where|exists|or|and|nor|not|elemmatch|type|mod|size|all|expr|jsonschema|text|function|accumulator|comment|lookup|unionwith|merge|out|slice|rand|natural|options|meta|geonear|query|set|unset|rename|push|inc)[\"'\]]?\s*[:=\]]|\A\$(?:ne|gt|lt|gte|lte|in|nin|regex|where|exists|or|and|function)\b|\[\$(?:ne|gt|lt|regex|where|in|nin|exists)\]", False),
+    Pattern("nosql", 9, "JavaScript in a query", r"\bthis\s*\.\s*\w+\s*(?:\.\s*match|\.\s*length|==|!=|\[|>|<|===)|[\"']\s*(?:\|\||&&)\s*(?:this\b|[\"'\d]|true|\w+\s*==)|;\s*return\s*\(?\s*(?:true|1|this)|[\"']\s*[;}]\s*(?:return|sleep|var|while|if|for|db\.)|\bdb\s*\.\s*\w+\s*\.\s*(?:find|insert|drop|update|remove|count|aggregate|mapreduce)\b|\bdb\.(?:getcollectionnames|version|stats|shutdownserver|injection)|\bnew\s+date\(\)\s*[;)]|\A\s*(?:\|\||&&)\s*\d+\s*==\s*\d|\bemit\s*\(|\bmapreduce\b|\btojson\w*\(|\A0;\s*return|\bsleep\s*\(\s*\d+\s*\)\s*[;&|]|\$where\b"),
+    Pattern("nosql", 7, "document cut short", r"[\"']\s*\}\s*(?:\]|,|\)|;)\s*(?:\}|,|;|\$|//|\{)|[\"']\s*,\s*\$\w+\s*:|\btrue\s*,\s*\$where|\{\s*\$?\w+\s*:\s*(?:undefined|\{\s*\$)|\\?\"\s*,\s*\\?\"\$\w+"),
+    # GraphQL
+    Pattern("graphql", 6, "GraphQL introspection", r"\b__schema\b\s*\{|\b__schema\b|\b__type\b\s*\(|\bintrospectionquery\b|\b__typename\b[^{}]*\b__typename\b[^{}]*\b__typename\b"),
+    Pattern("graphql", 6, "GraphQL aliases in bulk", r"(?:\w\s*:\s*\w+\s*\([^)]*\)\s*\{[^{}]*\}\s*,?\s*\w*){10}"),
+    # XML
+    Pattern("xxe", 10, "external entity", r"<!entity\b|<!doctype\s+[^>\[]*(?:system|public)\s*[\"'][^\"']*(?:://[^\"']*|\.\./)[^\"']*[\"']\s*\[|<!doctype[^>]*\[|!entity\s+[%\w&]|<!attlist\b|<!element\b|<xi:include\b|xmlns:xi\s*=|<\?xml-stylesheet|\bsystem\s+[\"'](?:file|http|ftp|php|expect|gopher|jar|netdoc|data|\.\./|/)[^\"']*[\"']|xsi:schemalocation\s*=\s*[\"'][^\"']*https?://|<\?xml[^>]*encoding\s*=\s*[\"']?utf-?(?:7|16|32)|<!\[cdata\[\s*(?:'|<)", True),
+    Pattern("xxe", 7, "entity reference", r"&[%a-z][\w-]{2,30};[^&]{0,5}<|<text>&\w{4,40};|%\w{2,20};\s*(?:\]|%)"),
+    Pattern("xxe", 5, "XML where text is expected", r"\A\s*<\?xml\b|\A\s*<methodcall\b|\A<(?:change-log|test|foo|root)>|<!\[cdata\["),
+    # addresses
+    Pattern("ssrf", 9, "metadata service", r"\b169\.254\.169\.254|\b169\.254\.170\.2|\bmetadata\.(?:google|azure|packet|tencentyun|internal)|/latest/(?:meta-data|user-data|dynamic|attributes)|/computemetadata/|/metadata/(?:v1|instance|identity)|\b100\.100\.100\.200|\[?fd00:ec2::254|\b192\.0\.0\.192|/opc/v[12]/|/openstack(?:/latest|\b)|rancher-metadata|\binstance-data\b|/hetzner/v1|/v1/(?:machine|vendordata)\b|kubernetes\.default\.svc|\b2852039166\b|0xa9fea9fe"),
+    Pattern("ssrf", 8, "inner address", r"\b(?:https?|ftp|ws|ldap|gopher|dict|tftp|sftp|file|netdoc|jar)\s*:\s*[/\\]{0,4}(?:[^\s/@\\]*[@#\\&]+)?(?:" + _INNER + r")(?:[:/\\?#\s.,\"'&]|\z)|\A(?:[/\\]{2})(?:127\.|localhost|169\.254|0x|\[)"),
+    Pattern("ssrf", 8, "unusual scheme", r"\b(?:gopher|dict|netdoc|tftp|ldaps?|rmi|jar|sftp|smb|imap|pop3|smtp|telnet|finger|nfs|svn|git|ssh2|expect|ogg|file|glob|phar|view-source|feed|res|mailbox|local_file|unix)\s*:\s*[/\\]{1,3}\S|\burl:(?:file|https?)://|\bfile\s*:\s*[/\\]", True),
+    Pattern("ssrf", 8, "address in a disguise", r"https?:[/\\]{0,4}[^\s/?#]*(?:@\d|@\[|@0|\\+@|@@|#@|%00|%23|&@|%40|%2f@|#\s*@|:80#|\s@)|https?://\[|https?:[/\\]{2,4}(?:0x[0-9a-f]|\d{8,10}(?:[/:?]|\z)|0[0-7]{2,}[.\d])|https?://[^\x00-\x7f]{2,}[^/\s]*\.?[^\x00-\x7f]|\bhttps?:\\\\|\bhttps?:/{3,}|\bhttps?:[^\s/\\\"',]\S{0,60}[.\d]\w|https?://\S{0,40}\\\\"),
+    Pattern("ssrf", 6, "address in a disguise", r"(?:\b(?:localtest\.me|nip\.io|sslip\.io|xip\.io|lvh\.me|oastify\.com|burpcollaborator\.net|interact\.sh|oast\.(?:pro|live|site|online|fun|me)|dnslog\.cn|ceye\.io|host\.(?:docker|containers)\.internal|spoofed\.\w+\.\w+|bugbounty\.dod\.network|customer\d?-\w+\.\w+|pipedream\.net|requestbin\.\w+)\b)"),
+    Pattern("open-redirect", 7, "redirect elsewhere", r"\A[/\\]{2,}\s*[\w.-]+\.[a-z]{2,}|\A[/\\.;]*(?:[/\\]|%2f|%5c|%09|\t|<>|;|〱|。|\x00|\.)+[/\\%@]{1,6}[^\s/]*\.\w{2,}|\A/+https?:|\A[/\\]{1,4}(?:\w+\.)?\w+\.\w+/(?:%2f|\.\.|%2e|//)|\A[/\\]{2,}\S{1,60}@|\A/?(?:%09|\t|\x00|;|〵|ゝ|ー|ｰ)/|\bhttps?:(?:[^/\s]|/[^/\s])\S{2,60}\.\w{2,}|\Ahttps?://[^\s/]+@\S|\A//?\W{1,8}(?:\w+\.)+\w{2,6}/?|[?&](?:next|url|redirect|redir|rurl|dest\w*|return\w*|continue|target|view|goto|go|out|image_url|checkout_url|uri|forward)=(?:https?:|//)\S*[&?]\w+=(?:https?:|//)"),
+    Pattern("open-redirect", 5, "redirect elsewhere", r"\A[/\\.]{0,4}(?:\w+:)?/{1,4}\S{0,60}(?:/\.\./?|/%2e%2e|/%2f\.\.|\\\.\w|%0d|%00|〱|。|%e3%80%82)\S{0,10}\z|\A\.\w+\.\w+\z"),
+    # headers
+    Pattern("crlf", 9, "header injection", r"[\r\n\x85]+\s*(?:set-cookie|location|content-(?:type|length|disposition|location|encoding)|http/\d|x-[\w-]{2,30}|refresh|transfer-encoding|host|status|link|access-control-\w+|injected[\w-]*|bcc|cc|to|subject|from|mime-version)\s*:", True),
+    Pattern("crlf", 8, "response or request in a value", r"[\r\n]\s*(?:http/\d\.\d\s+\d{3}|(?:get|post|head|put|delete|options|trace|connect|propfind|patch)\s+\S+\s+http/\d)|\bhttp/[01][.\d]*\s+\d{3}\s+\w+[\r\n]|[\r\n]\s*<(?:html|script|meta|svg|img)\b|\A\s*(?:get|post|head|connect)\s+\S+\s+http/\d\.\d\b", True),
+    # language models
+    Pattern("prompt", 8, "instruction to a language model", r"\b(?:ignore|disregard|forget|override|bypass|discard|do\s+not\s+follow)\s+(?:\w+\s+){0,4}(?:previous|prior|above|preceding|earlier|all|your|these|system|safety)\s+(?:\w+\s+){0,3}(?:instructions?|prompts?|rules?|directions?|guidelines?|commands?|context|messages?|training|constraints?|polic\w+)\b", True),
+    Pattern("prompt", 7, "system prompt asked for", r"\b(?:reveal|show|print|output|repeat|tell\s+me|give\s+me|display|leak|expose|what\s+(?:is|are)|dump|summari[sz]e)\s+(?:\w+\s+){0,5}(?:system|initial|hidden|original|secret|developer)\s+(?:prompt|instructions?|message|configuration)\b|\brepeat\s+(?:everything|all|the\s+(?:text|words))\s+above\b", True),
+    Pattern("prompt", 7, "role of a language model changed", r"\byou\s+are\s+(?:now\s+)?(?:dan|stan|aim|developer\s+mode|an?\s+unrestricted|an?\s+unfiltered|no\s+longer\s+bound|free\s+from|jailbroken)\b|\bdo\s+anything\s+now\b|\b(?:enable|enter|activate)\s+(?:developer|god|debug|dan|jailbreak|unrestricted)\s+mode\b|\bpretend\s+(?:that\s+)?(?:you|to)\s+(?:\w+\s+){0,4}(?:no|without|have\s+no)\s+(?:restrictions?|rules?|limits?|filters?|guidelines?)|\bact\s+as\s+(?:an?\s+)?(?:unrestricted|unfiltered|jailbroken|evil|root|linux\s+terminal)|\bwithout\s+any\s+(?:restrictions?|filters?|moderation|censorship)\b", True),
+    Pattern("prompt", 9, "model's control marks", r"<\|(?:im_start|im_end|system|user|assistant|endoftext|begin_of_text|start_header_id|eot_id|end_of_turn)\|>|\[/?inst\]|<<\s*/?sys\s*>>|\A\s*(?:###?\s*)?(?:system|assistant)\s*:\s*(?:you|ignore|new|override)\b|[\r\n]\s*(?:###?\s*)?(?:system|assistant|human)\s*(?:prompt|message|instruction)?\s*:\s*(?:you|ignore|override|the\s+user|new|from)\b|<(?:system|assistant)(?:_prompt)?>|\bbegin\s+system\s+(?:prompt|message)\b|\bnew\s+(?:system\s+)?instructions?\s*:|\bend\s+of\s+(?:system\s+)?(?:prompt|instructions)\b", True),
+    Pattern("prompt", 6, "data sent out by a language model", r"!\[[^\]]*\]\(https?://[^)\s]+(?:\?|=)\s*(?:\{|\[|<|%7b)[^)]*\)|\b(?:send|post|forward|exfiltrate|email|upload)\s+(?:\w+\s+){0,5}(?:conversation|chat\s+history|api\s+keys?|credentials|secrets?|passwords?|system\s+prompt|customer\s+data)\s+(?:\w+\s+){0,3}(?:to|at|via)\s+(?:https?:|\S+@|\S+\.\w{2,})", True),
+    # encodings that hide
+    Pattern("evasion", 5, "over-long or broken encoding", r"%(?:c0|c1)%[0-9a-z]{2}|%u(?:ff|22|00)[0-9a-f]{2}|%25(?:25|2e|2f|5c|27|3c|c0)|%%3\d%%?[36]|%u00(?:2[27ef]|3c|5c)|%[0-9a-f](?:[g-z]|%)|[\xc0\xc1][\x80-\xbf]"),
+    Pattern("evasion", 4, "null byte", r"%00|\x00"),
+]

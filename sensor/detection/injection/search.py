@@ -1,0 +1,191 @@
+"""From a batch's bytes to the requests that hold an attack: in: contents, arena; out: findings by row.
+
+New pieces of text are searched all at once; where something was found, the request's values are read and judged. What
+was judged clean is remembered. The one law: judging has a budget of packet time and of transactions; what goes beyond
+it is counted, never silently left out.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from enum import IntEnum
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sensor.counters import Counters
+from sensor.detection.injection.decode import text_of, unescape, unpercent
+from sensor.detection.injection.finding import WEAK, Finding
+from sensor.detection.injection.gather_kernel import PIECE, PieceKind, Progress, gather, note_clean
+from sensor.detection.injection.judge import judge
+from sensor.detection.injection.prefilter import RAW, has_raw_trigger, needs_decoding
+from sensor.detection.injection.protocol import judge_protocol
+from sensor.detection.injection.values import Value, request_values
+
+TEXT_BYTES = 4 << 20
+PIECES_MAX = 1 << 15
+CLEAN_SLOTS = 1 << 15
+MATCHES_MAX = 200_000
+"""Matches of one search of at most TEXT_BYTES: beyond it the rest of the text counts as suspicious."""
+CREDITS_MAX = 6_000.0
+CREDITS_PER_SECOND = 400.0
+CREDITS_PER_TRANSACTION = 1 / 24
+
+
+class Count(IntEnum):
+    PIECES = 0      # pieces of text that were searched
+    SUSPICIOUS = 1  # in which something was found
+    JUDGED = 2      # requests whose values were judged
+    SHED = 3        # requests that were not, because the budget was spent
+
+
+class Hit(NamedTuple):
+    """An attack in row `row`: the best finding of its kind, and in which value."""
+
+    row: int
+    finding: Finding
+    value: Value
+
+
+class Search:
+    """`counters` says what it cost; one object for a run."""
+
+    def __init__(self) -> None:
+        self.counters = Counters(Count)
+        self._text = np.zeros(TEXT_BYTES, np.uint8)
+        self._pieces = np.zeros(PIECES_MAX, PIECE)
+        self._clean = np.zeros(CLEAN_SLOTS, np.uint64)
+        self._progress = np.zeros(len(Progress), np.int64)
+        self._progress[Progress.SEED] = secrets.randbits(62)
+        self._credits = CREDITS_MAX
+        self._now = 0
+        self._row = 0
+
+    def search(
+        self, contents: npt.NDArray[np.void], arena: npt.NDArray[np.uint8], nows: npt.NDArray[np.int64]
+    ) -> list[Hit]:
+        """Hits of one batch in the order of its rows; `nows` int64[n], packet time of each row."""
+        hits: list[Hit] = []
+        start = 0
+        self._row = 0
+        while start < len(contents):
+            start = gather(contents, arena, start, self._clean, self._text, self._pieces, self._progress)
+            count = int(self._progress[Progress.PIECES])
+            if not count:
+                continue
+            suspicious = self._suspicious(count, int(self._progress[Progress.BYTES]))
+            rows = np.flatnonzero(suspicious[:count])
+            if rows.size:
+                self._judge_rows(rows, suspicious, contents, arena, nows, hits)
+            note_clean(self._pieces, count, suspicious, self._clean)
+        self._earn(len(contents), int(nows[-1]) if len(nows) else self._now)
+        return hits
+
+    def _suspicious(self, count: int, used: int) -> npt.NDArray[np.uint8]:
+        """1 for each piece in which something was found."""
+        flags = np.zeros(count, np.uint8)
+        found = RAW.positions(self._text[:used].tobytes(), MATCHES_MAX)
+        if found:
+            ends = np.array([end for _, end in found], np.int64)
+            starts = self._pieces["start"][:count]
+            flags[np.searchsorted(starts, ends - 1, side="right") - 1] = 1
+            if len(found) >= MATCHES_MAX:
+                flags[int(np.searchsorted(starts, ends[-1], side="right")) - 1 :] = 1
+        self.counters.values[Count.PIECES] += count
+        self.counters.values[Count.SUSPICIOUS] += int(flags.sum())
+        return flags
+
+    def _judge_rows(
+        self,
+        numbers: npt.NDArray[np.int64],
+        suspicious: npt.NDArray[np.uint8],
+        contents: npt.NDArray[np.void],
+        arena: npt.NDArray[np.uint8],
+        nows: npt.NDArray[np.int64],
+        hits: list[Hit],
+    ) -> None:
+        """Judge the suspicious pieces row by row; what turns out to be clean is no longer suspicious."""
+        pieces = self._pieces[numbers]
+        for first, last in _runs(pieces["row"]):
+            row = int(pieces["row"][first])
+            mine = pieces[first:last]
+            doubtful = [i for i, piece in enumerate(mine) if self._is_doubtful(piece)]
+            for i in range(last - first):
+                if i not in doubtful:
+                    suspicious[numbers[first + i]] = 0
+            if not doubtful:
+                continue
+            self._earn(row - self._row, int(nows[row]))
+            self._row = row
+            if self._credits < 1:
+                self.counters.values[Count.SHED] += 1
+                continue
+            self._credits -= 1
+            self.counters.values[Count.JUDGED] += 1
+            kinds = {int(mine["kind"][i]) for i in doubtful}
+            found = list(judge_request(contents[row], arena, kinds))
+            if found:
+                hits += [Hit(row, finding, value) for finding, value in found]
+            else:
+                suspicious[numbers[first:last]] = 0
+
+    def _is_doubtful(self, piece: np.void) -> bool:
+        """Whether the piece, decoded, still holds what a judge could find something in."""
+        start, length = int(piece["start"]), int(piece["length"])
+        octets = self._text[start : start + length].tobytes()
+        if has_raw_trigger(octets):
+            return True
+        if not needs_decoding(octets):
+            return False
+        plain = unescape(unpercent(unpercent(text_of(octets).replace("+", " "))))
+        return "&#" in plain or "&lt" in plain or needs_decoding(plain.encode()) or has_raw_trigger(plain.encode())
+
+    def _earn(self, rows: int, now: int) -> None:
+        """More budget for packet time and transactions that went by."""
+        seconds = max(now - self._now, 0) / 1e9 if self._now else 0.0
+        self._now = max(self._now, now)
+        earned = seconds * CREDITS_PER_SECOND + max(rows, 0) * CREDITS_PER_TRANSACTION
+        self._credits = min(self._credits + earned, CREDITS_MAX)
+
+
+def _runs(rows: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """(first, last + 1) of each run of equal numbers."""
+    edges = np.flatnonzero(np.diff(rows)) + 1
+    bounds = [0, *edges.tolist(), len(rows)]
+    yield from pairwise(bounds)
+
+
+_PLACES = {
+    PieceKind.TARGET: ("path", "query"),
+    PieceKind.HEADER: ("header", "cookie"),
+    PieceKind.BODY: ("form", "json", "xml", "multipart", "body"),
+}
+
+
+def judge_request(content: np.void, arena: npt.NDArray[np.uint8], kinds: set[int]) -> Iterator[tuple[Finding, Value]]:
+    """The best finding of each kind, with its value, in those parts of a request that `kinds` names."""
+    head = _bytes_of(content, arena, "request_head")
+    body = _bytes_of(content, arena, "request_body")
+    places = {place for kind in kinds for place in _PLACES[PieceKind(kind)]}
+    best: dict[str, tuple[Finding, Value]] = {}
+    for value in request_values(head, body):
+        if value.place in places and (findings := judge(value.text, value.form)):
+            for finding in findings:
+                if finding.kind not in best or finding.points > best[finding.kind][0].points:
+                    best[finding.kind] = finding, value
+    for finding, value in judge_protocol(head, body):
+        best.setdefault(finding.kind, (finding, value))
+    worst = max((finding.points for finding, _ in best.values()), default=0)
+    for finding, value in best.values():
+        if finding.points >= WEAK and 2 * finding.points >= worst:
+            yield finding, value
+
+
+def _bytes_of(content: np.void, arena: npt.NDArray[np.uint8], name: str) -> bytes:
+    start, length = int(content[f"{name}_offset"]), int(content[f"{name}_len"])
+    return arena[start : start + length].tobytes()
+
+

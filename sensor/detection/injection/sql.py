@@ -1,0 +1,138 @@
+"""Is this a piece of SQL that would change a query? In: one reading of a value; out: findings of class "sqli".
+
+A query has a hole that the value fills: a bare number or name, or the inside of a quoted text. For each such hole the
+value is cut into tokens as the database would, and what comes after the break-out is held against small grammars: a
+condition, a further statement, a union, a comment that cuts the rest off. The one law: words alone are never evidence;
+"select a plan" has no grammar, and after the quote in O'Brien comes a name where SQL needs an operator.
+"""
+
+from __future__ import annotations
+
+import re
+
+from sensor.detection.injection.finding import Finding
+from sensor.detection.injection.sql_grammar import RARE_NAMES, TELLING_CALLS, judge_after
+from sensor.detection.injection.sql_tokens import Token, tokens
+
+_RARE_CALLS = re.compile(
+    r"\b(?:sleep|benchmark|pg_sleep(?:_for|_until)?|xp_(?:cmdshell|dirtree|regread|fileexist|subdirs|loginconfig|\w+)"
+    r"|sp_(?:executesql|oacreate|oamethod|configure|password|addextendedproc|makewebtask|\w+)|extractvalue|updatexml"
+    r"|load_file|load_extension|randomblob|zeroblob|utl_(?:inaddr|http|file|smtp|tcp)(?:\.\w+)?"
+    r"|dbms_(?:pipe|lock|java|ldap|utility|xmlgen|assert)?\w*\.\w+|ctxsys\.\w+(?:\.\w+)?|regexp_substring|crypt_key"
+    r"|gtid_subset|name_const|openrowset|openquery|opendatasource|query_to_xml|database_to_xml|lo_import|lo_export"
+    r"|group_concat|make_set|db_name|is_srvrolemember|procedure\s+analyse|row_count|sqlite_version|sysdate)\s*\(",
+    re.I,
+)
+_CATALOGUES = re.compile(
+    r"\b(?:information_schema|pg_(?:catalog|shadow|user|database|tables|class)\b|sys\.(?:objects|tables|columns|databases"
+    r"|user_\w+|all_\w+)|all_(?:tables|users|tab_columns)|user_(?:tables|tab_columns)|sysobjects|syscolumns|sysusers"
+    r"|sysdatabases|sqlite_(?:master|temp_master|schema)|msys(?:aces|accessobjects|accessstorage|accessxml|objects|queries"
+    r"|relationships|modules2?)|mysql\.(?:user|db)|master\.\.\w+|master\.dbo|all_objects|character_sets|northwind|tempdb|v\$version|rdb\$\w+"
+    r"|domain\.(?:domains|columns|tables)|performance_schema|dba_users|mysql\.innodb_\w+|syscat\.\w+|sysibm\.\w+)",
+    re.I,
+)
+_DELAY = re.compile(r"\bwaitfor\s+(?:delay|time)\b|\bdbms_lock\b|\bpg_sleep\b", re.I)
+_SYSTEM = re.compile(r"@@(?:version|datadir|hostname|basedir|servername|language|spid|global|innodb|\w+)|\bv\$(?:version|session|instance|database|parameter)\b", re.I)
+_WORDS = re.compile(r"[^\W\d_]{2,}")
+_FULL_TEXT = re.compile(r"'\s+in\s+boolean\s+mode\b", re.I)
+_OUTFILE = re.compile(r"\binto\s+(?:out|dump)file\b|\bload\s+data\s+(?:local\s+)?infile\b", re.I)
+_CONDITIONAL = re.compile(r"/\*!(?:\d{5})?\s*\w|\b\w+/\*[^*]{0,20}\*/\s*\w+(?:/\*|\s|\()", re.I)
+_UNION = re.compile(
+    r"\bunion(?:\s|/\*[^*]{0,40}\*/|\+|\()+(?:(?:all|distinct|distinctrow)(?:\s|/\*[^*]{0,40}\*/|\+|\()+)?select\b", re.I
+)
+_TAIL_UNION = re.compile(r"\bunion\s+(?:all\s+)?select\s+(?:\w+\s+){0,1}[a-z]{4,}\b(?!\s*(?:,|from|\(|--|#|\Z|as\b))", re.I)
+
+
+def judge_sql(text: str) -> list[Finding]:
+    """The best break-out's evidence and that of rare words together."""
+    evidence, points = "", 0
+    whole: list[Token] = []
+    for hole, part in _holes(text):
+        cut = tokens(part)
+        whole = whole or cut
+        found, why = judge_after(cut, hole)
+        if found > points:
+            points, evidence = found, f"{why} ({hole})"
+    dense, dense_why = _density(whole)
+    if dense > points // 2:
+        points, evidence = points + dense, f"{evidence}, {dense_why}" if evidence else dense_why
+    more, why = _rare(text)
+    if more:
+        points, evidence = points + more, f"{evidence}, {why}" if evidence else why
+    return [Finding("sqli", points, evidence)] if points >= 3 else []
+
+
+_STRONG_KEYS = frozenset(
+    ["select", "from", "where", "union", "order", "group", "having", "case", "when", "then", "null", "insert", "into", "values", "update", "set", "delete", "drop", "table", "exec", "execute", "declare", "waitfor", "rlike", "regexp", "like", "between", "limit", "exists", "offset", "procedure", "create", "alter", "distinct", "end", "else", "by"]
+)
+
+
+def _density(found: list[Token]) -> tuple[int, str]:
+    """Keywords, comparisons and calls close together with hardly a plain word between them."""
+    keys = structure = words = compared = 0
+    previous = Token("", "")
+    for token in found:
+        if token.kind == "key":
+            keys += token.text in _STRONG_KEYS
+            if token.text in ("and", "or") and compared:
+                keys += 1
+        elif token.kind == "call":
+            telling = bool(TELLING_CALLS.match(token.text))
+            keys, words = keys + telling, words + (not telling)
+        elif token.kind == "word":
+            known = previous.text in ("from", "as", "table", "into", "update", "by", "set", ",") or "." in token.text
+            words += not known
+        elif token.kind in ("compare", "number", "(", ")", "operator", "logic", "variable", "name"):
+            structure += 1
+            compared |= token.kind == "compare"
+        previous = token
+    if keys >= 4 and structure >= 6 and words * 2 <= keys:
+        return 8, "dense SQL"
+    if keys >= 3 and structure >= 4 and words < keys:
+        return 6, "dense SQL"
+    if keys >= 2 and structure >= 3 and words <= 1:
+        return 4, "dense SQL"
+    return 0, ""
+
+
+def _holes(text: str) -> list[tuple[str, str]]:
+    """(kind of hole, the SQL text from the break-out on); a quote must be there to break out of it."""
+    text = _FULL_TEXT.sub("'", text)
+    holes = [("bare", text)]
+    for quote in "'\"`":
+        at = text.find(quote)
+        while at >= 0 and len(holes) < 8:
+            holes.append(("quoted", text[at + 1 :]))
+            again = text.find(quote, at + 1)
+            at = again if again == at + 1 else -1  # a doubled quote may be an escape, or not
+    backslash = text.find("\\'")
+    if backslash >= 0:
+        holes.append(("quoted", text[backslash + 2 :]))
+    return holes
+
+
+def _rare(text: str) -> tuple[int, str]:
+    """Names and calls that prose does not have; in a long text they count for less."""
+    points, why = 0, []
+    long_prose = len(text) > 80 and len(_WORDS.findall(text)) > 14
+    for pattern, worth, name in (
+        (_RARE_CALLS, 5, "database call"),
+        (_CATALOGUES, 4, "catalogue"),
+        (_DELAY, 4, "delay"),
+        (_SYSTEM, 3, "system variable"),
+        (RARE_NAMES, 5, "system procedure"),
+        (_OUTFILE, 6, "file"),
+    ):
+        if pattern.search(text):
+            points += worth
+            why.append(name)
+    union = _UNION.search(text)
+    if union:
+        points += 2 if _TAIL_UNION.search(text) else 6
+        why.append("union select")
+    if "/*!" in text and _CONDITIONAL.search(text):
+        points += 3
+        why.append("conditional comment")
+    if long_prose and points < 12:
+        points //= 2
+    return points, " and ".join(why)
