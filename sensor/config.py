@@ -287,6 +287,26 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Path of the socket that `tapir status` and `tapir top` ask; in the runtime folder when empty."""
 
 
+class BusSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    publish: str = ""
+    """Where alerts are published over ZeroMQ, as tcp://127.0.0.1:5556; nowhere when empty."""
+    replay: str = ""
+    """Where published alerts can be asked for again; when empty the next port, or the same path with -replay."""
+    keys: str = ""
+    """Folder of keys (`tapir keys`); when empty the one in the state folder, and none on addresses of this host alone.
+    """
+    plaintext: bool = False
+    """Let everyone who reaches the address read the alerts, without keys or encryption."""
+    heartbeat_seconds: Annotated[float, msgspec.Meta(ge=0.05, le=60)] = 0.5
+    """Time between two heartbeats: after so long a subscriber knows that it missed an alert."""
+    linger_seconds: SecondsOrNone = 5.0
+    """At the end, how long subscribers are waited for that have not taken all."""
+    send_queue_alerts: AtLeastOne = limits.SEND_QUEUE_ALERTS
+    """Alerts queued for each subscriber that does not keep up; beyond it, it has to ask for them again."""
+    publish_tables: bool = False
+    """Publish transactions (tx.arrow) and flows (flow.arrow) too, while someone subscribes to them."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     capture: CaptureSettings = CaptureSettings()
     decode: DecodeSettings = DecodeSettings()
@@ -298,3 +318,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     state: StateSettings = StateSettings()
     journal: JournalSettings = JournalSettings()
     service: ServiceSettings = ServiceSettings()
+    bus: BusSettings = BusSettings()

@@ -146,6 +146,32 @@ STREAMS_MAX = 1_024
 """(sensor, epoch) pairs whose sequence a subscriber follows; the one heard longest ago is forgotten beyond it."""
 GAPS_MAX = 1_000
 """Gaps a subscriber remembers one by one; the count of missed alerts goes on beyond it."""
+MEMORY_LOG_ALERTS = 10_000
+"""Alerts that a run without a journal keeps to be asked for again."""
+MEMORY_LOG_BYTES = 32 << 20
+"""Bytes of these alerts."""
+STREAM_QUEUE_ALERTS = 10_000
+"""Alerts between the pipeline and the journal: seconds of the worst storm. A file waits then, a live sensor sheds."""
+TABLES_QUEUED = 64
+"""Batches of transactions or flows that wait to be published, under 1 MiB each; the oldest give way."""
+COMMIT_ALERTS = 1_000
+"""Alerts written with one wait for the disk, at most: more would only delay the first of them."""
+REPLY_RECORDS = 500
+"""Alerts in one reply of the replay socket."""
+REPLY_BYTES = 262_144
+"""Bytes of one reply, roughly: a peer asks again for more, and never makes the sensor hold more than a few."""
+REPLIES_QUEUED = 4
+"""Replies that wait for a peer that does not read; further ones are dropped."""
+REQUEST_BYTES_MAX = 8_192
+"""The longest request: 64 topics of 100 bytes."""
+REQUESTS_PER_SECOND = 200
+"""Requests of one peer that are answered: 100,000 alerts a second."""
+PEERS_MAX = 256
+"""Subscribers whose progress is followed; the one heard longest ago is forgotten."""
+SUBSCRIPTIONS_MAX = 64
+"""Subscriptions of one connection: one that asks for more is hung up on."""
+HANDSHAKE_SECONDS = 10
+"""A peer that connects and does not say who it is is hung up on."""
 JOURNAL_UNWRITTEN_MAX = 10_000
 """Alerts that wait in memory while the journal's disk fails; the oldest is given up and counted beyond it."""
 JOURNAL_UNWRITTEN_BYTES = 64 << 20

@@ -10,6 +10,7 @@ that stands where an ipc socket is to be). Every fault is one BusError line with
 from __future__ import annotations
 
 import errno
+import ipaddress
 import os
 import re
 import socket
@@ -64,6 +65,36 @@ def keep_alive(zmq_socket: zmq.Socket[bytes]) -> None:
     zmq_socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, 30)
     zmq_socket.setsockopt(zmq.TCP_KEEPALIVE_INTVL, 10)
     zmq_socket.setsockopt(zmq.TCP_KEEPALIVE_CNT, 3)
+
+
+def is_local(address: str) -> bool:
+    """Whether only programs of this host reach an address: a path, loopback."""
+    if address.startswith("ipc://"):
+        return True
+    parts = _TCP.fullmatch(address)
+    if parts is None:
+        return True  # no address: `listen` says so
+    host = parts["host"].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host in ("localhost", "lo")
+
+
+def beside(bound: str, asked: str) -> str:
+    """The address next to one that is listened on: its next port (any, where any was asked for), or a path beside it.
+    """
+    if bound.startswith("ipc://"):
+        return f"{bound}-replay"
+    host, _, port = (asked if _TCP.fullmatch(asked) else bound).rpartition(":")
+    return f"{host}:*" if port in ("*", "0") else f"{host}:{int(port) + 1}"
+
+
+def as_reached(listened: str, address: str) -> str:
+    """Where a peer that connects to `address` reaches what the other side listens on as `listened`."""
+    if listened.startswith("ipc://") or address.startswith("ipc://"):
+        return listened
+    return f"{address.rpartition(':')[0]}:{listened.rpartition(':')[2]}"
 
 
 def _choose_ip_version(zmq_socket: zmq.Socket[bytes], address: str) -> None:

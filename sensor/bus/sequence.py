@@ -57,6 +57,27 @@ class SequenceTracker:
         self.missed += gap.missed
         return gap
 
+    def prime(self, sensor: str, epoch: int, sequence: int) -> None:
+        """This alert is had already: what follows it is expected."""
+        self._remember(sensor, epoch, sequence)
+
+    def knows(self, sensor: str, epoch: int, sequence: int) -> bool:
+        """Whether this is the alert that is expected next in its epoch."""
+        return self._last.get((sensor, epoch)) == sequence - 1
+
+    def lost(self, sensor: str, epoch: int, first: int, last: int) -> None:
+        """These never will arrive: the sensor has said so."""
+        gap = Gap(sensor, epoch, first, last)
+        self.gaps.append(gap)
+        self.missed += gap.missed
+        self._remember(sensor, epoch, last)
+
+    def forget(self, sensor: str) -> None:
+        """The sensor's log was made anew: its numbers so far say nothing about those that come."""
+        self._sensors.pop(sensor, None)
+        for known in [key for key in self._last if key[0] == sensor]:
+            del self._last[known]
+
     def _expected(self, sensor: str, epoch: int, sequence: int) -> int:
         last = self._last.get((sensor, epoch))
         if last is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from sensor.bus.subscriber import Message
+from sensor.bus.message import Message
 from sensor.collector.views.json_lines import JsonLines
 from tests.bus.alerts import an_alert
 

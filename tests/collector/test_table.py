@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from sensor.alert import Entity, Numbers, Severity, State
-from sensor.bus.subscriber import Message
+from sensor.bus.message import Message
 from sensor.collector.views.table import AlertTable, printable
 from tests.bus.alerts import an_alert
 

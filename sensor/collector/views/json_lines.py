@@ -7,7 +7,7 @@ import os
 
 import msgspec
 
-from sensor.bus.subscriber import Message
+from sensor.bus.message import Message
 
 
 class JsonLines:

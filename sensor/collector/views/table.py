@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sensor.alert import Alert, Severity, State
-from sensor.bus.subscriber import Message
+from sensor.bus.message import Message
 
 _STYLES = {
     Severity.CRITICAL: "bold white on red",

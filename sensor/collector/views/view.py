@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from sensor.bus.subscriber import Message
+from sensor.bus.message import Message
 
 
 class View(Protocol):
