@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sensor.alert import Alert
+from sensor.alert import Alert, Detection
 from sensor.alerting.stage import AlertingStage
 from sensor.capture.live import LiveCapture
 from sensor.capture.paced import PacedCapture
@@ -67,8 +67,12 @@ class Batch(NamedTuple):
 class Pipeline:
     """Iterate to read the inputs. `pool` holds the strings of the present batch's transactions."""
 
-    def __init__(self, settings: Settings, inputs: Sequence[str], loop: bool = False) -> None:
-        """`loop`: the inputs are replayed again and again, at capture.replay_pace."""
+    def __init__(
+        self, settings: Settings, inputs: Sequence[str], loop: bool = False, epoch: int | None = None
+    ) -> None:
+        """`loop`: the inputs are replayed again and again, at capture.replay_pace. `epoch`: of this run's alerts, where
+        a journal says it.
+        """
         self._live = LiveCapture(settings.capture) if settings.capture.interfaces else None
         self._capture = self._live or _files(settings.capture, inputs, loop)
         self._decode = DecodeStage(settings.decode)
@@ -79,7 +83,8 @@ class Pipeline:
         self._features = FeatureStage(settings.features, self._protocols.pool.tables)
         self._detection = DetectionStage(settings.detection, self._protocols.pool)
         self._protocols.keep(self._detection.wanted)
-        self._alerting = AlertingStage(settings.alerting, keeps_told=self._state.can_resume)
+        self._alerting = AlertingStage(settings.alerting, keeps_told=self._state.can_resume, epoch=epoch)
+        self._reported: list[Detection] = []
         memories = {"features": self._features, **self._detection.memories}
         self._told = self._state.restore(key, self.pool, memories, self._alerting)
         self._losses = [
@@ -94,6 +99,10 @@ class Pipeline:
     def stop(self) -> None:
         """Read no further: the batches that follow hold what was still open."""
         self._stopped = True
+
+    def report(self, detections: list[Detection]) -> None:
+        """Verdicts from outside, about the sensor itself: judged with the next batch."""
+        self._reported += detections
 
     def __iter__(self) -> Iterator[Batch]:
         try:
@@ -142,6 +151,7 @@ class Pipeline:
         contents = read.contents[len(read.transactions) - len(fresh[0]) :]
         entities = self._features.process(fresh[0])
         detections = self._detection.process(*fresh, now, entities, self._features.tables, contents, read.arena)
+        detections, self._reported = detections + self._reported, []
         alerts = self._alerting.process(detections, now, self._degraded())
         return Batch(read.transactions, flows, streams, alerts, now, read.contents, read.arena)
 

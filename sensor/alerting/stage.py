@@ -63,14 +63,14 @@ class _Open(msgspec.Struct, array_like=True):
 
 
 class AlertingStage:
-    """One run of one sensor: its epoch begins when this is made.
+    """One run of one sensor: its epoch begins when this is made, unless a journal says it.
 
     With `keeps_told` the alerts told so far are part of the state, so that a resumed run can tell them again.
     """
 
-    def __init__(self, settings: AlertingSettings, keeps_told: bool = False) -> None:
+    def __init__(self, settings: AlertingSettings, keeps_told: bool = False, epoch: int | None = None) -> None:
         self.sensor = settings.sensor or socket.gethostname()
-        self.epoch = time.time_ns() // 1000
+        self.epoch = epoch or time.time_ns() // 1000
         self.sequence = 0
         self.counters = Counters(Count)
         self._policy = Policy(settings, self._tell)

@@ -20,14 +20,14 @@ import msgspec
 import zmq
 
 from sensor.alert import Alert
-from sensor.alert_log import AlertLog, Record
+from sensor.alert_log import AlertLog
 from sensor.bus import addresses
 from sensor.bus.gate import Gate
 from sensor.bus.health import Health
 from sensor.bus.keys import KeyFolder
 from sensor.bus.publisher import BusCount, Publisher
 from sensor.bus.replay import ReplayServer
-from sensor.bus.topics import topic_of
+from sensor.bus.topics import record_of
 from sensor.bus.wire import COUNTERS, HEARTBEAT, SUBSCRIBERS
 from sensor.config import BusSettings
 from sensor.counters import Counters
@@ -58,7 +58,7 @@ class AlertStream:
         self, settings: BusSettings, log: AlertLog, sensor: str, report: Callable[[str], None] = lambda line: None
     ) -> None:
         self.counters = Counters(StreamCount)
-        self.sensor = sensor
+        self.sensor, self.epoch = sensor, log.epoch
         self._settings, self._log, self._report = settings, log, report
         self._queue: deque[Alert] = deque()
         self._tables: deque[tuple[bytes, bytes]] = deque()
@@ -235,11 +235,10 @@ class AlertStream:
                 self._changed.notify_all()
         records = []
         for alert in alerts:
-            body = self._encoder.encode(alert)
-            if len(body) > ALERT_BYTES_MAX:
+            record = record_of(alert)
+            if len(record.body) > ALERT_BYTES_MAX:
                 self._publisher.counters.values[BusCount.TOO_LARGE] += 1
                 continue
-            record = Record(alert.epoch, alert.sequence, topic_of(alert).encode(), body)
             records.append(record)
             self._replay.open_alerts.add(alert.alert_id, alert.state, record)
         if records:

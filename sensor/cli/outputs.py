@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 from sensor.errors import SettingError, TapirError
 
 if TYPE_CHECKING:
-    from sensor.alert import Alert
-    from sensor.bus.publisher import Publisher
+    from sensor.alert import Alert, Detection
+    from sensor.alerting.journal import Journal
+    from sensor.cli.alert_output import AlertOutput
     from sensor.cli.reading import Options
+    from sensor.config import Settings
     from sensor.export.alerts import AlertWriter
     from sensor.export.held import Pool
     from sensor.export.writers import Writer
-    from sensor.pipeline import Batch
+    from sensor.pipeline import Batch, Pipeline
 
 
 def check_outputs(options: Options) -> None:
@@ -32,20 +34,27 @@ def check_outputs(options: Options) -> None:
     if repeated:
         name = "standard output (-)" if repeated == "-" else repeated
         raise SettingError(f"{name} is named more than once: --transactions, --flows and --alerts need different files")
-    if options.wait_subscribers and not options.publish:
-        raise SettingError("--wait-subscribers needs --publish ADDRESS")
 
 
 class Outputs:
-    """The writers and the publisher that the options ask for."""
+    """The writers, the journal and the alert stream that the options and settings ask for.
 
-    def __init__(self, options: Options, ordered: bool) -> None:
+    `report` gets a line about what the operator should know. `live`: traffic does not wait for them. `epoch`: the run's,
+    where the journal or the stream says it.
+    """
+
+    def __init__(
+        self, options: Options, settings: Settings, report: Callable[[str], None], ordered: bool, live: bool = False
+    ) -> None:
+        self._report = report
         self.transactions: Writer | None = None
         self.flows: Writer | None = None
         self.alerts: AlertWriter | None = None
-        self.publisher: Publisher | None = None
+        self.stream: AlertOutput | None = None
+        self.epoch: int | None = None
         try:
             self._open(options, ordered)
+            self._open_stream(options, settings, live)
         except BaseException:
             self.close()
             raise
@@ -62,10 +71,28 @@ class Outputs:
             from sensor.export.alerts import open_alert_writer
 
             self.alerts = open_alert_writer(options.alerts)
-        if options.publish:
-            from sensor.bus.publisher import Publisher
 
-            self.publisher = Publisher(options.publish, wait_subscribers=options.wait_subscribers)
+    def _open_stream(self, options: Options, settings: Settings, live: bool) -> None:
+        from sensor.cli.alert_output import AlertOutput, open_journal
+
+        if options.wait_subscribers and not settings.bus.publish:
+            raise SettingError("--wait-subscribers needs --publish ADDRESS")
+        journal = open_journal(settings, service=live)
+        if journal is not None:
+            self._say_repairs(journal)
+        if journal is not None or settings.bus.publish:
+            self.stream = AlertOutput(
+                settings, journal, live=live, wait_subscribers=options.wait_subscribers,
+                report=self._report,
+            )  # fmt: skip
+            self.epoch = self.stream.epoch
+
+    def _say_repairs(self, journal: Journal) -> None:
+        counts = journal.counters.as_dict()
+        if counts["torn_bytes"]:
+            self._report(f"{journal.directory}: removed {counts['torn_bytes']} bytes of a record that was cut")
+        if counts["damaged"]:
+            self._report(f"{journal.directory}: {counts['damaged']} records are damaged: tapir journal verify")
 
     def write(self, batch: Batch, pool: Pool) -> None:
         """Write what one batch brought."""
@@ -75,14 +102,19 @@ class Outputs:
             self.transactions.write(batch.transactions, NO_STREAMS, pool)
         if self.flows:
             self.flows.write(batch.flows, batch.streams, pool)
+        if self.stream:
+            self.stream.send_tables(batch, pool)
         self._send(batch.alerts)
 
     def _send(self, alerts: Sequence[Alert]) -> None:
         if self.alerts:
             self.alerts.write(alerts)
-        if self.publisher:
-            for alert in alerts:
-                self.publisher.publish(alert)
+        if self.stream:
+            self.stream.send(alerts)
+
+    def observe(self, pipeline: Pipeline, now: int) -> list[Detection]:
+        """Let subscribers know how the sensor does; what is wrong with the outputs themselves comes back."""
+        return self.stream.observe(pipeline, now) if self.stream else []
 
     def counters(self) -> dict[str, dict[str, int]]:
         """What the outputs counted."""
@@ -90,8 +122,8 @@ class Outputs:
         for name, writer in (("transactions", self.transactions), ("flows", self.flows)):
             if writer:
                 found[f"{name}_output"] = {"rows": writer.rows, "rows_late": writer.rows_late}
-        if self.publisher:
-            found["bus"] = self.publisher.counters.as_dict()
+        if self.stream:
+            found.update(self.stream.counters())
         return found
 
     def close(self) -> list[TapirError]:
@@ -105,4 +137,4 @@ class Outputs:
         return failures
 
     def _closers(self) -> list[Callable[[], object]]:
-        return [output.close for output in (self.transactions, self.flows, self.alerts, self.publisher) if output]
+        return [output.close for output in (self.transactions, self.flows, self.alerts, self.stream) if output]

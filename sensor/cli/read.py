@@ -28,6 +28,23 @@ def read(
     publish: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Publish alerts over ZeroMQ, for example tcp://127.0.0.1:5556.")
     ] = None,
+    replay: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Where alerts can be asked for again.  [default: the next port]"),
+    ] = None,
+    journal: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Keep alerts here, written before they are published.  [default: in --state]"),
+    ] = None,
+    keys: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Publish to allowed keys only, encrypted: `tapir keys`.")
+    ] = None,
+    plaintext: Annotated[
+        bool, typer.Option("--plaintext", help="Let everyone who reaches the address read the alerts.")
+    ] = False,
+    publish_tables: Annotated[
+        bool, typer.Option("--publish-tables", help="Publish transactions and flows too (tx.arrow, flow.arrow).")
+    ] = False,
     wait_subscribers: Annotated[
         int, typer.Option(min=0, metavar="N", help="With --publish: begin when so many subscribers are there.")
     ] = 0,
@@ -77,5 +94,6 @@ def read(
         inputs=inputs, transactions=transactions, flows=flows, alerts=alerts, publish=publish,
         wait_subscribers=wait_subscribers, show_secrets=show_secrets, batch_frames=batch_frames, json=json, quiet=quiet,
         sensor=sensor or "", state=state or "", settings=settings, overrides=set_ or [],
+        replay=replay, journal=journal, keys=keys, plaintext=plaintext, publish_tables=publish_tables,
     )  # fmt: skip
     raise typer.Exit(run(options))

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -35,6 +36,11 @@ class Options:
     flows: str | None = None
     alerts: str | None = None
     publish: str | None = None
+    replay: str | None = None
+    journal: str | None = None
+    keys: str | None = None
+    plaintext: bool = False
+    publish_tables: bool = False
     wait_subscribers: int = 0
     show_secrets: bool = False
     batch_frames: int | None = None
@@ -60,8 +66,13 @@ def run(options: Options) -> ExitCode:
         check_outputs(options)
         with told_when_compiling(options.quiet):
             from sensor.pipeline import Pipeline
-        pipeline = Pipeline(effective_settings(options), list(options.inputs))
-        outputs = Outputs(options, ordered=not any(map(is_stream, options.inputs)))
+        settings = effective_settings(options)
+        outputs = Outputs(options, settings, partial(say, options), ordered=not any(map(is_stream, options.inputs)))
+        try:
+            pipeline = Pipeline(settings, list(options.inputs), epoch=outputs.epoch)
+        except BaseException:
+            outputs.close()
+            raise
     except TapirError as error:
         return failed(options, error)
     except KeyboardInterrupt:
@@ -86,7 +97,10 @@ def effective_settings(options: Options) -> Settings:
         settings = replace(settings, state=replace(settings.state, folder=options.state))
     if options.sensor:
         settings = replace(settings, alerting=replace(settings.alerting, sensor=options.sensor))
-    return settings
+    if options.journal:
+        settings = replace(settings, journal=replace(settings.journal, folder=options.journal))
+    named = {name: getattr(options, name) for name in ("publish", "replay", "keys", "plaintext", "publish_tables")}
+    return replace(settings, bus=replace(settings.bus, **{name: value for name, value in named.items() if value}))
 
 
 def _read(options: Options, pipeline: Pipeline, outputs: Outputs) -> ExitCode:
@@ -124,6 +138,7 @@ def _copy(options: Options, pipeline: Pipeline, outputs: Outputs, summary: Summa
     with progress(pipeline, options.quiet) as advance:
         for batch in pipeline:
             outputs.write(batch, pipeline.pool)
+            pipeline.report(outputs.observe(pipeline, batch.now))
             if summary:
                 summary.add(batch, pipeline.pool)
             advance()

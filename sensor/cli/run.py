@@ -37,6 +37,23 @@ def run(
     publish: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Publish alerts over ZeroMQ, for example tcp://127.0.0.1:5556.")
     ] = None,
+    replay: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Where alerts can be asked for again.  [default: the next port]"),
+    ] = None,
+    journal: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Keep alerts here, written before they are published.  [default: in --state]"),
+    ] = None,
+    keys: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Publish to allowed keys only, encrypted: `tapir keys`.")
+    ] = None,
+    plaintext: Annotated[
+        bool, typer.Option("--plaintext", help="Let everyone who reaches the address read the alerts.")
+    ] = False,
+    publish_tables: Annotated[
+        bool, typer.Option("--publish-tables", help="Publish transactions and flows too (tx.arrow, flow.arrow).")
+    ] = False,
     state: Annotated[
         str | None, typer.Option(metavar="DIR", help="Keep what is learned here, and go on from what is there.")
     ] = None,
@@ -71,5 +88,6 @@ def run(
         command="tapir run", inputs=read_loop or [], interfaces=tuple(interfaces or ()), filter=filter_, pace=pace,
         transactions=transactions, flows=flows, alerts=alerts, publish=publish, json=json, quiet=quiet,
         sensor=sensor or "", state=state or "", settings=settings, overrides=set_ or [],
+        replay=replay, journal=journal, keys=keys, plaintext=plaintext, publish_tables=publish_tables,
     )  # fmt: skip
     raise typer.Exit(run_live(options))

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -56,9 +57,9 @@ def run(options: RunOptions) -> ExitCode:
         check_outputs(options)
         with told_when_compiling(options.quiet):
             from sensor.pipeline import Pipeline
-        outputs = Outputs(options, ordered=False)
+        outputs = Outputs(options, settings, partial(say, options), ordered=False, live=True)
         try:
-            pipeline = Pipeline(settings, list(options.inputs), loop=bool(options.inputs))
+            pipeline = Pipeline(settings, list(options.inputs), loop=bool(options.inputs), epoch=outputs.epoch)
         except BaseException:
             outputs.close()
             raise
@@ -147,6 +148,7 @@ def _copy(
             ready = True
             service.notifier.ready(f"captures from {service.source}")
         outputs.write(batch, pipeline.pool)
+        pipeline.report(outputs.observe(pipeline, batch.now))
         if summary:
             summary.add(batch, pipeline.pool)
         for alert in batch.alerts:

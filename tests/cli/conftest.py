@@ -30,7 +30,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     ) -> int:
         module = ModuleType("sensor.pipeline")
         ready = ReadyPipeline(two_batches(ALERTS) if batches is None else batches, list(faults), before_batch)
-        module.Pipeline = lambda settings, names: ready  # type: ignore[attr-defined]
+        module.Pipeline = lambda settings, names, epoch=None: ready  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "sensor.pipeline", module)
         monkeypatch.setattr(compiling, "told_when_compiling", lambda quiet: None)
         return run(Options(inputs=inputs, **options))

@@ -4,10 +4,15 @@ import json
 import os
 import signal
 
+import msgspec
 import polars as pl
 import pytest
+import zmq
 
+from sensor.alert import Alert
+from sensor.alerting.journal_verify import verify
 from sensor.errors import InputError
+from tests.bus.test_subscriber import free_port
 from tests.cli.conftest import ALERTS
 from tests.cli.pipeline import NO_BATCH
 
@@ -131,24 +136,20 @@ def test_a_second_signal_does_not_wait(read, tmp_path):
     assert len(path.read_text().splitlines()) == 10
 
 
-def test_alerts_are_published_in_order(read, tmp_path, monkeypatch):
-    sent = []
+def test_alerts_are_published_in_order(read):
+    address = f"tcp://127.0.0.1:{free_port()}"
+    with zmq.Context() as context, context.socket(zmq.SUB) as subscriber:
+        subscriber.setsockopt(zmq.RCVTIMEO, 20_000)
+        subscriber.setsockopt(zmq.LINGER, 0)
+        subscriber.subscribe("alert.")
+        subscriber.connect(address)
+        assert read(publish=address, wait_subscribers=1, quiet=True) == 0
+        received = [msgspec.json.decode(subscriber.recv_multipart()[1], type=Alert) for _ in ALERTS]
+    assert received == ALERTS
 
-    class Recorder:
-        def __init__(self, address, wait_subscribers):
-            sent.append((address, wait_subscribers))
 
-        def publish(self, alert):
-            sent.append(alert)
-
-        def close(self):
-            return True
-
-        class counters:
-            @staticmethod
-            def as_dict():
-                return {"published": 3}
-
-    monkeypatch.setattr("sensor.bus.publisher.Publisher", Recorder)
-    assert read(publish="tcp://127.0.0.1:5556", wait_subscribers=2, quiet=True) == 0
-    assert sent == [("tcp://127.0.0.1:5556", 2), *ALERTS]
+def test_alerts_are_kept_in_a_journal(read, tmp_path):
+    assert read(journal=str(tmp_path), quiet=True) == 0
+    assert verify(tmp_path).records == len(ALERTS)
+    assert read(state=str(tmp_path), quiet=True) == 0
+    assert verify(tmp_path / "journal").records == len(ALERTS)
