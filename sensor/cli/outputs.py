@@ -39,7 +39,7 @@ def check_outputs(options: Options) -> None:
 class Outputs:
     """The writers, the journal and the alert stream that the options and settings ask for.
 
-    `report` gets a line about what the operator should know. `live`: traffic does not wait for them. `epoch`: the run's,
+    `report` gets a line about what the operator should know. `live`: traffic does not wait. `epoch`: the run's,
     where the journal or the stream says it.
     """
 
