@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from sensor.cli.stream_options import Journal, Keys, Plaintext, Publish, PublishTables, Replay
+
 EPILOG = (
     "Exit codes: 0 fine; 1 an input could not be read to its end (what came before is kept and reported); 2 wrong usage"
     " or setting; 3 an output or the alert stream failed; 130 interrupted (outputs are complete up to then)."
@@ -25,26 +27,12 @@ def read(
     transactions: Annotated[str | None, typer.Option(metavar="FILE", help=f"HTTP transactions. {TABLE}")] = None,
     flows: Annotated[str | None, typer.Option(metavar="FILE", help=f"Flows of every transport. {TABLE}")] = None,
     alerts: Annotated[str | None, typer.Option(metavar="FILE", help=f"Alerts. {TABLE}")] = None,
-    publish: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Publish alerts over ZeroMQ, for example tcp://127.0.0.1:5556.")
-    ] = None,
-    replay: Annotated[
-        str | None,
-        typer.Option(metavar="ADDRESS", help="Where alerts can be asked for again.  [default: the next port]"),
-    ] = None,
-    journal: Annotated[
-        str | None,
-        typer.Option(metavar="DIR", help="Keep alerts here, written before they are published.  [default: in --state]"),
-    ] = None,
-    keys: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Publish to allowed keys only, encrypted: `tapir keys`.")
-    ] = None,
-    plaintext: Annotated[
-        bool, typer.Option("--plaintext", help="Let everyone who reaches the address read the alerts.")
-    ] = False,
-    publish_tables: Annotated[
-        bool, typer.Option("--publish-tables", help="Publish transactions and flows too (tx.arrow, flow.arrow).")
-    ] = False,
+    publish: Publish = None,
+    replay: Replay = None,
+    journal: Journal = None,
+    keys: Keys = None,
+    plaintext: Plaintext = False,
+    publish_tables: PublishTables = False,
     wait_subscribers: Annotated[
         int, typer.Option(min=0, metavar="N", help="With --publish: begin when so many subscribers are there.")
     ] = 0,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from sensor.cli.read import TABLE
+from sensor.cli.stream_options import Journal, Keys, Plaintext, Publish, PublishTables, Replay
 
 EPILOG = (
     "Exit codes: 0 stopped by SIGINT or SIGTERM; 1 an interface or a capture cannot be read; 2 wrong usage or setting;"
@@ -34,26 +35,12 @@ def run(
     transactions: Annotated[str | None, typer.Option(metavar="FILE", help=f"HTTP transactions. {TABLE}")] = None,
     flows: Annotated[str | None, typer.Option(metavar="FILE", help=f"Flows of every transport. {TABLE}")] = None,
     alerts: Annotated[str | None, typer.Option(metavar="FILE", help=f"Alerts. {TABLE}")] = None,
-    publish: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Publish alerts over ZeroMQ, for example tcp://127.0.0.1:5556.")
-    ] = None,
-    replay: Annotated[
-        str | None,
-        typer.Option(metavar="ADDRESS", help="Where alerts can be asked for again.  [default: the next port]"),
-    ] = None,
-    journal: Annotated[
-        str | None,
-        typer.Option(metavar="DIR", help="Keep alerts here, written before they are published.  [default: in --state]"),
-    ] = None,
-    keys: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Publish to allowed keys only, encrypted: `tapir keys`.")
-    ] = None,
-    plaintext: Annotated[
-        bool, typer.Option("--plaintext", help="Let everyone who reaches the address read the alerts.")
-    ] = False,
-    publish_tables: Annotated[
-        bool, typer.Option("--publish-tables", help="Publish transactions and flows too (tx.arrow, flow.arrow).")
-    ] = False,
+    publish: Publish = None,
+    replay: Replay = None,
+    journal: Journal = None,
+    keys: Keys = None,
+    plaintext: Plaintext = False,
+    publish_tables: PublishTables = False,
     state: Annotated[
         str | None, typer.Option(metavar="DIR", help="Keep what is learned here, and go on from what is there.")
     ] = None,
