@@ -5,6 +5,7 @@ Goes in: the name of a function below. Comes out: its traffic. The law: no clock
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import socket
@@ -16,6 +17,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import requests
 from requests.adapters import HTTPAdapter
 
@@ -233,6 +235,24 @@ def questions() -> None:
             asking.sendto(b"question %d" % number, ("10.77.0.100", 5353))
             asking.recv(2048)
         asking.sendto(b"anyone?", ("10.77.0.102", 5353))
+
+
+def http2_gets(base: str, *paths: str) -> None:
+    """One after the other on one connection of HTTP/2, without an upgrade."""
+    with httpx.Client(http1=False, http2=True, headers=AGENT) as client:
+        for path in paths:
+            client.get(f"{base}/{path}")
+
+
+def http2_at_once(base: str, number: str) -> None:
+    """As many streams of one connection at the same time."""
+
+    async def ask() -> None:
+        async with httpx.AsyncClient(http1=False, http2=True, headers=AGENT) as client:
+            await client.get(f"{base}/index.html")
+            await asyncio.gather(*(client.get(f"{base}/api/v1/customers/{one}") for one in range(int(number))))
+
+    asyncio.run(ask())
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ http {{
     types {{ text/html html; application/javascript js; image/png png; text/css css; }}
     gzip on; gzip_types application/javascript text/css; keepalive_requests 1000;
     server {{
-        listen 80; listen [::]:80; root {folder}/www;
+        listen 80; listen [::]:80; listen 8082 http2; root {folder}/www;
         location ~ ^/(api/|login) {{
             proxy_pass http://127.0.0.1:8000; proxy_http_version 1.1;
             proxy_set_header Connection ""; proxy_set_header Host $http_host;
@@ -127,6 +127,7 @@ class Lab:
             row = json.loads(line)
             row["request_body_len"] = int(row["request_body_len"] or 0)
             row["host"], row["user_agent"] = row["host"] or None, row["user_agent"] or None
+            row["version"] = row["version"].replace("2.0", "2")
             if row.pop("chunked") == "chunked":
                 row["response_body_len"] = None  # nginx counts the chunk framing too
             for end in ("client", "server"):
