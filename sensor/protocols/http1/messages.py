@@ -333,7 +333,7 @@ def begin_response(t, data, stream_row, seq, head_end, ack, ts):
             end_message(t, stream_row, ts)
 
 
-@part_kernel
+@inline_kernel
 def begin_message(t, data, stream_row, seq, head_end, ack, ts):
     """A head was parsed into `field`: go on as its kind demands."""
     if t.numbers[Field.RESPONSE] != 0:
