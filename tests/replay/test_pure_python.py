@@ -12,7 +12,7 @@ import pytest
 from tests.replay.captures import PCAPS
 
 FRAMINGS = ["pipelining", "chunked", "continue-100", "connect-upgrade", "bare-line-feeds"]
-CAPTURES = [*FRAMINGS, "midstream", "synthetic-overlap"]
+CAPTURES = [*FRAMINGS, "midstream", "synthetic-overlap", "http2-upgrade", "grpc-calls"]
 
 
 def transactions(captures: list[str], out: Path, **environment: str) -> str:
@@ -26,4 +26,4 @@ def test_without_the_compiler(tmp_path: Path) -> None:
     captures = [str(PCAPS / f"{name}.pcap") for name in CAPTURES]
     compiled = transactions(captures, tmp_path / "compiled.jsonl")
     assert transactions(captures, tmp_path / "plain.jsonl", NUMBA_DISABLE_JIT="1") == compiled
-    assert compiled.count("\n") == 33
+    assert compiled.count("\n") == 80
