@@ -204,12 +204,14 @@ def _head(t, stream_row, data, position, stop, seq, ack, ts, final):
         gap_anomaly = Anomaly.REQUEST_GAP if t.numbers[Field.RESPONSE] == 0 else Anomaly.RESPONSE_GAP
         too_large = held + stop - position > HEAD_BYTES_MAX
         t.numbers[Field.ANOMALIES] |= Anomaly.HEAD_TOO_LARGE if too_large else gap_anomaly
-    if t.numbers[Field.RESPONSE] != 0 and t.numbers[Field.STATUS] == 101 and t.numbers[Field.UPGRADE] == 2:
-        request = match(t, stream_row >> 1, seq, ack, np.int64(stream["broken"]))
+    switched = t.numbers[Field.RESPONSE] != 0 and t.numbers[Field.STATUS] == 101 and t.numbers[Field.UPGRADE] == 2
+    request = match(t, stream_row >> 1, seq, ack, np.int64(stream["broken"])) if switched else -1
+    if request < 0:
+        begin_message(t, buffer, stream_row, seq, seq + used, ack, ts)
+    if switched:
         hand_over(t, stream_row, Handover.UPGRADE, position + used - held, 0)
         t.numbers[Scalar.HANDOVER_MESSAGE] = request
         return stop
-    begin_message(t, buffer, stream_row, seq, seq + used, ack, ts)
     if cut:
         lose_framing(t, stream_row)
         return stop

@@ -240,6 +240,12 @@ def test_after_an_upgrade_the_first_request_is_stream_1() -> None:
         assert second["complete"]
 
 
+def test_an_upgrade_whose_request_was_not_seen() -> None:
+    talk = Talk().open().server(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n" + frame(4, 0, 0))
+    row = observe(talk.close().packets).only
+    assert (row["status_code"], row["version"], row["anomalies"]) == (101, 11, {"request_missing"})
+
+
 def test_a_server_that_speaks_http_1_only() -> None:
     talk = Dialogue()
     talk.turns = [talk.turns[0], (1, b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")]
