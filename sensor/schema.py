@@ -161,6 +161,7 @@ STREAM = np.dtype(
         ("payload_bytes", "i8"),        # transport payload, retransmissions included
         ("retransmitted_bytes", "i8"),
         ("missing_bytes", "i8"),        # TCP sequence space that was never seen
+        ("cut_bytes", "i8"),            # of missing_bytes: seen, but cut off by the snap length
         ("first_ts", "i8"),
         ("last_ts", "i8"),
         ("size_min", "i8"),             # of the IP packets, bytes
@@ -313,6 +314,8 @@ TRANSACTION = np.dtype(
         ("request_body_max", "i8"),     # upper bound; equal when exact; -1 when unbounded
         ("response_body_len", "i8"),
         ("response_body_max", "i8"),
+        ("request_missing_bytes", "i8"),   # of the message, body and trailing framing, that nobody saw
+        ("response_missing_bytes", "i8"),
         ("anomalies", "u8"),        # Anomaly
         ("flow", "i8"),             # serial of the flow
         ("trans_depth", "i4"),      # 1 for the first on its connection

@@ -1,13 +1,14 @@
 """What to read: in: the names the user gave; out: one Input per file or stream, its faults and bytes on record.
 
-A folder stands for all captures below it, sorted by path; other files in it are skipped and counted. The one
-law: whatever the user named and cannot be read is a fault with its name, and the other inputs are read all the
-same.
+A folder stands for all captures below it, sorted by path, numbers as numbers; other files in it are skipped and
+counted. The one law: whatever the user named and cannot be read is a fault with its name, and the other inputs are
+read all the same.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
@@ -136,8 +137,16 @@ class Inputs:
             self.faults.append(InputError(str(error.filename), f"the folder cannot be listed: {error.strerror}"))
 
         for folder, folders, files in os.walk(name, onerror=unreadable):
-            folders.sort()
-            yield from (path for file in sorted(files) if os.path.isfile(path := os.path.join(folder, file)))
+            folders.sort(key=_counted)
+            files.sort(key=_counted)
+            yield from (path for file in files if os.path.isfile(path := os.path.join(folder, file)))
+
+
+def _counted(name: str) -> list[tuple[bool, int, str]]:
+    """A key that sorts names with numbers as they were counted: tcpdump -C writes x, x1 ... x9, x10, and frames of
+    equal time come in the order of their files.
+    """
+    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r"([0-9]+)", name)]
 
 
 def _size(name: str) -> int:

@@ -73,7 +73,8 @@ def _bytes_once(stream, tcp):
     """Payload; of TCP the sequence space that it covers."""
     if not tcp:
         return stream["payload_bytes"]
-    return max(stream["payload_bytes"] - stream["retransmitted_bytes"] + stream["missing_bytes"], 0)
+    lost = stream["missing_bytes"] - stream["cut_bytes"]  # what was cut off is in the payload
+    return max(stream["payload_bytes"] - stream["retransmitted_bytes"] + lost, 0)
 
 
 @inline_kernel

@@ -32,7 +32,7 @@ CONNECTIONS = 4_096
     ENDPOINT, VERSION, USER_AGENT, REFERRER, REQUEST_CONTENT_TYPE, RESPONSE_CONTENT_TYPE, REQUEST_BODY_LEN,
     RESPONSE_BODY_LEN, STATUS_CODE, STATUS_MSG, AUTH_SCHEME, USER, REQUEST_MS, WAIT_MS, RESPONSE_MS, COMPLETE,
     ANOMALIES, REQUEST_BODY_LEN_MAX, RESPONSE_BODY_LEN_MAX, RECORDS, TUNNEL, TUNNEL_ID, ACCOUNT, GRPC_STATUS,
-    REQUEST_MESSAGES, RESPONSE_MESSAGES,
+    REQUEST_MESSAGES, RESPONSE_MESSAGES, REQUEST_MISSING_BYTES, RESPONSE_MISSING_BYTES,
 ) = range(len(TRANSACTION_COLUMNS))  # fmt: skip
 """Where each column's cell is in a row."""
 _COLUMNS = len(TRANSACTION_COLUMNS)
@@ -141,6 +141,8 @@ def _put_messages(cells, cell, row):
     cells[cell + RECORDS] = row["records"] if row["records"] >= 0 else NULL
     cells[cell + GRPC_STATUS] = row["grpc_status"] if row["grpc_status"] >= 0 else NULL
     cells[cell + REQUEST_MESSAGES] = row["request_messages"] if row["request_messages"] >= 0 else NULL
+    cells[cell + REQUEST_MISSING_BYTES] = row["request_missing_bytes"] if request else NULL
+    cells[cell + RESPONSE_MISSING_BYTES] = row["response_missing_bytes"] if response else NULL
     cells[cell + RESPONSE_MESSAGES] = row["response_messages"] if row["response_messages"] >= 0 else NULL
     cells[cell + COMPLETE] = (flags & _ENDS) == _ENDS and (row["anomalies"] & _GAPS) == 0
     cells[cell + ANOMALIES] = np.int64(row["anomalies"])

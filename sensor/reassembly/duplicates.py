@@ -21,7 +21,7 @@ import numpy as np
 from sensor._jit import inline_kernel
 from sensor.limits import RECENT_PACKETS
 from sensor.reassembly.flow_table import direction_of
-from sensor.reassembly.tables import HORIZON_NS, QUIET_NS, RECENT_BUCKETS, UDP_QUIET_NS, Count, Scalar
+from sensor.reassembly.tables import HORIZON_NS, QUIET_NS, RECENT_BUCKETS, SHORT_QUIET_NS, Count, Scalar
 from sensor.schema import Proto, SegmentFlag, TcpFlag
 from sensor.structures.hashing import MULTIPLIER, hash_bytes, mix
 
@@ -77,7 +77,7 @@ def _sent_once_within(t, stream_row, segment, earlier):
     """For how long (ns) an equal packet with another id, or with none, is a double."""
     absent = segment["ip_id"] == 0 and earlier["ip_id"] == 0
     if segment["proto"] != Proto.TCP:
-        return UDP_QUIET_NS if absent else 0
+        return SHORT_QUIET_NS if absent else 0
     flags, length = np.int64(segment["tcp_flags"]), np.int64(segment["payload_len"])
     if flags & TcpFlag.SYN != 0:
         return QUIET_NS
@@ -88,7 +88,7 @@ def _sent_once_within(t, stream_row, segment, earlier):
         if absent:
             return QUIET_NS
         if flags & TcpFlag.RST == 0 and np.int64(segment["ip_len"]) > headers:
-            return UDP_QUIET_NS  # time stamps or SACK blocks would tell the next acknowledgement from this
+            return SHORT_QUIET_NS  # time stamps or SACK blocks would tell the next acknowledgement from this
         return 0
     stream, peer = t.streams[stream_row], t.streams[stream_row ^ 1]
     if peer["loss_ts"] >= earlier["ts"]:

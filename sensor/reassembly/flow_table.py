@@ -129,6 +129,7 @@ def _clear_stream(stream):
     stream["payload_bytes"] = 0
     stream["retransmitted_bytes"] = 0
     stream["missing_bytes"] = 0
+    stream["cut_bytes"] = 0
     stream["first_ts"] = 0
     stream["last_ts"] = 0
     stream["size_min"] = 0

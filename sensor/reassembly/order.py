@@ -61,6 +61,7 @@ def deliver(t, stream_row, source, offset, caplen, length, ack, ts):
         stream["next"] += caplen
     if length > caplen:
         t.counts[Count.CUT_BYTES] += length - caplen
+        stream["cut_bytes"] += length - caplen
         emit_gap(t, stream_row, length - caplen, ack, ts)
 
 

@@ -45,8 +45,8 @@ time-out of a common stack is 200 ms.
 """
 QUIET_NS = NS // 50
 """No stack sends again so soon unless its peer reports a loss."""
-UDP_QUIET_NS = NS // 500
-"""Applications do repeat datagrams, but hardly ever within 2 ms."""
+SHORT_QUIET_NS = NS // 100
+"""Applications do repeat datagrams, but hardly ever within 10 ms; time stamps of acknowledgements move on by then."""
 
 WHEEL_SECONDS = 1024
 """Buckets of the expiry wheel, one a second of packet time; longer time-outs go round again."""

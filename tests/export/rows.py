@@ -60,6 +60,7 @@ def random_transactions(seed: int, n: int) -> Any:
     rows["flow"] = random.integers(1, 5, n)
     rows["trans_depth"] = np.arange(1, n + 1)
     rows["records"] = random.integers(-1, 1000, n)
+    rows["request_missing_bytes"], rows["response_missing_bytes"] = random.integers(0, 2, (2, n)) * 1_460
     for field in CODED:
         rows[field] = random.integers(0, len(POOL.strings), n)
     for field in ("client_port", "server_port", "status_code", "vlan"):

@@ -86,4 +86,6 @@ def transaction(row: Any, strings: list[str]) -> dict[str, Any]:
         "grpc_status": r["grpc_status"] if r["grpc_status"] >= 0 else None,
         "request_messages": r["request_messages"] if r["request_messages"] >= 0 else None,
         "response_messages": r["response_messages"] if r["response_messages"] >= 0 else None,
+        "request_missing_bytes": r["request_missing_bytes"] if request else None,
+        "response_missing_bytes": r["response_missing_bytes"] if response else None,
     }

@@ -11,7 +11,7 @@ from sensor.limits import HEAD_BYTES_MAX
 from sensor.protocols.http1.body import body_bytes, chunk_end, chunk_size, keeps_behind_gap, trailer
 from sensor.protocols.http1.head import INCOMPLETE, looks_like_head, parse_head
 from sensor.protocols.http1.holds import held_start, hold_bytes, release_hold
-from sensor.protocols.http1.messages import begin_message, end_message, mark, set_lengths
+from sensor.protocols.http1.messages import begin_message, end_message, is_client, mark, set_lengths
 from sensor.protocols.http1.pairing import drop_first, finish_row, match, resolve_waiting
 from sensor.protocols.http1.proxies import skip_proxy_header
 from sensor.protocols.http1.tables import (
@@ -313,6 +313,13 @@ def gap(t, stream_row, length, seq, ts):
         t.numbers[Count.TUNNEL_BYTES] += length
         return
     mark(t, stream_row, Anomaly.REQUEST_GAP, Anomaly.RESPONSE_GAP)
+    if stream["message"] >= 0:
+        row = t.open[stream["message"]]
+        within = min(length, stream["remaining"]) if state == State.LENGTH else length
+        if is_client(t, stream_row):
+            row["request_missing_bytes"] += within
+        else:
+            row["response_missing_bytes"] += within
     stop_reading(t, stream_row)
     if state == State.CLOSE:
         stream["body"] += length

@@ -154,6 +154,7 @@ def _merge(t, flow_row, request, response):
     row["response_content_type"] = other["response_content_type"]
     row["response_body_len"] = other["response_body_len"]
     row["response_body_max"] = other["response_body_max"]
+    row["response_missing_bytes"] = other["response_missing_bytes"]
     row["response_ts"] = other["response_ts"]
     row["response_end_ts"] = other["response_end_ts"]
     row["records"] = other["records"]

@@ -88,6 +88,8 @@ def clear_row(row):
     row["request_body_max"] = 0
     row["response_body_len"] = 0
     row["response_body_max"] = 0
+    row["request_missing_bytes"] = 0
+    row["response_missing_bytes"] = 0
     row["anomalies"] = np.uint64(0)
     row["records"] = -1
     row["request_messages"] = -1

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.protocols.http1.messages import chunked, request, response
 from tests.traffic import (
     ACK,
+    HEADERS,
     PSH,
     SECOND,
     START,
@@ -372,3 +373,16 @@ def test_many_connections_at_once() -> None:
     outcome = observe(merged(*connections), batch=100)
     assert len(outcome.transactions) == 400
     assert all(row["complete"] for row in outcome.transactions)
+
+
+def test_what_is_missing_of_a_message_is_counted_to_the_byte() -> None:
+    """A lost body segment is missing from its response alone, and cut bytes are missing too; the length stays exact."""
+    talk = Talk(mss=1_000).open()
+    for size in (3_000, 5_000):
+        talk.client(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        talk.server(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + bytes(size)).acknowledge(0)
+    lost = observe(without(talk.close().packets, 5)).transactions
+    assert [(row["response_missing_bytes"], row["request_missing_bytes"]) for row in lost] == [(1_000, 0), (0, 0)]
+    assert [row["response_body_len"] for row in lost] == [row["response_body_max"] for row in lost] == [3_000, 5_000]
+    cut = observe(snapped(talk.packets, HEADERS + 400)).transactions
+    assert [row["response_missing_bytes"] for row in cut] == [3 * 600, 5 * 600]
