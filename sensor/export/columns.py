@@ -89,8 +89,8 @@ TRANSACTION_COLUMNS = (
     _int("grpc_status", "grpc-status of the response", "uint16"),
     _int("request_messages", "gRPC messages in the request's body"),
     _int("response_messages", "gRPC messages in the response's body"),
-    _int("request_missing_bytes", "bytes of the request, behind its head, that nobody saw"),
-    _int("response_missing_bytes", "bytes of the response, behind its head, that nobody saw"),
+    _int("request_missing_bytes", "bytes of the request, behind its head, that nobody saw; null in HTTP/2 with gaps"),
+    _int("response_missing_bytes", "bytes of the response, behind its head, that nobody saw; null in HTTP/2 with gaps"),
 )
 
 

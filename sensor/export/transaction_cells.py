@@ -37,6 +37,7 @@ CONNECTIONS = 4_096
 """Where each column's cell is in a row."""
 _COLUMNS = len(TRANSACTION_COLUMNS)
 _FIELDS = 10
+HTTP_2 = 20
 _ENDS = int(
     TransactionFlag.REQUEST | TransactionFlag.RESPONSE | TransactionFlag.REQUEST_DONE | TransactionFlag.RESPONSE_DONE
 )
@@ -141,8 +142,9 @@ def _put_messages(cells, cell, row):
     cells[cell + RECORDS] = row["records"] if row["records"] >= 0 else NULL
     cells[cell + GRPC_STATUS] = row["grpc_status"] if row["grpc_status"] >= 0 else NULL
     cells[cell + REQUEST_MESSAGES] = row["request_messages"] if row["request_messages"] >= 0 else NULL
-    cells[cell + REQUEST_MISSING_BYTES] = row["request_missing_bytes"] if request else NULL
-    cells[cell + RESPONSE_MISSING_BYTES] = row["response_missing_bytes"] if response else NULL
+    untold = row["anomalies"] & _GAPS if row["version"] == HTTP_2 else np.uint64(0)  # nobody knows whose frames were lost
+    cells[cell + REQUEST_MISSING_BYTES] = row["request_missing_bytes"] if request and untold == 0 else NULL
+    cells[cell + RESPONSE_MISSING_BYTES] = row["response_missing_bytes"] if response and untold == 0 else NULL
     cells[cell + RESPONSE_MESSAGES] = row["response_messages"] if row["response_messages"] >= 0 else NULL
     cells[cell + COMPLETE] = (flags & _ENDS) == _ENDS and (row["anomalies"] & _GAPS) == 0
     cells[cell + ANOMALIES] = np.int64(row["anomalies"])

@@ -39,6 +39,7 @@ def transaction(row: Any, strings: list[str]) -> dict[str, Any]:
     flags, anomalies = r["flags"], r["anomalies"]
     request, response = flags & TransactionFlag.REQUEST, flags & TransactionFlag.RESPONSE
     gaps = anomalies & (Anomaly.REQUEST_GAP | Anomaly.RESPONSE_GAP)
+    told = r["version"] != 20 or not gaps
     done = TransactionFlag.REQUEST_DONE | TransactionFlag.RESPONSE_DONE
 
     def text(field: str) -> str | None:
@@ -86,6 +87,6 @@ def transaction(row: Any, strings: list[str]) -> dict[str, Any]:
         "grpc_status": r["grpc_status"] if r["grpc_status"] >= 0 else None,
         "request_messages": r["request_messages"] if r["request_messages"] >= 0 else None,
         "response_messages": r["response_messages"] if r["response_messages"] >= 0 else None,
-        "request_missing_bytes": r["request_missing_bytes"] if request else None,
-        "response_missing_bytes": r["response_missing_bytes"] if response else None,
+        "request_missing_bytes": r["request_missing_bytes"] if request and told else None,
+        "response_missing_bytes": r["response_missing_bytes"] if response and told else None,
     }
