@@ -142,7 +142,8 @@ def _put_messages(cells, cell, row):
     cells[cell + RECORDS] = row["records"] if row["records"] >= 0 else NULL
     cells[cell + GRPC_STATUS] = row["grpc_status"] if row["grpc_status"] >= 0 else NULL
     cells[cell + REQUEST_MESSAGES] = row["request_messages"] if row["request_messages"] >= 0 else NULL
-    untold = row["anomalies"] & _GAPS if row["version"] == HTTP_2 else np.uint64(0)  # nobody knows whose frames were lost
+    # of a connection that lost HTTP/2 frames nobody knows whose they were
+    untold = row["anomalies"] & _GAPS if row["version"] == HTTP_2 else np.uint64(0)
     cells[cell + REQUEST_MISSING_BYTES] = row["request_missing_bytes"] if request and untold == 0 else NULL
     cells[cell + RESPONSE_MISSING_BYTES] = row["response_missing_bytes"] if response and untold == 0 else NULL
     cells[cell + RESPONSE_MESSAGES] = row["response_messages"] if row["response_messages"] >= 0 else NULL
