@@ -11,9 +11,10 @@ from sensor.limits import HEAD_BYTES_MAX
 from sensor.protocols.http1.body import body_bytes, chunk_end, chunk_size, keeps_behind_gap, trailer
 from sensor.protocols.http1.head import INCOMPLETE, looks_like_head, parse_head
 from sensor.protocols.http1.holds import held_start, hold_bytes, release_hold
-from sensor.protocols.http1.messages import begin_message, end_message, is_client, mark, set_lengths
-from sensor.protocols.http1.pairing import drop_first, finish_row, match, resolve_waiting
+from sensor.protocols.http1.messages import begin_message, end_message, is_client, mark, no_body, set_lengths
+from sensor.protocols.http1.pairing import drop_first, finish_row, match
 from sensor.protocols.http1.proxies import skip_proxy_header
+from sensor.protocols.http1.settle import resolve_waiting
 from sensor.protocols.http1.tables import (
     MISSES_MAX,
     Count,
@@ -22,6 +23,7 @@ from sensor.protocols.http1.tables import (
     JsonFlag,
     Scalar,
     State,
+    Waits,
 )
 from sensor.protocols.http2.frames import begins_with_frames, begins_with_settings, is_preface
 from sensor.schema import Anomaly, FlowFlag, Service
@@ -48,6 +50,14 @@ def clear_flow(t, flow_row):
     flow["loss"] = 0
     flow["ahead"] = 0
     flow["rolling"] = 0
+    flow["least"] = 0
+    flow["base"] = 0
+    flow["burst_ack"] = -1
+    flow["burst"] = 0
+    flow["width"] = 0
+    flow["waits"] = Waits.UNKNOWN
+    flow["heads"] = 0
+    flow["bodies"] = 0
     flow["answered"] = 0
     flow["closing"] = 0
     flow["tunnel"] = 0
@@ -58,6 +68,7 @@ def clear_flow(t, flow_row):
         release_hold(t, stream)
         stream["delivered"] = 0
         stream["broken"] = 0
+        stream["whole"] = 0
         stream["remaining"] = 0
         stream["body"] = 0
         stream["unknown"] = 0
@@ -71,6 +82,8 @@ def reset_flow(t, flow_row):
     """Forget what was known of the row's flow: it is another one's now, or its end."""
     t.http_flows[flow_row]["serial"] = t.flows[flow_row]["serial"]
     clear_flow(t, flow_row)
+    if t.flows[flow_row]["flags"] & FlowFlag.MIDSTREAM != 0:
+        t.http_flows[flow_row]["waits"] = Waits.EACH
 
 
 @inline_kernel
@@ -109,7 +122,7 @@ def lose_framing(t, stream_row):
     stop_counting(stream)
     release_hold(t, stream)
     stream["state"] = State.SYNC
-    stream["broken"] = 1
+    stream["broken"] = max(stream["broken"], 1)
 
 
 @part_kernel
@@ -213,6 +226,9 @@ def _head(t, stream_row, data, position, stop, seq, ack, ts, final):
         t.numbers[Scalar.HANDOVER_MESSAGE] = request
         return stop
     if cut:
+        flow = t.http_flows[stream_row >> 1]
+        if used >= HEAD_BYTES_MAX and flow["waits"] == Waits.UNKNOWN and flow["ahead"] == 0:
+            flow["waits"] = Waits.EACH  # nothing was lost: its manner is as good as seen
         lose_framing(t, stream_row)
         return stop
     return position + used - held
@@ -269,6 +285,11 @@ def feed(t, stream_row, data, position, stop, seq, ack, ts, final):
             position = _head(t, stream_row, data, position, stop, origin + position, ack, ts, final)
             if final:
                 return
+        elif state == State.LENGTH and stream["json_flags"] & JsonFlag.SNIFF != 0:
+            stream["json_flags"] = stream["json_flags"] & ~JsonFlag.SNIFF
+            later = stream["message"] >= 0 and ack > t.links[stream["message"]]["ack"]
+            if later and looks_like_head(data, position, stop) == 2:
+                no_body(t, stream_row, ts)
         elif state == State.LENGTH or state == State.CHUNK_DATA:
             taken = min(stream["remaining"], stop - position)
             body_bytes(t, stream_row, data, position, position + taken)
@@ -334,12 +355,17 @@ def gap(t, stream_row, length, seq, ts):
     elif state == State.LENGTH:
         stream["remaining"] = 0
         end_message(t, stream_row, ts)
+        stream["broken"] = 2
         lose_framing(t, stream_row)
     elif state == State.INIT:
         stream["state"] = State.SYNC
-        stream["broken"] = 1
+        joined = t.flows[stream_row >> 1]["flags"] & FlowFlag.MIDSTREAM != 0
+        stream["broken"] = 1 if joined else 2
+        stream["whole"] = 0 if joined else seq
     else:
         stream["unknown"] += length
+        if state == State.HEAD and stream["hold"] == 0:
+            stream["broken"] = 2
         lose_framing(t, stream_row)
 
 

@@ -180,6 +180,19 @@ def end_message(t, stream_row, ts):
     stream["state"] = State.HEAD
 
 
+@part_kernel
+def no_body(t, stream_row, ts):
+    """The response that waits for its request turns out to answer a HEAD."""
+    stream = t.http_streams[stream_row]
+    stream["body"] = 0
+    stream["remaining"] = 0
+    message = np.int64(stream["message"])
+    if message >= 0:
+        t.links[message]["end"] = 0
+        t.links[message]["method"] = Method.HEAD
+    end_message(t, stream_row, ts)
+
+
 @inline_kernel
 def begin_request(t, data, stream_row, seq, head_end, ack, ts):
     """A request's head is whole: open its transaction, queue it, and see what follows."""
@@ -199,7 +212,8 @@ def begin_request(t, data, stream_row, seq, head_end, ack, ts):
         stream["broken"] = 0
         fill_request(t, data, message)
         t.links[message]["head_end"] = head_end
-        t.links[message]["end"] = 0 if chunked else head_end + max(length, 0)
+        cut = t.numbers[Field.ANOMALIES] & (Anomaly.HEAD_TOO_LARGE | Anomaly.REQUEST_GAP) != 0
+        t.links[message]["end"] = 0 if chunked or cut else head_end + max(length, 0)
         if chunked and length >= 0:
             t.open[message]["anomalies"] |= np.uint64(Anomaly.CL_TE)
         if _wants_body(t, data, t.open[message], chunked, length):
@@ -208,7 +222,15 @@ def begin_request(t, data, stream_row, seq, head_end, ack, ts):
             t, 2 * message, data, head_end - seq, length, chunked, False
         ):
             stream["json_flags"] = stream["json_flags"] | JsonFlag.KEEP
+        base = head_end - seq - t.numbers[Field.URI + 1]
+        http_flow = t.http_flows[flow_row]
+        http_flow["base"] = min(http_flow["base"], base) if http_flow["base"] > 0 else base
+        if t.links[message]["method"] == Method.HEAD:
+            http_flow["heads"] = 1
+        if chunked or length > 0:
+            http_flow["bodies"] = 1
         enqueue_request(t, flow_row, message)
+        stream["whole"] = t.links[message]["end"]
     release_hold(t, stream)
     _start_body(stream, chunked, length)
     if stream["state"] == State.HEAD:
@@ -326,6 +348,8 @@ def begin_response(t, data, stream_row, seq, head_end, ack, ts):
         stream["json_flags"] = stream["json_flags"] | JsonFlag.ANSWER
     if keep:
         stream["json_flags"] = stream["json_flags"] | JsonFlag.KEEP
+    if message >= 0 and t.links[message]["response"] != 0 and stream["state"] == State.LENGTH:
+        stream["json_flags"] = stream["json_flags"] | JsonFlag.SNIFF
     if stream["state"] == State.HEAD:
         if length < 0 and not bodiless:
             stream["state"] = State.CLOSE

@@ -4,21 +4,20 @@ transactions.
 Without loss responses answer requests in order (RFC 9112, 9.3.2). After a loss TCP itself tells: a client that waits
 for its answer has acknowledged everything before it, so the answer begins exactly where the request's acknowledgement
 points; and a server cannot answer what it has not acknowledged. A message before which others may have been lost is
-`broken`; `loss` says that the order does not count, until such an exact place is found. The one law: when that leaves a
-choice, nothing is paired.
+`broken`; `loss` says that the order does not count, until such an exact place is found, or until counting leaves one
+possibility (settle.py). The one law: when that leaves a choice, nothing is paired.
 """
 
 import numpy as np
 
 from sensor._jit import inline_kernel, part_kernel
 from sensor.protocols.http1.answers import judge_login
-from sensor.protocols.http1.contents import hand_out, move_response
-from sensor.protocols.http1.tables import OPEN_PER_FLOW_MAX, OPEN_STACK, WAITING_MAX, Count, Scalar
+from sensor.protocols.http1.contents import hand_out
+from sensor.protocols.http1.tables import OPEN_PER_FLOW_MAX, OPEN_STACK, Count, Scalar, Waits
 from sensor.schema import Anomaly, FlowFlag, TransactionFlag
 
 _BOTH_HEADS = TransactionFlag.REQUEST | TransactionFlag.RESPONSE
 _DEGRADED = FlowFlag.EVICTED | FlowFlag.FAULT
-_NEVER = 1 << 62
 _ALL = _BOTH_HEADS | TransactionFlag.REQUEST_DONE | TransactionFlag.RESPONSE_DONE
 
 
@@ -85,19 +84,110 @@ def lose_first(t, flow_row):
 
 
 @inline_kernel
+def _lost_before(t, flow, link, whole):
+    """How many requests were lost just before a broken one, which begins at link["seq"], `whole` being where they
+    began; -1 when that is not sure.
+
+    As many as responses wait, or were lost before these, that acknowledged no more, less those to requests seen. No
+    request of this client is smaller than its smallest head without the target; but one with a body can be as large
+    as several.
+    """
+    answers = -np.int64(flow["queued"])
+    response = np.int64(flow["wait_first"])
+    while response >= 0 and t.links[response]["ack"] <= link["seq"]:
+        answers += 2 if t.links[response]["broken"] == 2 else 1
+        response = np.int64(t.links[response]["next"])
+    least = max(answers, 1)
+    most = (link["seq"] - whole) // max(np.int64(flow["base"]), 18)
+    sure = most == least or (most > least and flow["bodies"] != 0 and flow["ahead"] == 0)
+    return least if whole > 0 and sure else -1
+
+
+@inline_kernel
+def _asks_ahead(flow):
+    flow["ahead"] = 1
+    if flow["waits"] == Waits.EACH:
+        flow["waits"] = Waits.UNKNOWN
+
+
+@inline_kernel
+def _note_manner(t, flow_row, message):
+    """What a new request tells of how the client asks; called while it is known who answers what."""
+    flow = t.http_flows[flow_row]
+    link = t.links[message]
+    client = t.http_streams[2 * flow_row + np.int64(flow["client"])]
+    server = t.http_streams[2 * flow_row + 1 - np.int64(flow["client"])]
+    sound = flow["waiting"] == 0 and server["broken"] == 0
+    if flow["last"] < 0:
+        if link["broken"] != 0:
+            unanswered = sound and link["ack"] == server["delivered"] and client["whole"] > 0
+            if unanswered and flow["waits"] != Waits.ALL:
+                _asks_ahead(flow)
+        elif flow["answered"] > 0 and sound:
+            if link["ack"] == server["delivered"]:
+                flow["waits"] = Waits.ALL if flow["ahead"] != 0 or flow["waits"] == Waits.ALL else Waits.EACH
+            elif 0 <= link["ack"] < server["delivered"]:
+                flow["rolling"] = 1
+        return
+    before = t.links[flow["last"]]["ack"]
+    if link["ack"] <= before:
+        _asks_ahead(flow)
+    elif sound and link["ack"] <= server["delivered"]:
+        _asks_ahead(flow)
+        if link["broken"] == 0:
+            flow["rolling"] = 1
+
+
+@inline_kernel
+def _note_lost(t, flow_row, message):
+    """Find out how many requests were lost just before a broken one."""
+    flow = t.http_flows[flow_row]
+    link = t.links[message]
+    lost = _lost_before(t, flow, link, t.http_streams[2 * flow_row + np.int64(flow["client"])]["whole"])
+    if lost > 0:
+        link["lost"] = lost
+        link["broken"] = 0
+
+
+@inline_kernel
+def _note_burst(flow, link, joined):
+    """Count the requests that were sent at a time. A client that has `width` requests out at first never has more: when
+    it sends as many at a time again, all before were answered.
+    """
+    if link["broken"] != 0:
+        flow["burst"] = 1 if joined and flow["width"] == 0 else 0
+        if flow["width"] == 0 and not joined:
+            flow["width"] = -1
+        flow["burst_ack"] = link["ack"]
+        return
+    if link["ack"] == flow["burst_ack"]:
+        _asks_ahead(flow)
+        if flow["burst"] > 0:
+            flow["burst"] += 1 + link["lost"]
+    else:
+        if flow["width"] == 0 and link["lost"] > 0:
+            flow["width"] = -1
+        elif flow["width"] >= 0:
+            flow["width"] = max(flow["width"], flow["burst"] + link["lost"])
+        flow["burst"] = 1
+        flow["burst_ack"] = link["ack"]
+    if flow["waits"] == Waits.UNKNOWN and 0 < flow["width"] <= flow["burst"] and flow["rolling"] == 0:
+        flow["waits"] = Waits.ALL if flow["ahead"] != 0 else Waits.EACH
+
+
+@inline_kernel
 def enqueue_request(t, flow_row, message):
-    """A new request waits for its response; note whether the client asks ahead of the answers."""
+    """A new request waits for its response."""
     flow = t.http_flows[flow_row]
     if flow["queued"] >= OPEN_PER_FLOW_MAX:
         lose_first(t, flow_row)
+    if flow["loss"] == 0:
+        _note_manner(t, flow_row, message)
+    if t.links[message]["broken"] != 0:
+        _note_lost(t, flow_row, message)
+    _note_burst(flow, t.links[message], t.flows[np.int64(flow["flow"])]["flags"] & FlowFlag.MIDSTREAM != 0)
     t.links[message]["next"] = -1
     if flow["last"] >= 0:
-        ack = t.links[message]["ack"]
-        server = t.http_streams[2 * flow_row + 1 - np.int64(flow["client"])]
-        flow["ahead"] = 1
-        sound = flow["loss"] == 0 and flow["waiting"] == 0 and server["broken"] == 0 and t.links[message]["broken"] == 0
-        if sound and t.links[flow["last"]]["ack"] < ack <= server["delivered"]:
-            flow["rolling"] = 1
         t.links[flow["last"]]["next"] = message
     else:
         flow["first"] = message
@@ -106,7 +196,7 @@ def enqueue_request(t, flow_row, message):
 
 
 @inline_kernel
-def _take_first(t, flow):
+def take_first(t, flow):
     """Take the oldest request from the queue."""
     message = np.int64(flow["first"])
     flow["first"] = t.links[message]["next"]
@@ -114,6 +204,15 @@ def _take_first(t, flow):
     if flow["first"] < 0:
         flow["last"] = -1
     return message
+
+
+@inline_kernel
+def counts_only(flow):
+    """Whether after a loss nothing but counting tells which request is answered: it is not known that the client waits
+    for all answers before it asks on. One that sends bodies, and was never seen to ask ahead, does (RFC 9112, 9.3.2).
+    """
+    waits = flow["waits"] != Waits.UNKNOWN or (flow["bodies"] != 0 and flow["ahead"] == 0)
+    return flow["rolling"] != 0 or not waits
 
 
 @part_kernel
@@ -129,154 +228,35 @@ def match(t, flow_row, seq, ack, broken):
     if ack > client["delivered"] or client["delivered"] == 0:
         return -3
     first = np.int64(flow["first"])
-    if flow["loss"] != 0 or broken != 0 or (first >= 0 and t.links[first]["broken"] != 0):
+    if flow["loss"] == 0 and (broken != 0 or (first >= 0 and t.links[first]["broken"] != 0)):
         flow["loss"] = 1
+        flow["least"] = 0 if counts_only(flow) else -1
     found = -1
     if first >= 0:
         link = t.links[first]
-        begun = link["broken"] == 0 or flow["answered"] >= link["seq"]
-        if not (ack >= 0 and link["head_end"] > ack) and link["ack"] <= seq:
-            if flow["loss"] != 0 and not (link["ack"] == seq and begun and flow["rolling"] == 0):
+        if flow["loss"] == 0 and link["lost"] > 0:  # it answers one that was lost
+            link["lost"] -= 1
+            flow["answered"] = max(flow["answered"], ack)
+            return -1
+        if flow["loss"] != 0 and counts_only(flow):
+            return -3
+        begun = (link["broken"] == 0 and link["lost"] == 0) or flow["answered"] >= link["seq"]
+        asked = not (ack >= 0 and link["head_end"] > ack)
+        if asked and link["ack"] <= seq:
+            if flow["loss"] != 0 and not (link["ack"] == seq and begun):
                 return -3
             flow["loss"] = 0
-            found = _take_first(t, flow)
+            link["lost"] = 0
+            found = take_first(t, flow)
+            if flow["first"] < 0 and 0 < t.links[found]["end"] < ack:  # it acknowledged more, and that was not seen
+                _asks_ahead(flow)
+        elif flow["loss"] != 0 and not asked and link["ack"] == seq:
+            flow["rolling"] = 1
+            return -3
+    elif client["broken"] != 0 or (flow["loss"] != 0 and counts_only(flow)):
+        return -3
     flow["answered"] = max(flow["answered"], ack)
     return found
-
-
-@inline_kernel
-def _merge(t, flow_row, request, response):
-    """Move a response that waited into its request's row."""
-    row = t.open[request]
-    other = t.open[response]
-    row["status_code"] = other["status_code"]
-    row["status_msg"] = other["status_msg"]
-    row["response_content_type"] = other["response_content_type"]
-    row["response_body_len"] = other["response_body_len"]
-    row["response_body_max"] = other["response_body_max"]
-    row["response_missing_bytes"] = other["response_missing_bytes"]
-    row["response_ts"] = other["response_ts"]
-    row["response_end_ts"] = other["response_end_ts"]
-    row["records"] = other["records"]
-    row["response_messages"] = other["response_messages"]
-    row["grpc_status"] = other["grpc_status"]
-    row["anomalies"] |= other["anomalies"]
-    row["flags"] = np.uint16(row["flags"] | other["flags"])
-    row["issued"] = other["issued"]
-    for stream_row in (2 * flow_row, 2 * flow_row + 1):
-        if t.http_streams[stream_row]["message"] == response:
-            t.http_streams[stream_row]["message"] = request
-    move_response(t, request, response)
-    other["flags"] = 0
-    t.free[OPEN_STACK + t.numbers[Scalar.OPEN_FREE]] = response
-    t.numbers[Scalar.OPEN_FREE] += 1
-
-
-@inline_kernel
-def _take_waiting(t, flow):
-    """Take the oldest of the responses that wait."""
-    response = np.int64(flow["wait_first"])
-    flow["wait_first"] = t.links[response]["next"]
-    flow["waiting"] -= 1
-    if flow["wait_first"] < 0:
-        flow["wait_last"] = -1
-    return response
-
-
-@part_kernel
-def _pair(t, flow_row, request):
-    """The oldest response that waits answers `request`."""
-    _merge(t, flow_row, request, _take_waiting(t, t.http_flows[flow_row]))
-    finish_if_done(t, request)
-
-
-@part_kernel
-def _leave(t, flow_row, final, anomalies):
-    """The oldest response that waits answers no request that was seen."""
-    response = _take_waiting(t, t.http_flows[flow_row])
-    link = t.links[response]
-    t.open[response]["anomalies"] |= np.uint64(anomalies)
-    t.http_flows[flow_row]["answered"] = max(t.http_flows[flow_row]["answered"], link["ack"])
-    link["response"] = 0
-    if final or t.open[response]["flags"] & TransactionFlag.RESPONSE_DONE != 0:
-        detach(t, flow_row, response)
-        finish_row(t, response)
-
-
-@part_kernel
-def _settle(t, flow_row, final):
-    """Pair what was asked between two advances of the client with what came before the second; False when that is open.
-
-    A client that sends a batch and waits for all of its answers asks anew, or closes, exactly where they ended. So both
-    lists are of one length, and pair from the back as far as neither is broken.
-    """
-    flow = t.http_flows[flow_row]
-    following = np.int64(flow["first"])
-    if following < 0:
-        return False
-    begin, last = t.links[following]["ack"], following
-    asked, asked_unbroken = 0, 0
-    asked_whole = t.links[following]["broken"] == 0
-    answered_whole = t.links[flow["wait_first"]]["broken"] == 0
-    while following >= 0 and t.links[following]["ack"] <= begin:
-        asked_unbroken = 1 if t.links[following]["broken"] != 0 else asked_unbroken + 1
-        asked += 1
-        last = following
-        following = np.int64(t.links[following]["next"])
-    end = flow["closing"] if flow["closing"] > 0 else _NEVER
-    if following >= 0:
-        end = t.links[following]["ack"]
-    elif end == _NEVER and not final:
-        return False
-    answered, answered_unbroken = 0, 0
-    answer_end, answer_ack = np.int64(0), np.int64(-1)
-    response = np.int64(flow["wait_first"])
-    while response >= 0 and t.links[response]["seq"] < end:
-        answered_unbroken = 1 if t.links[response]["broken"] != 0 else answered_unbroken + 1
-        answered += 1
-        answer_end, answer_ack = t.links[response]["end"], t.links[response]["ack"]
-        response = np.int64(t.links[response]["next"])
-    complete = answer_end == end
-    if response >= 0:
-        complete = complete or (t.links[response]["seq"] == end and t.links[response]["broken"] == 0)
-    elif not complete and not final:
-        return False
-    all_asked = answer_ack == t.links[last]["end"] or (following >= 0 and t.links[following]["broken"] == 0)
-    sure = complete and all_asked and flow["rolling"] == 0
-    if end == _NEVER:
-        sure = all_asked and flow["ahead"] == 0 and asked == 1 and answered == 1
-    asked_whole = asked_whole and asked_unbroken == asked
-    answered_whole = answered_whole and answered_unbroken == answered
-    if complete and ((asked_whole and answered > asked) or (answered_whole and asked > answered)):
-        flow["rolling"] = 1
-        sure = False
-    pairs = min(asked_unbroken, answered_unbroken) if sure else 0
-    for _ in range(answered - pairs):
-        _leave(t, flow_row, final, Anomaly.PAIRING_AMBIGUOUS)
-    for _ in range(asked - pairs):
-        drop_first(t, flow_row)
-    for _ in range(pairs):
-        _pair(t, flow_row, _take_first(t, flow))
-    flow["loss"] = 0 if sure else 1
-    return True
-
-
-@part_kernel
-def resolve_waiting(t, flow_row, final):
-    """Pair the responses that waited, now that more of the client's stream is known; all of them when `final`."""
-    flow = t.http_flows[flow_row]
-    while flow["wait_first"] >= 0:
-        link = t.links[flow["wait_first"]]
-        request = match(t, flow_row, link["seq"], link["ack"], link["broken"])
-        if request >= 0:
-            _pair(t, flow_row, request)
-        elif request == -1:
-            _leave(t, flow_row, final, 0)
-        elif flow["loss"] == 0 or not _settle(t, flow_row, final):
-            if not final and flow["waiting"] <= WAITING_MAX:
-                return
-            flow["loss"] = 1
-            _leave(t, flow_row, final, 0)
 
 
 @inline_kernel

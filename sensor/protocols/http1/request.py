@@ -132,6 +132,7 @@ def open_row(t, flow_row, seq, ack, ts):
     link["response"] = 0
     link["upgrade"] = 0
     link["broken"] = 0
+    link["lost"] = 0
     row = t.open[message]
     clear_row(row)
     flow = t.flows[np.int64(http_flow["flow"])]

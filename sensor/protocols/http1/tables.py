@@ -21,6 +21,7 @@ HTTP_STREAM = np.dtype(
         ("hold_seq", "i8"),    # stream offset, acknowledgement and time of the first byte on hold
         ("hold_ack", "i8"),
         ("hold_ts", "i8"),
+        ("whole", "i8"),       # stream offset behind the last message when nothing but messages can follow, else 0
         ("json_scanned", "i8"),# body bytes read for counting records
         ("json_kinds", "u8"),  # one bit a depth of JSON nesting: 1 array, 0 object
         ("message", "i4"),     # open row that the present message fills, -1 when none
@@ -32,7 +33,7 @@ HTTP_STREAM = np.dtype(
         ("json_depth", "i4"),
         ("json_record", "i4"), # depth of the record being read, 0 outside of records
         ("state", "u1"),       # State
-        ("broken", "u1"),      # 1 when messages may have been lost since the last head
+        ("broken", "u1"),      # 1 when messages may have been lost since the last head, 2 when one or more were
         ("known", "u1"),       # 1 when Content-Length gives the body's length
         ("json_flags", "u1"),  # JsonFlag
     ],
@@ -58,10 +59,18 @@ HTTP_FLOW = np.dtype(
         ("misses", "i4"),     # chunks that were not HTTP
         ("flow", "i4"),       # row of the flow: its own, or that of the connection whose HTTP/2 stream this is
         ("http2", "i4"),      # HTTP/2 connection + 1, 0 when none
+        ("least", "i4"),      # answers that are known to have been lost or given up since it was known who answers what
+        ("burst_ack", "i8"),  # what the last request acknowledged
+        ("burst", "i4"),      # requests in a row that did, 0 when some may have been lost among them
+        ("width", "i4"),      # the most requests that acknowledged the same, -1 when that is not known
+        ("base", "i4"),       # the smallest request head seen, its target left out; 0 before the first
         ("client", "i1"),     # direction that sends requests, -1 while unknown
         ("loss", "u1"),       # 1 while it is not known which request the next response answers
         ("ahead", "u1"),      # 1 when the client has asked again before it was answered
         ("rolling", "u1"),    # 1 when it has done so behind some of the answers, so that nothing tells where they stand
+        ("waits", "u1"),      # Waits
+        ("heads", "u1"),      # 1 when the client has sent a HEAD
+        ("bodies", "u1"),     # 1 when it has sent a body
         ("tunnel", "u1"),     # 1 after CONNECT or Upgrade
     ],
     align=True,
@@ -75,9 +84,10 @@ LINK = np.dtype(
         ("ack", "i8"),       # offset in the other stream acknowledged with its first byte, -1 when unknown
         ("next", "i4"),
         ("flow", "i4"),      # row of the flow
+        ("lost", "i4"),      # requests that were lost just before it, when their number is known
         ("method", "u1"),    # Method
         ("response", "u1"),  # 1 for a response whose request is not known (yet)
-        ("broken", "u1"),    # 1 when messages may have been lost before it in its stream
+        ("broken", "u1"),    # 1 when messages may have been lost before it in its stream, 2 when one or more were
         ("upgrade", "u1"),   # 1 when the request asks to switch protocols
     ],
     align=True,
@@ -175,6 +185,14 @@ class State(IntEnum):
     OPAQUE = 9        # a tunnel: bytes of another protocol
 
 
+class Waits(IntEnum):
+    """Whether the client is known to ask on only when it has all answers."""
+
+    UNKNOWN = 0
+    EACH = 1          # it has never asked ahead; supposed of a client whose connection was joined midway
+    ALL = 2           # it asks ahead, and then waits for all
+
+
 class Method(IntEnum):
     OTHER = 0
     HEAD = 1
@@ -191,6 +209,7 @@ class JsonFlag(IntEnum):
     LOGIN = 16        # the request's body goes to the hold slot, for the account's name
     KEEP = 32         # more of it is wanted in the arena
     ANSWER = 64       # the body answers a login: it goes to the hold slot
+    SNIFF = 128       # it may answer a HEAD: what follows may be a head and no body
 
 
 class Field(IntEnum):

@@ -9,8 +9,8 @@ import numpy as np
 from sensor._jit import inline_kernel, part_kernel
 from sensor.protocols.http1.head import parse_head
 from sensor.protocols.http1.messages import begin_message, set_client
-from sensor.protocols.http1.pairing import resolve_waiting
 from sensor.protocols.http1.request import put
+from sensor.protocols.http1.settle import resolve_waiting
 from sensor.protocols.http1.tables import Count, Field, State
 from sensor.protocols.http1.words import folded, short_word
 from sensor.protocols.http2.endings import end_side, open_message

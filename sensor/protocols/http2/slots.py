@@ -10,7 +10,7 @@ import numpy as np
 from sensor._jit import inline_kernel, part_kernel
 from sensor.protocols.http1.feed import clear_flow, finish_messages, leave_unfinished
 from sensor.protocols.http1.holds import release_hold
-from sensor.protocols.http1.pairing import resolve_waiting
+from sensor.protocols.http1.settle import resolve_waiting
 from sensor.protocols.http1.tables import Count, State
 from sensor.protocols.http2.tables import BUCKETS, ORPHANS_MAX, STREAMS_PER_CONNECTION_MAX, Part
 

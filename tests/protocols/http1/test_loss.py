@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.protocols.http1.clients import Client, converse
 from tests.protocols.http1.messages import chunked, request, response
 from tests.traffic import (
     ACK,
@@ -147,13 +148,15 @@ def survey(share: float, make: Callable[..., Exchanges], seeds: range) -> tuple[
 
 @pytest.mark.parametrize("share", [0.01, 0.05])
 def test_random_loss(share: float) -> None:
-    """At least 99 % of the exchanges of which both heads were seen, half of them pipelined; and no wrong pair."""
+    """At least 99.9 % of the exchanges of which both heads were seen, less where requests are sent ahead of answers;
+    and no wrong pair.
+    """
     one_by_one, ahead = survey(share, keep_alive, range(6)), survey(share, pipelined, range(6))
     survived, found, inexact = (first + second for first, second in zip(one_by_one, ahead, strict=True))
     assert survived > 2_400
-    assert found >= 0.99 * survived
     assert one_by_one[1] >= 0.999 * one_by_one[0]
-    assert ahead[1] >= 0.985 * ahead[0]  # two losses in one batch of four leave a choice
+    assert ahead[1] >= (0.99 if share < 0.05 else 0.95) * ahead[0]  # two losses in the first batch leave a choice
+    assert found >= 0.97 * survived
     assert inexact == 0
 
 
@@ -181,10 +184,71 @@ def test_no_loss_makes_a_wrong_pair(seed: int, share: float, make: Callable[...,
 
 @given(st.integers(0, 2**32), st.sampled_from([0.01, 0.05, 0.2]))
 @settings(max_examples=40, deadline=None)
-def test_a_client_that_never_waits_for_all_answers_is_recognised(seed: int, share: float) -> None:
-    """Nothing tells where its answers stand after a loss: once it is known for what it is, nothing is paired."""
-    packets = rolling(12).packets
-    pairs(observe(packets[:14] + lossy(packets[14:], share, random.Random(seed))))
+def test_no_loss_misleads_about_a_client_that_never_waits_for_all_answers(seed: int, share: float) -> None:
+    """Nothing but counting tells where its answers stand after a loss, also when the first packets are lost."""
+    pairs(observe(lossy(rolling(12).packets, share, random.Random(seed))))
+
+
+@given(st.sets(st.integers(3, 14), max_size=10))
+@settings(max_examples=120, deadline=None)
+def test_no_choice_of_first_packets_misleads_about_it(lost: set[int]) -> None:
+    pairs(observe(without(rolling(10).packets, *lost)))
+
+
+def paired(client: Client, share: float, chance: random.Random, size: int = 20) -> tuple[int, int]:
+    """Of one connection: exchanges with both heads, how many of these came out paired; no pair is of two exchanges."""
+    asked = [request(target(number), "User-Agent: some/1.0") for number in range(24)]
+    whole = converse(client, asked, lambda number: response(b"x" * (size + number), "Content-Type: text/plain"))
+    kept = [i for i in range(len(whole.packets)) if i < 3 or chance.random() >= share]
+    rows = observe([whole.packets[i] for i in kept]).transactions
+    found = {number_of(row): row["response_body_max"] - size for row in rows if row["request"] and row["response"]}
+    assert all(number == body for number, body in found.items())
+    survived = {number for number, heads in whole.heads.items() if set(kept).issuperset(heads)}
+    return len(survived), len(survived & found.keys())
+
+
+CLIENTS = {
+    "waits": Client(),
+    "waits, far away": Client(near=20, far=1, service=10),
+    "asks four and waits": Client(ahead=4, batch=True),
+    "asks four and waits, far away": Client(ahead=4, batch=True, near=20, service=10),
+    "has two out": Client(ahead=2),
+    "has three out": Client(ahead=3, near=5, far=5, service=1),
+    "has five out": Client(ahead=5, near=0, far=0, service=20),
+}
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+@pytest.mark.parametrize(("share", "least"), [(0.0, 1.0), (0.01, 0.93), (0.05, 0.85)])
+def test_any_client_loses_little_and_gets_no_wrong_pair(name: str, share: float, least: float) -> None:
+    counts = [paired(CLIENTS[name], share, random.Random(seed), size) for seed in range(12) for size in (0, 20, 1_500)]
+    survived, found = (sum(numbers) for numbers in zip(*counts, strict=True))
+    assert found >= (0.999 if name.startswith("waits") else least) * survived
+
+
+@given(st.integers(0, 2**32), st.sampled_from([0.05, 0.1, 0.2]), st.integers(1, 5), st.booleans(), st.integers(0, 5),
+       st.integers(0, 5), st.sampled_from([0, 1, 3, 20]), st.sampled_from([0, 2, 50]))  # fmt: skip
+@settings(max_examples=60, deadline=None)
+def test_no_client_gets_a_wrong_pair(
+    seed: int, share: float, ahead: int, batch: bool, near: int, far: int, service: int, think: int
+) -> None:
+    paired(Client(ahead, batch, near, far, service, think), share, random.Random(seed))
+
+
+@pytest.mark.parametrize("lost", [(), (3,), (6,), (3, 6), (6, 9), (4, 7)])
+def test_answers_to_head_have_no_body_after_a_loss_either(lost: tuple[int, ...]) -> None:
+    """Their Content-Length is that of the body they would have had."""
+    talk = Talk().open()
+    for number in range(8):
+        talk.client(request(target(number), method="HEAD" if number % 2 else "GET"))
+        body = b"x" * (100 + number)
+        talk.server(response(body) if number % 2 == 0 else response(body).removesuffix(body)).acknowledge(0)
+    rows = observe(without(talk.close().packets, *lost)).transactions
+    found = {number_of(row): row for row in rows if row["request"] and row["response"]}
+    assert len(found) >= 8 - len(lost)
+    for number, row in found.items():
+        expected = 0 if number % 2 else 100 + number
+        assert (row["response_body_len"], row["response_body_max"]) == (expected, expected)
 
 
 @given(st.sets(st.integers(3, 60), max_size=12), st.sampled_from([keep_alive, pipelined]), st.integers(0, 30))
