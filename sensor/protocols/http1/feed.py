@@ -286,7 +286,7 @@ def feed(t, stream_row, data, position, stop, seq, ack, ts, final):
             if final:
                 return
         elif state == State.LENGTH and stream["json_flags"] & JsonFlag.SNIFF != 0:
-            stream["json_flags"] = stream["json_flags"] & ~JsonFlag.SNIFF
+            stream["json_flags"] = np.uint8(np.int64(stream["json_flags"]) & ~JsonFlag.SNIFF)
             later = stream["message"] >= 0 and ack > t.links[stream["message"]]["ack"]
             if later and looks_like_head(data, position, stop) == 2:
                 no_body(t, stream_row, ts)
