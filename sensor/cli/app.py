@@ -13,6 +13,7 @@ from sensor.cli import (
     collect,
     doctor,
     journal,
+    keys,
     read,
     run,
     schema,
@@ -55,3 +56,4 @@ app.command(epilog=status.EPILOG)(status.top)
 app.command(epilog=settings.EPILOG)(settings.settings)
 app.command()(warm.warm)
 app.add_typer(journal.app)
+app.add_typer(keys.app)
