@@ -1,4 +1,4 @@
-"""A collector for fault tests: an address and a database go in; each alert and its cursor are stored in one transaction.
+"""A collector for fault tests: address and database go in; each alert and its cursor are stored in one transaction.
 
 Run as a process that is killed. Law: the table has no key that would hide a duplicate.
 """
