@@ -117,6 +117,12 @@ SCAN_PAIRS_MAX = 16_384
 """
 LOGIN_ENTITIES_MAX = 16_384
 """Clients and as many accounts with failed logins; about 200 bytes each."""
+LOGIN_RECORDS_MAX = 8_192
+"""Clients, kinds of software and endpoints with logins; about 620 bytes each, 5 MB when full."""
+SESSIONS_MAX = 65_536
+"""Credentials of which is known where they are used; about 210 bytes each, 14 MB when full."""
+COHORTS_MAX = 8_192
+"""Pairs of endpoint and role whose holders are compared; about 170 bytes each."""
 BULK_PAIRS_MAX = 32_768
 """(client, endpoint) pairs with answers; about 850 bytes each, 28 MB when full."""
 BULK_ENDPOINTS_MAX = 4_096

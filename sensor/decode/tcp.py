@@ -18,12 +18,12 @@ _END, _NOTHING, _SCALE = 0, 1, 3
 
 
 @part_kernel
-def options_stack(data, start, stop, window):
-    """1 to 255, by the kinds and order of a SYN's options, its window scale and its window; alike for alike stacks.
+def options_stack(data, start, stop):
+    """1 to 255, by the kinds and order of a SYN's options and its window scale; alike for alike stacks.
 
-    The segment size is left out, as tunnels and mobile networks rewrite it.
+    The segment size and the window, which follows it, are left out, as tunnels and mobile networks rewrite them.
     """
-    hashed = 0x811C9DC5 ^ window
+    hashed = 0x811C9DC5
     i = start
     while i < stop:
         kind = at(data, i)
@@ -57,6 +57,6 @@ def step(data, offset, state, row):
     row["checksum"] = u16(data, offset + 16)
     row["stack"] = 0
     if at(data, offset + 13) & 2 != 0 and payload <= state["stop"]:
-        row["stack"] = options_stack(data, offset + 20, payload, u16(data, offset + 14))
+        row["stack"] = options_stack(data, offset + 20, payload)
     put_payload(row, TCP, payload, state["stop"], state["wire_stop"])
     return offset, Layer.DONE

@@ -8,9 +8,10 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
-from sensor.alert import Http
+from sensor.alert import Detection, Entity, Http, Numbers, Rule, Severity
 from sensor.detection.detector import Strings
 from sensor.structures.community_id import community_id_of
+from sensor.structures.entity_tables import IdentityKind
 
 
 def address_text(hi: int, lo: int) -> str:
@@ -26,10 +27,16 @@ def address(row: Any, side: str) -> str:
 
 
 def community_id(row: Any, source: str, target: str) -> str:
-    """Community ID of a transaction ("client", "server") or a flow ("orig", "resp")."""
+    """Community ID of a transaction ("client", "server") or a flow ("orig", "resp"): what was on the wire, so behind a
+    proxy that of its connection.
+    """
+    if source == "client":
+        source_hi, source_lo = int(row["peer_hi"]), int(row["peer_lo"])
+    else:
+        source_hi, source_lo = int(row[f"{source}_hi"]), int(row[f"{source}_lo"])
     return community_id_of(
-        int(row[f"{source}_hi"]),
-        int(row[f"{source}_lo"]),
+        source_hi,
+        source_lo,
         int(row[f"{target}_hi"]),
         int(row[f"{target}_lo"]),
         int(row[f"{source}_port"]),
@@ -51,4 +58,47 @@ def http_of(transaction: Any, strings: Strings) -> Http:
         endpoint=text("endpoint"),
         status_code=int(transaction["status_code"]) or None,
         user_agent=text("user_agent"),
+    )
+
+
+def identity_of(transaction: Any, kind: int) -> Entity:
+    """The identity that a transaction is ascribed to, as alerts name it; `kind` is IdentityKind."""
+    if kind == IdentityKind.CLIENT:
+        return Entity("client", address(transaction, "client"))
+    return Entity("user", f"{int(transaction['subject'] or transaction['user']):016x}")
+
+
+def detection_of(
+    transaction: Any,
+    strings: Strings,
+    rule: Rule,
+    entity: Entity,
+    numbers: Numbers,
+    *,
+    count: int,
+    run: str,
+    first_ts: int,
+    severity: Severity | None = None,
+    confidence: float = 1.0,
+    details: dict[str, Any] | None = None,
+) -> Detection:
+    """A detection that a transaction decided: who, where and when are taken from it."""
+    return Detection(
+        now=int(transaction["now"]),
+        rule=rule,
+        entity=entity,
+        numbers=numbers,
+        count=count,
+        run=run,
+        first_ts=first_ts,
+        last_ts=max(int(transaction["ts"]), first_ts),
+        confidence=confidence,
+        client_ip=address(transaction, "client"),
+        client_port=int(transaction["client_port"]),
+        server_ip=address(transaction, "server"),
+        server_port=int(transaction["server_port"]),
+        community_id=community_id(transaction, "client", "server"),
+        http=http_of(transaction, strings),
+        severity=severity,
+        details=details or {},
     )

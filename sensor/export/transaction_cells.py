@@ -70,7 +70,7 @@ def _learn(known, row, texts, start, work):
     known["proto"], known["filled"] = row["proto"], 1
     position = put_uid(texts, start, row["uid_hi"], row["uid_lo"])
     put_community_id(
-        work, texts, position, row["client_hi"], row["client_lo"], row["server_hi"], row["server_lo"],
+        work, texts, position, row["peer_hi"], row["peer_lo"], row["server_hi"], row["server_lo"],
         np.int64(row["client_port"]), np.int64(row["server_port"]), np.int64(row["proto"]),
     )  # fmt: skip
     position = put_address(texts, position + TEXT_BYTES, row["client_hi"], row["client_lo"])

@@ -131,10 +131,12 @@ def _identity(transaction, hashed, out, entities, slots, state, seeds, generatio
 
 @inline_kernel
 def _endpoint_keys(transaction, strings):
+    """Four words for an endpoint. The Host is not in them: clients write what they like into it, and would have
+    endpoints of their own.
+    """
     key1 = mix(transaction["server_hi"], np.uint64(transaction["server_port"]))
     method = strings[np.int64(transaction["method"])]["hash"]
-    key2 = mix(strings[np.int64(transaction["host"])]["hash"], method)
-    return transaction["server_lo"], key1, key2, strings[np.int64(transaction["endpoint"])]["hash"]
+    return transaction["server_lo"], key1, method, strings[np.int64(transaction["endpoint"])]["hash"]
 
 
 @inline_kernel

@@ -16,7 +16,7 @@ ENTITIES = np.dtype(
     [
         ("client", "i4"),             # address, IPv6 as /64
         ("identity", "i4"),           # subject, else credential, else client address
-        ("endpoint", "i4"),           # server, method, host and template; 0 for what no server has ever had
+        ("endpoint", "i4"),           # server, method and template; 0 for what no server has ever had
         ("server", "i4"),             # address and port
         ("identity_endpoint", "i4"),
         ("identity_kind", "i4"),      # IdentityKind
@@ -54,7 +54,7 @@ class SharedTable(EntityTable):
 
 class EntityTables(NamedTuple):
     """Keys: client (address hi, lo); identity (fingerprint, 0, kind) or (address hi, lo, 0); endpoint (server lo, hi
-    and port, method and host, template); server (address hi, lo, port); identity_endpoint (identity row and
+    and port, method, template); server (address hi, lo, port); identity_endpoint (identity row and
     generation, endpoint row and generation). Row 0 of `endpoint` is shared by everything that no server has ever had.
     """
 

@@ -15,9 +15,10 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from sensor.config import DetectionSettings, Settings
+from sensor.config import DetectionSettings, FeatureSettings, Settings
 from sensor.detection.detectors import DETECTORS
 from sensor.detection.stage import DetectionStage
+from sensor.features.stage import FeatureStage
 from sensor.pipeline import Pipeline
 from sensor.schema import FLOW, STREAM, TRANSACTION, ConnState, Proto, TransactionFlag
 from sensor.structures.string_pool import StringPool
@@ -81,21 +82,31 @@ def replay(path: str) -> None:
     for batch in pipeline:
         hashes = pipeline._protocols.pool.tables.entries["hash"]
         transactions = batch.transactions.copy()
-        for column in ("method", "endpoint"):  # codes are given again later, to other strings
+        for column in ("method", "endpoint", "host", "user_agent"):  # codes are given again later, to other strings
             texts = hashes[transactions[column]].tolist()
             transactions[column] = [codes.setdefault(text, len(codes) + 1) for text in texts]
         batches.append((transactions, batch.flows.copy(), batch.streams.copy(), batch.now))
     pool.tables.entries["hash"][list(codes.values())] = np.array(list(codes), np.uint64)
     rows, swept = sum(len(batch[0]) for batch in batches), np.zeros(SWEPT_BYTES, np.uint8)
     print(f"{rows} transactions of the capture in {len(batches)} batches, CPU ns per transaction")
+    best = np.full(len(batches), np.iinfo(np.int64).max)
+    for _ in range(REPLAYS):
+        features = FeatureStage(FeatureSettings(), pool.tables)
+        for i, batch in enumerate(batches):
+            swept += 1
+            begun = time.process_time_ns()
+            features.process(batch[0])
+            best[i] = min(best[i], time.process_time_ns() - begun)
+    print(f"{best.sum() / rows:9.1f}  entities")
     for only in (*DETECTORS, None):
         best = np.full(len(batches), np.iinfo(np.int64).max)
         for _ in range(REPLAYS):
-            stage = DetectionStage(settings_with(only), pool)
+            stage, features = DetectionStage(settings_with(only), pool), FeatureStage(FeatureSettings(), pool.tables)
             for i, batch in enumerate(batches):
+                entities = features.process(batch[0])
                 swept += 1
                 begun = time.process_time_ns()
-                stage.process(*batch)
+                stage.process(*batch, entities, features.tables)
                 best[i] = min(best[i], time.process_time_ns() - begun)
         print(f"{best.sum() / rows:9.1f}  {only or 'all detectors'}")
 
@@ -122,15 +133,24 @@ def main() -> None:
 
     def by_transaction(table: Rows, only: str | None) -> float:
         def make_pass() -> Callable[[int, int], object]:
-            stage = DetectionStage(settings_with(only), pool)
-            return lambda a, b: stage.process(table[a:b], no_flows, no_streams, int(table["now"][b - 1]))
+            stage, features = DetectionStage(settings_with(only), pool), FeatureStage(FeatureSettings(), pool.tables)
+
+            def judge(a: int, b: int) -> object:
+                entities = features.process(table[a:b])
+                now = int(table["now"][b - 1])
+                return stage.process(table[a:b], no_flows, no_streams, now, entities, features.tables)
+
+            return judge
 
         return best_ns_per_row(make_pass, given.rows, given.batch)
 
     def by_flow(flows: Rows, streams: Rows) -> float:
         def make_pass() -> Callable[[int, int], object]:
-            stage = DetectionStage(settings_with(None), pool)
-            return lambda a, b: stage.process(no_rows, flows[a:b], streams[2 * a : 2 * b], int(flows["end_now"][b - 1]))
+            stage, features = DetectionStage(settings_with(None), pool), FeatureStage(FeatureSettings(), pool.tables)
+            nobody = features.process(no_rows)
+            return lambda a, b: stage.process(
+                no_rows, flows[a:b], streams[2 * a : 2 * b], int(flows["end_now"][b - 1]), nobody, features.tables
+            )
 
         return best_ns_per_row(make_pass, given.rows, given.batch)
 

@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import pytest
 
+import sensor
 from sensor.alert import Detection
 from sensor.config import FeatureSettings
 from sensor.detection.stage import DetectionStage
@@ -56,6 +57,8 @@ def words(address: str) -> tuple[int, int]:
 
 def put(row: Any, side: str, address: str, port: int) -> None:
     row[f"{side}_hi"], row[f"{side}_lo"] = words(address)
+    if side == "client":
+        row["peer_hi"], row["peer_lo"] = words(address)
     row[f"{side}_port"] = port
 
 
@@ -154,6 +157,15 @@ def run_flows(stage: DetectionStage, rows: list[tuple[np.ndarray, np.ndarray]], 
         now = int(flows["end_now"][-1])
         found += stage.process(NO_TRANSACTIONS, flows, streams, now, entities, features.tables)
     return found
+
+
+def real_alerts(name: str) -> list[dict[str, Any]]:
+    """The last revision of every alert of a real capture, with the shipped settings."""
+    path = REAL / f"{name}.pcap.xz"
+    if not path.exists():
+        pytest.skip(f"{path} is not there: the captures that the project does not own lie beside its checkout")
+    alerts = {alert["alert_id"]: alert for alert in sensor.read(str(path)).alerts.to_dicts()}
+    return list(alerts.values())
 
 
 def read_server_log(name: str, pool: Pool) -> np.ndarray:

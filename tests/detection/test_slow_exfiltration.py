@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sensor.config import Settings, SlowExfiltrationSettings
+from sensor.config import DetectionSettings, ObjectEnumerationSettings, Settings, SlowExfiltrationSettings
 from sensor.detection.detectors.slow_exfiltration import SlowExfiltration
 from sensor.detection.time_zone import offsets_ns
 from sensor.errors import SettingError
@@ -16,6 +16,8 @@ from tests.bench.months import ROWS_MAX, START_DAY, Leak, Mix, Months, judge
 
 SMALL = Mix(identities=250, agents=8, exporters=3, partners=2, testers=4)
 FOUND_BY = "slow-exfiltration"
+ALONE = Settings(detection=DetectionSettings(object_enumeration=ObjectEnumerationSettings(enabled=False)))
+"""Without the detector that finds some of these walks earlier."""
 
 
 class Sensor:
@@ -45,7 +47,7 @@ class _Batch:
 
 @pytest.mark.parametrize("seed", [11, 12])
 def test_an_insider_is_found_within_a_day_after_two_clean_weeks(seed: int) -> None:
-    judged = judge(Months(seed, SMALL, Leak(14)), 16)
+    judged = judge(Months(seed, SMALL, Leak(14)), 16, ALONE)
     assert judged.found_by == FOUND_BY
     assert judged.found_hours is not None
     assert judged.found_hours < 24
@@ -54,7 +56,7 @@ def test_an_insider_is_found_within_a_day_after_two_clean_weeks(seed: int) -> No
 
 @pytest.mark.parametrize("insider", [True, False])
 def test_from_a_cold_start_he_is_found_before_a_twentieth_is_read(insider: bool) -> None:
-    judged = judge(Months(13, SMALL, Leak(0, insider=insider, sequential=True)), 5)
+    judged = judge(Months(13, SMALL, Leak(0, insider=insider, sequential=True)), 5, ALONE)
     assert judged.found_by == FOUND_BY
     assert judged.coverage < 0.05
 

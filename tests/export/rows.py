@@ -49,6 +49,7 @@ def random_transactions(seed: int, n: int) -> Any:
     for side in ("client", "server"):
         rows[f"{side}_hi"][ipv4] = 0
         rows[f"{side}_lo"][ipv4] = (0xFFFF << 32) + random.integers(0, 2**32, int(ipv4.sum()), dtype=np.uint64)
+    rows["peer_hi"], rows["peer_lo"] = rows["client_hi"], rows["client_lo"]
     rows["user"][::3] = 0
     for field in ("request_body_len", "response_body_len"):
         rows[field] = random.integers(0, 2**45, n)

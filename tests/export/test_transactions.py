@@ -73,6 +73,7 @@ def test_transactions_of_one_connection_share_its_names_and_no_others(tmp_path):
     """The serials 5 and 5 + 4096 have one place among the connections whose texts are known."""
     rows = random_transactions(3, 60)
     connection = ["uid_hi", "uid_lo", "client_hi", "client_lo", "server_hi", "server_lo", "client_port", "server_port"]
+    connection += ["peer_hi", "peer_lo"]
     for field in connection:
         rows[field] = rows[field][np.arange(60) % 3]
     rows["flow"] = np.array([5, 5, 5 + 4096])[np.arange(60) % 3]

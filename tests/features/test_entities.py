@@ -48,9 +48,9 @@ def test_each_column_is_one_row_of_its_table():
     assert found["identity_endpoint"].tolist() == [0, 0, 1, 2, 3]
 
 
-def test_method_and_host_tell_endpoints_apart():
+def test_the_method_tells_endpoints_apart_and_what_a_client_writes_as_host_does_not():
     found = Site().add().add(method="PUT").add(host="b.test").resolve()
-    assert found["endpoint"].tolist() == [1, 2, 3]
+    assert found["endpoint"].tolist() == [1, 2, 1]
 
 
 def test_an_identity_is_the_subject_else_the_credential_else_the_address():

@@ -5,11 +5,17 @@ here.
 from sensor.detection.detectors.bulk_transfer import BulkTransfer
 from sensor.detection.detectors.failed_logins import FailedLogins
 from sensor.detection.detectors.injection import Injection
+from sensor.detection.detectors.login_attacks import LoginAttacks
+from sensor.detection.detectors.object_enumeration import ObjectEnumeration
 from sensor.detection.detectors.port_scan import PortScan
 from sensor.detection.detectors.slow_exfiltration import SlowExfiltration
+from sensor.detection.detectors.token_abuse import TokenAbuse
 
 DETECTORS = {
     "port_scan": PortScan,
+    "login_attacks": LoginAttacks,
+    "object_enumeration": ObjectEnumeration,
+    "token_abuse": TokenAbuse,
     "failed_logins": FailedLogins,
     "bulk_transfer": BulkTransfer,
     "slow_exfiltration": SlowExfiltration,

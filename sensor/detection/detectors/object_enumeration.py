@@ -1,0 +1,153 @@
+"""Object enumeration (BOLA): in: transactions; out: detections of identities that read far more than their own objects.
+
+Objects are the ids in a request's target, counted by identity (account, token, else address) and endpoint over a day,
+so that a slow walk adds up like a fast one. An identity is compared with others of its role on that endpoint: an agent
+who looks up customers all day is no customer. Where there is nobody to compare with, only a pace far above its own
+counts. The one law: who is compared has a role that the token names; without roles it takes a walk in order, refusals,
+or several times as much.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sensor import limits
+from sensor.alert import Detection, Kind, Numbers, Rule, Severity
+from sensor.config import ObjectEnumerationSettings
+from sensor.detection.by_row import ByRow, Columns
+from sensor.detection.detector import REPORT_SECONDS, Batch, Strings, nanoseconds, sweep
+from sensor.detection.detectors.object_enumeration_kernel import (
+    BINS,
+    COHORT,
+    HIT,
+    OBJECTS,
+    WORDS,
+    Grade,
+    Progress,
+    find_enumeration,
+)
+from sensor.detection.evidence import detection_of, identity_of
+from sensor.structures.entity_table import EntityTable
+from sensor.structures.memory import Memory, State
+
+ENUMERATION = Rule(
+    id="object-enumeration",
+    version=1,
+    title="Object enumeration: one identity reads far more objects than others of its role",
+    category="authorisation",
+    kind=Kind.ATTACK,
+    severity=Severity.HIGH,
+    owasp=("API1:2023",),
+    attack=("T1213", "T1087"),
+)
+COMPARED_WITH = {
+    Grade.PEERS: "what nine in ten others of its role have read",
+    Grade.PROBING: "the objects that were answered",
+    Grade.ALONE: "its own busiest minute before",
+}
+UNITS = {
+    Grade.PEERS: "different objects answered",
+    Grade.PROBING: "different objects refused",
+    Grade.ALONE: "new objects a minute",
+}
+CONFIDENCE = {Grade.PEERS: 0.9, Grade.PROBING: 0.8, Grade.ALONE: 0.5}
+SEVERITY = {Grade.PEERS: None, Grade.PROBING: Severity.MEDIUM, Grade.ALONE: Severity.MEDIUM}
+
+
+def _thresholds(settings: ObjectEnumerationSettings) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """The settings in the order of Threshold."""
+    return np.array(
+        [
+            nanoseconds(settings.window_seconds),
+            settings.objects_min,
+            settings.ratio_min,
+            settings.peers_min,
+            nanoseconds(settings.known_seconds),
+            settings.unknown_role_factor,
+            settings.refused_min,
+            settings.alone_per_minute_min,
+            settings.alone_ratio_min,
+            nanoseconds(REPORT_SECONDS),
+            nanoseconds(settings.refused_seconds),
+        ],
+        np.float64,
+    )
+
+
+class ObjectEnumeration:
+    """See the file's head; settings: ObjectEnumerationSettings."""
+
+    rules = (ENUMERATION,)
+
+    def __init__(self, settings: ObjectEnumerationSettings, strings: Strings) -> None:
+        self.settings, self.strings = settings, strings
+        self.thresholds = _thresholds(settings)
+        self.table = EntityTable(settings.cohorts_max)
+        self.cohorts = np.zeros(settings.cohorts_max, COHORT)
+        self.histograms = np.zeros(settings.cohorts_max * BINS, np.int32)
+        self.pairs, self.bitmaps = ByRow(OBJECTS), ByRow(np.uint64, WORDS)
+        self.columns = Columns(pairs=self.pairs, bitmaps=self.bitmaps)
+        self.progress = np.zeros(len(Progress), np.int64)
+        self.hits = np.zeros(limits.HITS_MAX, HIT)
+        self.faults = 0
+        self.memory = Memory()
+        self.memory.keep("cohort_rows", self.table, cohorts=self.cohorts, histograms=self.histograms)
+
+    @property
+    def evicted(self) -> int:
+        return self.table.evicted
+
+    def state(self) -> State:
+        return {**self.memory.state(), **self.columns.state()}
+
+    def restore(self, saved: Any) -> bool:
+        return self.memory.restore(saved) and self.columns.restore(saved)
+
+    def process(self, batch: Batch) -> list[Detection]:
+        detections: list[Detection] = []
+        shared = batch.tables.identity_endpoint
+        columns = (
+            self.pairs.of(shared), self.bitmaps.of(shared), shared.generations, batch.tables.endpoint.generations
+        )  # fmt: skip
+        self.faults += sweep(
+            lambda start: find_enumeration(
+                batch.transactions, batch.entities, start, *columns, *self.table.arrays, self.cohorts,
+                self.histograms, self.thresholds, self.hits, self.progress,
+            ),
+            len(batch.transactions),
+            self.progress,
+            lambda hits: detections.extend(self._detection(hit, batch) for hit in self.hits[:hits]),
+        )  # fmt: skip
+        return detections
+
+    def _detection(self, hit: Any, batch: Batch) -> Detection:
+        transaction = batch.transactions[hit["row"]]
+        grade = Grade(int(hit["grade"]))
+        entity = identity_of(transaction, int(batch.entities["identity_kind"][hit["row"]]))
+        seen, refused, steps = int(hit["seen"]), int(hit["refused"]), int(hit["steps"])
+        observed = {Grade.PEERS: seen, Grade.PROBING: refused, Grade.ALONE: int(hit["minute"])}[grade]
+        return detection_of(
+            transaction,
+            self.strings,
+            ENUMERATION,
+            entity,
+            Numbers(
+                observed=float(observed), threshold=float(hit["threshold"]), unit=UNITS[grade],
+                window_seconds=self.settings.window_seconds, baseline=float(hit["usual"]),
+            ),
+            count=seen + refused,
+            run=f"{entity.value} {self.strings.text(int(transaction['endpoint']))}@{hit['run_now']}",
+            first_ts=int(hit["first_ts"]),
+            severity=SEVERITY[grade],
+            confidence=CONFIDENCE[grade],
+            details={
+                "compared_with": COMPARED_WITH[grade],
+                "peers": int(hit["peers"]),
+                "objects_answered": seen,
+                "objects_refused": refused,
+                "in_sequence": round(steps / max(seen, 1), 2),
+                "role_known": bool(transaction["role"]),
+            },
+        )  # fmt: skip

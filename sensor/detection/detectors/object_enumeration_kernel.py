@@ -1,0 +1,321 @@
+"""Whose objects an identity reads: in: transactions with their entities; out: rows of hits.
+
+For each identity and endpoint the different objects are counted over a day (linear counting in a bitmap: Whang et al.,
+1990): answered, and refused (403, 404). Identities of one role on one endpoint are a cohort, whose counts are a
+histogram. The one law: an identity is measured against the cohort without itself.
+"""
+
+from enum import IntEnum
+
+import numpy as np
+
+from sensor._jit import F64s, I32s, I64s, U32s, U64s, inline_kernel, kernel, part_kernel
+from sensor.schema import TRANSACTION
+from sensor.structures.entity_table_kernels import ENTITY, touch
+from sensor.structures.entity_tables import ENTITIES, IdentityKind
+
+WORDS = 20
+"""Of a pair's bitmaps: 1,024 bits for objects that were answered, 256 for those that were refused."""
+_BITS, _REFUSED_AT, _REFUSED_BITS = 1_024, 16, 256
+BINS = 16
+_ZERO, _ONE = np.uint64(0), np.uint64(1)
+_MINUTE = 60_000_000_000
+_NEAR = 8
+
+OBJECTS = np.dtype(
+    [
+        ("generation", "u4"),
+        ("cohort_serial", "u4"),
+        ("cohort", "i4"),        # row of the cohort that counts the pair
+        ("bin", "i4"),           # of its histogram, -1 when it is not counted
+        ("bits", "i4"),          # set in the bitmap of answered objects
+        ("refused_bits", "i4"),
+        ("seen", "i4"),          # different objects answered in this window
+        ("refused", "i4"),       # and refused
+        ("steps", "i4"),         # new objects whose number is next to the one before
+        ("past", "i4"),          # most in one window before
+        ("minute", "i4"),        # new ones in this minute
+        ("minute_peak", "i4"),   # most in one minute before
+        ("minutes", "i4"),       # minutes with new ones before this
+        ("reported", "i4"),
+        ("window_now", "i8"),    # when the window began
+        ("minute_now", "i8"),
+        ("number", "i8"),        # of the last new object
+        ("first_ts", "i8"),
+        ("run_now", "i8"),       # when it went over the threshold, 0 before
+        ("reported_now", "i8"),
+        ("burst", "f8"),         # objects refused lately: one less every so many seconds
+        ("burst_now", "i8"),
+    ],
+    align=True,
+)
+COHORT = np.dtype([("known_now", "i8"), ("serial", "u4"), ("members", "i4")], align=True)
+HIT = np.dtype(
+    [("row", "i8"), ("run_now", "i8"), ("first_ts", "i8"), ("seen", "i8"), ("refused", "i8"), ("steps", "i8"),
+     ("minute", "i8"), ("threshold", "f8"), ("usual", "f8"), ("peers", "i8"), ("grade", "i8")]
+)  # fmt: skip
+
+
+class Grade(IntEnum):
+    """What a hit rests on."""
+
+    PEERS = 0      # far more objects than others of the role
+    PROBING = 1    # most of them refused
+    ALONE = 2      # nobody to compare with: far faster than before
+
+
+class Threshold(IntEnum):
+    WINDOW_NS = 0
+    OBJECTS = 1
+    RATIO = 2
+    PEERS = 3
+    KNOWN_NS = 4
+    UNKNOWN_ROLE = 5
+    PROBED = 6
+    ALONE = 7
+    ALONE_RATIO = 8
+    REPORT_NS = 9
+    FORGET_NS = 10
+
+
+class Progress(IntEnum):
+    ROW = 0
+    HITS = 1
+
+
+@inline_kernel
+def bin_of(count):
+    """Bin of a count: 1, 2, 3-4, 5-8 and so on; the upper edge of bin b is 2**b."""
+    number = 0
+    while number < BINS - 1 and (1 << number) < count:
+        number += 1
+    return number
+
+
+@inline_kernel
+def estimate(bits, size):
+    """Different items that set so many bits of `size` (linear counting)."""
+    free = max(size - bits, 1)
+    return np.int64(-np.float64(size) * np.log(np.float64(free) / np.float64(size)) + 0.5)
+
+
+@inline_kernel
+def _set_bit(bitmaps, base, bit):
+    """Set a bit; whether it was not set before."""
+    word = base + (bit >> 6)
+    mask = _ONE << np.uint64(bit & 63)
+    if bitmaps[word] & mask != 0:
+        return False
+    bitmaps[word] |= mask
+    return True
+
+
+@inline_kernel
+def _leave_cohort(pair, cohorts, histograms):
+    if pair["bin"] >= 0:
+        cohort = cohorts[pair["cohort"]]
+        if cohort["serial"] == pair["cohort_serial"]:
+            histograms[np.int64(pair["cohort"]) * BINS + np.int64(pair["bin"])] -= 1
+            cohort["members"] -= 1
+        pair["bin"] = -1
+
+
+@inline_kernel
+def _clear_window(pair, bitmaps, base, now):
+    for i in range(base, base + WORDS):
+        bitmaps[i] = _ZERO
+    pair["bits"] = 0
+    pair["refused_bits"] = 0
+    pair["seen"] = 0
+    pair["refused"] = 0
+    pair["steps"] = 0
+    pair["reported"] = 0
+    pair["run_now"] = 0
+    pair["window_now"] = now
+
+
+@part_kernel
+def begin_pair(pair, bitmaps, base, generation, cohorts, histograms, now):
+    """A pair that is new, or whose row was another's."""
+    if pair["generation"] != 0:
+        _leave_cohort(pair, cohorts, histograms)
+    pair["generation"] = generation
+    pair["bin"] = -1
+    pair["cohort"] = 0
+    pair["past"] = 0
+    pair["minute"] = 0
+    pair["minute_peak"] = 0
+    pair["minutes"] = 0
+    pair["minute_now"] = now
+    pair["number"] = -1
+    pair["reported_now"] = 0
+    pair["burst"] = 0.0
+    pair["burst_now"] = now
+    _clear_window(pair, bitmaps, base, now)
+
+
+@part_kernel
+def join_cohort(pair, cohorts, histograms, table, slots, use, seeds, endpoint, role, now):
+    """Count the pair in its cohort, by the bin of what it has seen."""
+    touched = touch(table, slots, use, seeds, endpoint, role, _ZERO, _ZERO)
+    row = touched if touched >= 0 else -1 - touched
+    cohort = cohorts[row]
+    if touched < 0:
+        cohort["serial"] += 1
+        cohort["members"] = 0
+        cohort["known_now"] = now
+        for i in range(BINS):
+            histograms[row * BINS + i] = 0
+    number = bin_of(np.int64(pair["seen"]))
+    member = pair["bin"] >= 0 and pair["cohort"] == row and pair["cohort_serial"] == cohort["serial"]
+    if not member:
+        _leave_cohort(pair, cohorts, histograms)
+        pair["cohort"] = row
+        pair["cohort_serial"] = cohort["serial"]
+        cohort["members"] += 1
+    else:
+        histograms[row * BINS + np.int64(pair["bin"])] -= 1
+    histograms[row * BINS + number] += 1
+    pair["bin"] = number
+    return row
+
+
+@inline_kernel
+def usual_of(histograms, base, others, own):
+    """What nine in ten of a cohort's others have seen at most; `own` is the bin of the one who is left out."""
+    wanted = others - others // 10
+    count = 0
+    for i in range(BINS):
+        count += np.int64(histograms[base + i]) - (1 if i == own else 0)
+        if count >= wanted:
+            return np.float64(1 << i)
+    return np.float64(1 << (BINS - 1))
+
+
+@inline_kernel
+def _note_minute(pair, now):
+    """One more new object in this minute."""
+    if now - np.int64(pair["minute_now"]) >= _MINUTE:
+        pair["minute_peak"] = max(pair["minute_peak"], pair["minute"])
+        pair["minutes"] += 1
+        pair["minute"] = 0
+        pair["minute_now"] = now
+    pair["minute"] += 1
+
+
+@inline_kernel
+def _note_number(pair, number):
+    if number >= 0:
+        if pair["number"] >= 0 and 0 < abs(number - pair["number"]) <= _NEAR:
+            pair["steps"] += 1
+        pair["number"] = number
+
+
+@inline_kernel
+def _report(hits, progress, pair, row, now, threshold, usual, peers, grade, limits):
+    if pair["run_now"] == 0:
+        pair["run_now"] = now
+    elif pair["seen"] + pair["refused"] < 2 * pair["reported"] and (
+        now - np.int64(pair["reported_now"]) < limits[Threshold.REPORT_NS]
+    ):
+        return
+    pair["reported_now"] = now
+    pair["reported"] = pair["seen"] + pair["refused"]
+    hit = hits[progress[Progress.HITS]]
+    hit["row"] = row
+    hit["run_now"] = pair["run_now"]
+    hit["first_ts"] = pair["first_ts"]
+    hit["seen"] = pair["seen"]
+    hit["refused"] = pair["refused"]
+    hit["steps"] = pair["steps"]
+    hit["minute"] = pair["minute"]
+    hit["threshold"] = threshold
+    hit["usual"] = usual
+    hit["peers"] = peers
+    hit["grade"] = grade
+    progress[Progress.HITS] += 1
+
+
+@part_kernel
+def judge(pair, cohort, histograms, role, kind, row, now, limits, hits, progress):
+    """Whether a pair that has just seen one more object is over its threshold."""
+    seen, refused = np.float64(pair["seen"]), np.float64(pair["refused"])
+    peers = np.int64(cohort["members"]) - 1
+    if pair["burst"] >= limits[Threshold.PROBED] and refused >= seen:
+        _report(hits, progress, pair, row, now, limits[Threshold.PROBED], 0.0, peers, Grade.PROBING, limits)
+        return
+    if seen < limits[Threshold.OBJECTS] or now - np.int64(cohort["known_now"]) < limits[Threshold.KNOWN_NS]:
+        return
+    if peers >= limits[Threshold.PEERS]:
+        usual = usual_of(histograms, np.int64(pair["cohort"]) * BINS, peers, np.int64(pair["bin"]))
+        threshold = max(limits[Threshold.OBJECTS], limits[Threshold.RATIO] * usual)
+        if role == 0 and 2 * np.int64(pair["steps"]) < seen and 4 * refused < seen:
+            threshold *= limits[Threshold.UNKNOWN_ROLE]
+        if kind == IdentityKind.CLIENT:
+            threshold *= 2.0
+        threshold = max(threshold, 2.0 * np.float64(pair["past"]))
+        if seen >= threshold:
+            _report(hits, progress, pair, row, now, threshold, usual, peers, Grade.PEERS, limits)
+        return
+    usual = np.float64(pair["minute_peak"])
+    threshold = limits[Threshold.ALONE]
+    if pair["minutes"] >= 3:
+        threshold = max(threshold / 2.0, limits[Threshold.ALONE_RATIO] * usual)
+    if np.float64(pair["minute"]) >= threshold:
+        _report(hits, progress, pair, row, now, threshold, usual, peers, Grade.ALONE, limits)
+
+
+@kernel
+def find_enumeration(
+    transactions: TRANSACTION, entities: ENTITIES, start: int,
+    pairs: OBJECTS, bitmaps: U64s, pair_generations: U32s, endpoint_generations: U32s,
+    table: ENTITY, slots: U64s, use: I64s, seeds: U64s, cohorts: COHORT, histograms: I32s,
+    limits: F64s, hits: HIT, progress: I64s,
+) -> int:  # fmt: skip
+    """Look at transactions from row `start` on; returns the row to go on with."""
+    progress[Progress.HITS] = 0
+    for row in range(start, len(transactions)):
+        progress[Progress.ROW] = row
+        transaction = transactions[row]
+        if transaction["object_id"] == 0:
+            continue
+        if progress[Progress.HITS] == len(hits):
+            return row
+        entity = entities[row]
+        status = np.int64(transaction["status_code"])
+        accepted = 200 <= status < 300
+        endpoint = np.int64(entity["endpoint"])
+        if endpoint == 0 or not (accepted or status == 403 or status == 404):
+            continue
+        at_pair = np.int64(entity["identity_endpoint"])
+        pair, base = pairs[at_pair], at_pair * WORDS
+        now = np.int64(transaction["now"])
+        if pair["generation"] != pair_generations[at_pair]:
+            begin_pair(pair, bitmaps, base, pair_generations[at_pair], cohorts, histograms, now)
+        elif now - np.int64(pair["window_now"]) >= limits[Threshold.WINDOW_NS]:
+            pair["past"] = max(pair["past"], pair["seen"])
+            _clear_window(pair, bitmaps, base, now)
+        if pair["bits"] + pair["refused_bits"] == 0:
+            pair["first_ts"] = transaction["ts"]
+        bit = np.int64(transaction["object_id"] >> np.uint64(8)) & (_BITS - 1)
+        if accepted:
+            if not _set_bit(bitmaps, base, bit):
+                continue
+            pair["bits"] += 1
+            pair["seen"] = estimate(np.int64(pair["bits"]), _BITS)
+            _note_number(pair, np.int64(transaction["object_number"]))
+            _note_minute(pair, now)
+        else:
+            if not _set_bit(bitmaps, base + _REFUSED_AT, bit & (_REFUSED_BITS - 1)):
+                continue
+            pair["refused_bits"] += 1
+            pair["refused"] = estimate(np.int64(pair["refused_bits"]), _REFUSED_BITS)
+            forgotten = np.float64(now - np.int64(pair["burst_now"])) / limits[Threshold.FORGET_NS]
+            pair["burst"] = max(pair["burst"] - forgotten, 0.0) + 1.0
+            pair["burst_now"] = now
+        key = (np.uint64(endpoint_generations[endpoint]) << np.uint64(32)) | np.uint64(endpoint)
+        role = transaction["role"]
+        cohort = join_cohort(pair, cohorts, histograms, table, slots, use, seeds, key, role, now)
+        kind = np.int64(entity["identity_kind"])
+        judge(pair, cohorts[cohort], histograms, role, kind, row, now, limits, hits, progress)
+    return len(transactions)

@@ -1,0 +1,218 @@
+"""Object enumeration: walks of any pace and order are found, and those whose work is to read many objects are not."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sensor._jit import kernel
+from sensor.alert import Severity
+from sensor.config import DetectionSettings, ObjectEnumerationSettings
+from sensor.detection.detectors.object_enumeration_kernel import bin_of, estimate
+from sensor.detection.stage import DetectionStage
+from tests.detection.tables import Pool, features_of, join, real_alerts, run_transactions, transaction
+
+USER, AGENT, PARTNER = 0x11, 0x22, 0x33
+DAY = 86_400
+ONLY = {
+    name: type(getattr(DetectionSettings(), name))(enabled=False)
+    for name in DetectionSettings().__struct_fields__
+    if name != "object_enumeration"
+}
+
+
+class Shop:
+    """Forty customers who read their own record now and then, and whoever else a test lets in."""
+
+    def __init__(self, customers: int = 40, role: int = USER) -> None:
+        self.pool = Pool()
+        self.rows: list[tuple[float, np.ndarray]] = []
+        for i in range(customers):
+            for turn in range(3):
+                self.read(turn * 20 + i * 0.1, 0x1000 + i, 500 + i, role)
+
+    def read(self, seconds: float, who: int, number: int, role: int = USER, status: int = 200, **given: Any) -> Shop:
+        values = {
+            "user": who, "subject": who, "role": role, "object_id": number * 0x9E3779B97F4A7C15 % 2**63 | 1,
+            "object_number": number, "status_code": status, "endpoint": "/users/{id}",
+        } | given  # fmt: skip
+        self.rows.append((seconds, transaction(self.pool, seconds, f"10.0.{who % 250}.7", **values)))
+        return self
+
+    def found(self, batch: int = 1 << 30, **settings: Any) -> list[Any]:
+        rows = join([row for _, row in sorted(self.rows, key=lambda pair: pair[0])])
+        given = ObjectEnumerationSettings(cohorts_max=64, **settings)
+        self.stage = DetectionStage(DetectionSettings(**ONLY, object_enumeration=given), self.pool)
+        return run_transactions(self.stage, rows, batch)
+
+
+@pytest.mark.parametrize("gap", [0.05, 3.0, 600.0])
+def test_a_customer_who_walks_through_the_records_of_others(gap):
+    shop = Shop()
+    for i in range(60):
+        shop.read(100 + gap * i, 0xBAD, 1 + i)
+    found = shop.found()
+    assert {one.entity.value for one in found} == {f"{0xBAD:016x}"}
+    assert (found[0].numbers.observed, found[0].numbers.threshold, found[0].numbers.baseline) == (20, 20, 1)
+    assert found[0].rule.id == "object-enumeration"
+    assert found[0].severity is None
+    assert found[0].details["in_sequence"] > 0.9
+    assert found[0].details["peers"] == 40
+
+
+def test_in_any_order_and_from_many_addresses():
+    shop = Shop()
+    for i, number in enumerate(random.Random(3).sample(range(10_000), 40)):
+        shop.read(100 + 30 * i, 0xBAD, number)
+    found = shop.found()
+    assert {one.entity.kind for one in found} == {"user"}
+    assert found[0].details["in_sequence"] < 0.1
+
+
+@pytest.mark.parametrize("batch", [1, 17])
+def test_batches_make_no_difference(batch):
+    shop = Shop()
+    for i in range(60):
+        shop.read(100 + i, 0xBAD, 1 + i)
+    assert shop.found(batch) == shop.found()
+
+
+def test_the_same_objects_again_and_again_are_quiet():
+    shop = Shop()
+    for i in range(500):
+        shop.read(100 + i, 0x1001, 500 + i % 10)
+    assert shop.found() == []
+
+
+def test_a_support_agent_is_no_customer():
+    shop = Shop()
+    for i, number in enumerate(random.Random(3).sample(range(10_000), 400)):
+        shop.read(30 + 3 * i, 0xA6, number, AGENT)
+    assert shop.found() == []
+
+
+def test_a_partner_who_reads_its_own_range_in_order_is_no_customer():
+    shop = Shop()
+    for i in range(400):
+        shop.read(30 + 1.5 * i, 0xAA, 7_000 + i, PARTNER)
+    assert shop.found() == []
+
+
+def test_a_partner_who_is_suddenly_far_faster_is_found():
+    shop = Shop()
+    for i in range(400):
+        shop.read(30 + 1.5 * i, 0xAA, 7_000 + i, PARTNER)
+    for i in range(600):
+        shop.read(700 + 0.05 * i, 0xAA, 8_000 + i, PARTNER)
+    found = shop.found()
+    assert {one.severity for one in found} == {Severity.MEDIUM}
+    assert found[0].numbers.unit == "new objects a minute"
+
+
+def test_where_everybody_reads_much_much_is_usual():
+    shop = Shop(0)
+    for i in range(20):
+        for n in range(30):
+            shop.read(10 + n * 5 + i * 0.1, 0x1000 + i, 100 * i + n)
+    for n in range(100):
+        shop.read(60 + n, 0xBEE, 5_000 + 3 * n)
+    assert shop.found() == []
+
+
+def test_without_roles_it_takes_an_order_or_more():
+    for step, rules in ((1, 1), (97, 0)):
+        shop = Shop(role=0)
+        for i in range(60):
+            shop.read(100 + i, 0xBAD, 1 + step * i, 0)
+        assert (len(shop.found()) > 0) == (rules > 0), step
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_who_is_refused_one_object_after_the_other_is_probing(status):
+    shop = Shop()
+    for i in range(40):
+        shop.read(100 + i, 0xBAD, 1 + i, status=status)
+    found = shop.found()
+    assert (found[0].severity, found[0].numbers.unit) == (Severity.MEDIUM, "different objects refused")
+
+
+def test_a_tester_who_is_refused_much_all_day_long_is_quiet():
+    shop = Shop()
+    for i in range(200):
+        shop.read(100 + 120 * i, 0x1001, 900 + i, status=404)
+    assert shop.found() == []
+
+
+def test_a_few_dead_links_among_many_objects_are_quiet():
+    shop = Shop()
+    for i in range(12):
+        shop.read(100 + i, 0x1001, 900 + i, status=404)
+    assert shop.found() == []
+
+
+def test_each_day_begins_anew_and_a_habit_is_known():
+    shop = Shop()
+    for day in range(4):
+        for i in range(18):
+            shop.read(100 + day * DAY + i * 60, 0x1001, 1_000 * day + i)
+    assert shop.found() == []
+
+
+def test_before_the_others_are_known_nobody_is_judged():
+    shop = Shop(5)
+    for i in range(60):
+        shop.read(20 + 0.2 * i, 0xBAD, 1 + i)
+    assert shop.found() == []
+
+
+def test_memory_outlives_a_restart():
+    first = Shop()
+    for i in range(15):
+        first.read(100 + i, 0xBAD, 1 + i)
+    assert first.found() == []
+    saved = {name: array.copy() for name, array in first.stage.memories["detection.object_enumeration"].state().items()}
+    second = Shop(0)
+    second.pool = first.pool
+    for i in range(15, 30):
+        second.read(100 + i, 0xBAD, 1 + i)
+    assert second.found() == []
+    settings = DetectionSettings(**ONLY, object_enumeration=ObjectEnumerationSettings(cohorts_max=64))
+    stage = DetectionStage(settings, second.pool)
+    assert stage.memories["detection.object_enumeration"].restore(saved)
+    assert features_of(stage).restore(features_of(first.stage).state())
+    found = run_transactions(stage, join([row for _, row in second.rows]))
+    assert found[0].numbers.observed == 20
+
+
+@kernel
+def _estimate(bits: int, size: int) -> int:
+    return estimate(bits, size)
+
+
+@kernel
+def _bin(count: int) -> int:
+    return bin_of(count)
+
+
+@given(st.integers(1, 2_000), st.integers(0, 2**32))
+def test_the_count_of_objects_is_nearly_right(count, seed):
+    bits = len({random.Random(seed + i).randrange(1_024) for i in range(count)})
+    assert abs(_estimate(bits, 1_024) - count) <= 3 + 0.15 * count
+
+
+@pytest.mark.parametrize(("count", "number"), [(1, 0), (2, 1), (3, 2), (4, 2), (5, 3), (1 << 20, 15)])
+def test_bins_are_powers_of_two(count, number):
+    assert _bin(count) == number
+
+
+@pytest.mark.parametrize(
+    ("name", "who"), [("08a-bola-fast", {"10.60.9.8"}), ("01a-benign", set()), ("13-stolen-token", set())]
+)
+def test_real_traffic(name, who):
+    alerts = [alert for alert in real_alerts(name) if alert["rule_id"] == "object-enumeration"]
+    assert {alert["client_ip"] for alert in alerts} == who
