@@ -117,6 +117,27 @@ class FeatureSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Opaque tokens and session cookies whose account is known, because a login or a refresh issued them."""
 
 
+class PrivilegeAbuseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for functions and fields above one's role."""
+    holders_min: AtLeastTwo = 8
+    """Identities by which a role, or an endpoint's fields, must be known."""
+    uses_min: AtLeastOne = 100
+    """Answers that a role's holders must have had."""
+    known_seconds: SecondsOrNone = 30.0
+    """Packet time for which a role, or an endpoint's fields, must be known."""
+    others_min: AtLeastOne = 8
+    """Answers that other roles must have had of an endpoint which is theirs."""
+    refused_endpoints_min: AtLeastTwo = 5
+    """Different endpoints refused (403) to one identity within the window."""
+    window_seconds: Seconds = 3_600.0
+    """Packet time in which refusals are counted."""
+    bodies_min: AtLeastOne = 30
+    """Request bodies from which on the fields of an endpoint are known."""
+    accesses_max: AtLeastTwo = limits.ACCESSES_MAX
+    """Pairs of endpoint and role remembered; those not used lately give way and are counted."""
+
+
 class TokenAbuseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     enabled: bool = True
     """Look for tokens with two holders and tokens that should not work."""
@@ -307,6 +328,7 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     port_scan: PortScanSettings = PortScanSettings()
     login_attacks: LoginAttacksSettings = LoginAttacksSettings()
     object_enumeration: ObjectEnumerationSettings = ObjectEnumerationSettings()
+    privilege_abuse: PrivilegeAbuseSettings = PrivilegeAbuseSettings()
     token_abuse: TokenAbuseSettings = TokenAbuseSettings()
     failed_logins: FailedLoginsSettings = FailedLoginsSettings()
     bulk_transfer: BulkTransferSettings = BulkTransferSettings()

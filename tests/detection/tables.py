@@ -36,12 +36,17 @@ class Pool:
     def __init__(self) -> None:
         self.texts = [""]
         self.codes = {"": 0}
-        self.tables = SimpleNamespace(entries=np.zeros(65_536, ENTRY))
+        self.tables = SimpleNamespace(entries=np.zeros(65_536, ENTRY), bytes=np.zeros(1 << 20, np.uint8))
+        self.used = 0
 
     def code(self, text: str) -> int:
         if text not in self.codes:
             self.codes[text] = len(self.texts)
             self.tables.entries[len(self.texts)]["hash"] = (0x9E3779B97F4A7C15 * len(self.texts)) & (2**64 - 1)
+            entry, raw = self.tables.entries[len(self.texts)], text.encode()
+            entry["start"], entry["length"] = self.used, len(raw)
+            self.tables.bytes[self.used : self.used + len(raw)] = np.frombuffer(raw, np.uint8)
+            self.used += len(raw)
             self.texts.append(text)
         return self.codes[text]
 

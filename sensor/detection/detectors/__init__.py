@@ -8,6 +8,7 @@ from sensor.detection.detectors.injection import Injection
 from sensor.detection.detectors.login_attacks import LoginAttacks
 from sensor.detection.detectors.object_enumeration import ObjectEnumeration
 from sensor.detection.detectors.port_scan import PortScan
+from sensor.detection.detectors.privilege_abuse import PrivilegeAbuse
 from sensor.detection.detectors.slow_exfiltration import SlowExfiltration
 from sensor.detection.detectors.token_abuse import TokenAbuse
 
@@ -15,6 +16,7 @@ DETECTORS = {
     "port_scan": PortScan,
     "login_attacks": LoginAttacks,
     "object_enumeration": ObjectEnumeration,
+    "privilege_abuse": PrivilegeAbuse,
     "token_abuse": TokenAbuse,
     "failed_logins": FailedLogins,
     "bulk_transfer": BulkTransfer,

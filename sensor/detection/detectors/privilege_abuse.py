@@ -1,0 +1,171 @@
+"""Functions and fields above one's role: in: transactions, request bodies; out: detections.
+
+A role that was refused an endpoint and is served there; a role with many holders, none of whom used an endpoint that
+other roles use, or that is an administrator's by its name, until one of them did; an identity that is refused one
+endpoint after the other; a field that gives rights (role, is_admin, balance) in a request to an endpoint that never had
+it. The one law: only roles that tokens name are compared, and only once they are known by enough holders and uses.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sensor import limits
+from sensor.alert import Detection, Kind, Numbers, Rule, Severity
+from sensor.config import PrivilegeAbuseSettings
+from sensor.detection.by_row import ByRow, Columns
+from sensor.detection.detector import Batch, Strings, nanoseconds, sweep
+from sensor.detection.detectors.privilege_abuse_kernel import (
+    ACCESS,
+    FIELDS,
+    HIT,
+    REFUSALS,
+    WORDS,
+    Progress,
+    Why,
+    find_above_role,
+    hash_names,
+)
+from sensor.detection.evidence import detection_of, identity_of
+from sensor.schema import Wanted
+from sensor.structures.entity_table import EntityTable
+from sensor.structures.memory import Memory, State
+
+
+def _rule(name: str, title: str, owasp: str, attack: str) -> Rule:
+    return Rule(
+        id=name, version=1, title=title, category="authorisation", kind=Kind.ATTACK, severity=Severity.MEDIUM,
+        owasp=(owasp,), attack=(attack,),
+    )  # fmt: skip
+
+
+FUNCTION = _rule("function-above-role", "A function above one's role was served", "API5:2023", "T1068")
+PROBING = _rule("function-probing", "One identity is refused one function after the other", "API5:2023", "T1595")
+FIELD = _rule("unexpected-field", "A request sets a field that gives rights and was never sent", "API3:2023", "T1565")
+RULES = {
+    Why.REFUSED_BEFORE: FUNCTION, Why.OTHER_ROLES: FUNCTION, Why.ADMIN: FUNCTION, Why.PROBING: PROBING,
+    Why.FIELD: FIELD,
+}  # fmt: skip
+REASONS = {
+    Why.REFUSED_BEFORE: "its role was refused there before",
+    Why.OTHER_ROLES: "only other roles used it before",
+    Why.ADMIN: "an administrator's by its name, and nobody of its role used it before",
+    Why.PROBING: "different endpoints refused with 403",
+    Why.FIELD: "no request to this endpoint had the field before",
+}
+CONFIDENCE = {Why.REFUSED_BEFORE: 0.8, Why.OTHER_ROLES: 0.5, Why.ADMIN: 0.7, Why.PROBING: 0.8, Why.FIELD: 0.7}
+ADMIN_WORDS = ("admin", "internal", "manage", "actuator", "console", "debug")
+RIGHTS = (
+    "role", "roles", "admin", "isadmin", "superuser", "issuperuser", "staff", "isstaff", "permission", "permissions",
+    "privileges", "scope", "scopes", "groups", "verified", "isverified", "emailverified", "approved", "isapproved",
+    "balance", "credit", "credits", "price", "discount", "tier", "plan", "ownerid", "tenantid", "accounttype",
+    "usertype", "accesslevel",
+)  # fmt: skip
+"""Fields that give rights or money, without regard to case, `_` and `-`."""
+BODY_BYTES = 2_048
+
+
+def hashes_of(names: tuple[str, ...]) -> npt.NDArray[np.uint64]:
+    data = np.frombuffer("".join(names).encode(), np.uint8).copy()
+    out = np.zeros(len(names), np.uint64)
+    hash_names(data, np.cumsum([len(name) for name in names]).astype(np.int64), out)
+    return out
+
+
+def _folded(words: tuple[str, ...]) -> npt.NDArray[np.uint64]:
+    return np.array([int.from_bytes(word.encode().ljust(8, b"\0"), "little") for word in words], np.uint64)
+
+
+class PrivilegeAbuse:
+    """See the file's head; settings: PrivilegeAbuseSettings."""
+
+    rules = (FUNCTION, PROBING, FIELD)
+    wanted = Wanted(request_body=BODY_BYTES)
+
+    def __init__(self, settings: PrivilegeAbuseSettings, strings: Strings) -> None:
+        self.settings, self.strings = settings, strings
+        self.thresholds = np.array(
+            [
+                settings.holders_min,
+                settings.uses_min,
+                nanoseconds(settings.known_seconds),
+                settings.others_min,
+                settings.refused_endpoints_min,
+                nanoseconds(settings.window_seconds),
+                settings.bodies_min,
+            ],
+            np.float64,
+        )
+        self.admin_words, self.sensitive = _folded(ADMIN_WORDS), hashes_of(RIGHTS)
+        self.table = EntityTable(settings.accesses_max)
+        self.accesses = np.zeros(settings.accesses_max, ACCESS)
+        self.refusals, self.fields, self.bitmaps = ByRow(REFUSALS), ByRow(FIELDS), ByRow(np.uint64, WORDS)
+        self.columns = Columns(refusals=self.refusals, fields=self.fields, bitmaps=self.bitmaps)
+        self.progress = np.zeros(len(Progress), np.int64)
+        self.hits = np.zeros(limits.HITS_MAX, HIT)
+        self.faults = 0
+        self.memory = Memory()
+        self.memory.keep("access_rows", self.table, accesses=self.accesses)
+
+    @property
+    def evicted(self) -> int:
+        return self.table.evicted
+
+    def state(self) -> State:
+        return {**self.memory.state(), **self.columns.state()}
+
+    def restore(self, saved: Any) -> bool:
+        return self.memory.restore(saved) and self.columns.restore(saved)
+
+    def process(self, batch: Batch) -> list[Detection]:
+        detections: list[Detection] = []
+        endpoint, identity = batch.tables.endpoint, batch.tables.identity
+        columns = (
+            self.refusals.of(identity), identity.generations, self.fields.of(endpoint), self.bitmaps.of(endpoint),
+            endpoint.generations,
+        )  # fmt: skip
+        pool = self.strings.tables
+        self.faults += sweep(
+            lambda start: find_above_role(
+                batch.transactions, batch.entities, batch.contents, batch.arena, start,
+                pool.entries, pool.bytes, self.admin_words, *self.table.arrays, self.accesses, *columns,
+                self.sensitive, self.thresholds, self.hits, self.progress,
+            ),
+            len(batch.transactions),
+            self.progress,
+            lambda hits: detections.extend(self._detection(hit, batch) for hit in self.hits[:hits]),
+        )  # fmt: skip
+        return detections
+
+    def _detection(self, hit: Any, batch: Batch) -> Detection:
+        transaction, why = batch.transactions[hit["row"]], Why(int(hit["why"]))
+        entity = identity_of(transaction, int(batch.entities["identity_kind"][hit["row"]]))
+        details: dict[str, Any] = {"reason": REASONS[why]}
+        if why == Why.FIELD:
+            start = int(hit["field"])
+            name = batch.arena[start : start + int(hit["field_len"])].tobytes()
+            details["field"] = name.decode("ascii", "backslashreplace")
+        else:
+            details["role"] = f"{int(transaction['role']):016x}"
+        threshold = self.settings.refused_endpoints_min if why == Why.PROBING else 1
+        return detection_of(
+            transaction,
+            self.strings,
+            RULES[why],
+            entity,
+            Numbers(
+                observed=float(hit["observed"]), threshold=float(threshold),
+                unit="endpoints refused" if why == Why.PROBING else "uses",
+                window_seconds=self.settings.window_seconds,
+                baseline=float(hit["usual"]) if why != Why.PROBING else None,
+            ),
+            count=int(hit["observed"]),
+            run=f"{entity.value} {why.name} {self.strings.text(int(transaction['endpoint']))}@{transaction['now']}",
+            first_ts=int(hit["first_ts"]),
+            severity=Severity.HIGH if why == Why.REFUSED_BEFORE else None,
+            confidence=CONFIDENCE[why],
+            details=details,
+        )  # fmt: skip

@@ -1,0 +1,325 @@
+"""Functions and fields above one's role: in: transactions with their entities and request bodies; out: rows of hits.
+
+For each endpoint and role it is counted how often it was served and refused, for each role who holds it, for each
+identity what it was refused, for each endpoint which fields its requests have. The one law: what is new is judged only
+where what is usual is known: by enough others, for long enough.
+"""
+
+from enum import IntEnum
+
+import numpy as np
+
+from sensor._jit import Bytes, F64s, I64s, U32s, U64s, at, inline_kernel, kernel, part_kernel
+from sensor.schema import CONTENT, TRANSACTION, TransactionFlag
+from sensor.structures.bytesearch import word_of
+from sensor.structures.entity_table_kernels import ENTITY, find, touch
+from sensor.structures.entity_tables import ENTITIES
+from sensor.structures.hashing import finish, mix
+from sensor.structures.string_pool_kernels import ENTRY
+
+_ZERO, _ONE = np.uint64(0), np.uint64(1)
+_QUOTE, _BACKSLASH, _COLON, _OPEN, _LIST = 0x22, 0x5C, 0x3A, 0x7B, 0x5B
+_KEY_MAX = 64
+_NAME_SEED = np.uint64(0x6669656C64)
+_FOLD = np.uint64(0x2020202020202020)
+_BODY_MAX = 2_048
+WORDS = 8
+"""Of an endpoint's bitmap of fields: 512 bits."""
+
+ACCESS = np.dtype(
+    [("known_now", "i8"), ("holders", "u8"), ("served", "i4"), ("refused", "i4")], align=True
+)
+"""Of an endpoint and a role; of a role alone; of an endpoint and all roles. `holders`: 64 bits, by identity."""
+REFUSALS = np.dtype(
+    [("generation", "u4"), ("served", "u4"), ("endpoints", "u8"), ("since_now", "i8"), ("first_ts", "i8"),
+     ("reported_now", "i8")],
+    align=True,
+)  # fmt: skip
+"""Of an identity: endpoints that were refused it (403), 64 bits."""
+FIELDS = np.dtype([("generation", "u4"), ("bodies", "u4"), ("senders", "u8"), ("known_now", "i8")], align=True)
+HIT = np.dtype(
+    [("row", "i8"), ("why", "i8"), ("observed", "f8"), ("usual", "f8"), ("first_ts", "i8"), ("field", "i8"),
+     ("field_len", "i8")]
+)  # fmt: skip
+
+
+class Why(IntEnum):
+    REFUSED_BEFORE = 0   # the role was refused here before
+    OTHER_ROLES = 1      # only other roles use it
+    ADMIN = 2            # by its name an administrator's, and new to the role
+    PROBING = 3          # many endpoints refused
+    FIELD = 4            # a field that gives rights, which nobody sent before
+
+
+class Threshold(IntEnum):
+    HOLDERS = 0
+    USES = 1
+    KNOWN_NS = 2
+    OTHERS = 3
+    PROBED = 4
+    WINDOW_NS = 5
+    BODIES = 6
+
+
+class Progress(IntEnum):
+    ROW = 0
+    HITS = 1
+
+
+@part_kernel
+def count_bits(word):
+    count = 0
+    while word != 0:
+        word &= word - _ONE
+        count += 1
+    return count
+
+
+@inline_kernel
+def _bit(number):
+    return _ONE << (finish(np.uint64(number) + _ONE) & np.uint64(63))
+
+
+@inline_kernel
+def _hit(hits, progress, row, why, observed, usual, first_ts, field, field_len):
+    hit = hits[progress[Progress.HITS]]
+    hit["row"] = row
+    hit["why"] = why
+    hit["observed"] = observed
+    hit["usual"] = usual
+    hit["first_ts"] = first_ts
+    hit["field"] = field
+    hit["field_len"] = field_len
+    progress[Progress.HITS] += 1
+
+
+@part_kernel
+def access_of(table, slots, use, seeds, accesses, key0, key1, now):
+    """Row of the counts of (endpoint, role)."""
+    touched = touch(table, slots, use, seeds, key0, key1, _ZERO, _ZERO)
+    if touched >= 0:
+        return touched
+    row = -1 - touched
+    access = accesses[row]
+    access["known_now"] = now
+    access["holders"] = _ZERO
+    access["served"] = 0
+    access["refused"] = 0
+    return row
+
+
+@part_kernel
+def judge_function(own, role, everyone, plain, admin, now, limits):
+    """Why it is odd that this role is served here for the first time, -1 when it is not."""
+    if own["served"] > 0:
+        return -1
+    many = count_bits(role["holders"]) >= limits[Threshold.HOLDERS] and role["served"] >= limits[Threshold.USES]
+    known = now - np.int64(role["known_now"]) >= limits[Threshold.KNOWN_NS]
+    if not (many and known):
+        return -1
+    if own["refused"] > 0 and plain:
+        return np.int64(Why.REFUSED_BEFORE)
+    if admin:
+        return np.int64(Why.ADMIN)
+    return np.int64(Why.OTHER_ROLES) if everyone["served"] >= limits[Threshold.OTHERS] else -1
+
+
+@part_kernel
+def is_admin(strings, data, code, admin_words):
+    """Whether the text of a code has one of the words of at most 8 letters, given folded."""
+    entry = strings[code]
+    start, stop = np.int64(entry["start"]), np.int64(entry["start"]) + np.int64(entry["length"])
+    for i in range(len(admin_words)):
+        length = 0
+        while length < 8 and (admin_words[i] >> np.uint64(8 * length)) & np.uint64(255) != 0:
+            length += 1
+        fold = _FOLD if length == 8 else _FOLD & ((_ONE << np.uint64(8 * length)) - _ONE)
+        for position in range(start, stop - length + 1):
+            if (word_of(data, position, length) | fold) == admin_words[i]:
+                return True
+    return False
+
+
+@inline_kernel
+def _note_refusal(known, generation, endpoint, transaction, now, limits):
+    """Different endpoints refused to an identity in the window, after one more."""
+    if known["generation"] != generation or now - np.int64(known["since_now"]) > limits[Threshold.WINDOW_NS]:
+        known["generation"] = generation
+        known["endpoints"] = _ZERO
+        known["since_now"] = now
+        known["first_ts"] = transaction["ts"]
+        known["reported_now"] = 0
+    known["endpoints"] |= _bit(endpoint)
+    return count_bits(known["endpoints"])
+
+
+@inline_kernel
+def _lower(byte):
+    return byte | 0x20 if 0x41 <= byte <= 0x5A else byte
+
+
+@part_kernel
+def field_hash(data, start, stop):
+    """Hash of a field's name without regard to case, `_` and `-`; not keyed, as names are no secret."""
+    hashed = _NAME_SEED
+    for i in range(start, min(stop, start + _KEY_MAX)):
+        byte = _lower(at(data, i))
+        if byte != 0x5F and byte != 0x2D:
+            hashed = mix(hashed, np.uint64(byte))
+    return finish(hashed)
+
+
+@part_kernel
+def next_field(data, i, stop):
+    """(start, end) of the next field's name in a JSON body from i on; start is -1 behind the last one."""
+    while i < stop:
+        if at(data, i) != _QUOTE:
+            i += 1
+            continue
+        end = i + 1
+        while end < stop and at(data, end) != _QUOTE:
+            end += 2 if at(data, end) == _BACKSLASH else 1
+        behind = end + 1
+        while behind < stop and at(data, behind) <= 0x20:
+            behind += 1
+        if behind < stop and at(data, behind) == _COLON:
+            return i + 1, end
+        i = end + 1
+    return -1, stop
+
+
+@kernel
+def hash_names(data: Bytes, ends: I64s, out: U64s) -> None:
+    """Hashes of names that lie one after the other in data, each up to its end."""
+    start = 0
+    for i in range(len(ends)):
+        out[i] = field_hash(data, start, ends[i])
+        start = ends[i]
+
+
+@inline_kernel
+def _is_sensitive(sensitive, hashed):
+    found = False
+    for i in range(len(sensitive)):
+        found |= sensitive[i] == hashed
+    return found
+
+
+@part_kernel
+def read_fields(arena, start, stop, known, bitmaps, base, sensitive, judged):
+    """Learn the fields of one body; (start, length) of one that gives rights and is new where `judged`, or (start, 0).
+    """
+    found, found_len = start, 0
+    i = start
+    while i < stop:
+        key, end = next_field(arena, i, stop)
+        if key < 0:
+            break
+        hashed = field_hash(arena, key, end)
+        bit = np.int64(hashed >> np.uint64(20)) & (64 * WORDS - 1)
+        mask = _ONE << np.uint64(bit & 63)
+        if bitmaps[base + (bit >> 6)] & mask == 0:
+            bitmaps[base + (bit >> 6)] |= mask
+            if judged and found_len == 0 and _is_sensitive(sensitive, hashed):
+                found, found_len = key, end - key
+        i = end + 1
+    return found, found_len
+
+
+@inline_kernel
+def _note_body(
+    arena, content, fields, bitmaps, endpoint, generation, identity, sensitive, row, transaction, now, limits, hits,
+    progress,
+):  # fmt: skip
+    start = np.int64(content["request_body_offset"])
+    stop = start + min(np.int64(content["request_body_len"]), _BODY_MAX)
+    if stop <= start or (at(arena, start) != _OPEN and at(arena, start) != _LIST):
+        return
+    known, base = fields[endpoint], endpoint * WORDS
+    if known["generation"] != generation:
+        known["generation"] = generation
+        known["bodies"] = 0
+        known["senders"] = _ZERO
+        known["known_now"] = now
+        for i in range(base, base + WORDS):
+            bitmaps[i] = _ZERO
+    senders = count_bits(known["senders"])
+    judged = (
+        known["bodies"] >= limits[Threshold.BODIES]
+        and senders >= limits[Threshold.HOLDERS]
+        and now - np.int64(known["known_now"]) >= limits[Threshold.KNOWN_NS]
+    )
+    known["bodies"] += 1
+    known["senders"] |= _bit(identity)
+    field, length = read_fields(arena, start, stop, known, bitmaps, base, sensitive, judged)
+    if length > 0:
+        bodies = np.float64(known["bodies"])
+        _hit(hits, progress, row, Why.FIELD, 1.0, bodies, transaction["ts"], field, min(length, _KEY_MAX))
+
+
+@kernel
+def find_above_role(
+    transactions: TRANSACTION, entities: ENTITIES, contents: CONTENT, arena: Bytes, start: int,
+    strings: ENTRY, pool_bytes: Bytes, admin_words: U64s,
+    table: ENTITY, slots: U64s, use: I64s, seeds: U64s, accesses: ACCESS,
+    refusals: REFUSALS, identity_generations: U32s, fields: FIELDS, bitmaps: U64s, endpoint_generations: U32s,
+    sensitive: U64s, limits: F64s, hits: HIT, progress: I64s,
+) -> int:  # fmt: skip
+    """Look at transactions from row `start` on; returns the row to go on with.
+
+    `admin_words` are those that make an endpoint an administrator's; `contents` may be empty.
+    """
+    progress[Progress.HITS] = 0
+    for row in range(start, len(transactions)):
+        progress[Progress.ROW] = row
+        if len(hits) - progress[Progress.HITS] < 4:
+            return row
+        transaction = transactions[row]
+        entity = entities[row]
+        endpoint = np.int64(entity["endpoint"])
+        status = np.int64(transaction["status_code"])
+        served = 200 <= status < 300
+        if endpoint == 0 or not (served or status == 403) or transaction["user"] == 0:
+            continue
+        if transaction["flags"] & TransactionFlag.LOGIN != 0:
+            continue
+        now = np.int64(transaction["now"])
+        identity = np.int64(entity["identity"])
+        if status == 403:
+            known = refusals[identity]
+            count = _note_refusal(known, identity_generations[identity], endpoint, transaction, now, limits)
+            if count >= limits[Threshold.PROBED] and known["reported_now"] == 0:
+                known["reported_now"] = now
+                _hit(hits, progress, row, Why.PROBING, np.float64(count), 0.0, known["first_ts"], 0, 0)
+        elif len(contents) > 0 and contents[row]["request_body_len"] > 0:
+            _note_body(
+                arena, contents[row], fields, bitmaps, endpoint, endpoint_generations[endpoint], identity, sensitive,
+                row, transaction, now, limits, hits, progress,
+            )  # fmt: skip
+        role = transaction["role"]
+        if role == 0:
+            continue
+        key = (np.uint64(endpoint_generations[endpoint]) << np.uint64(32)) | np.uint64(endpoint)
+        at_own = find(table, slots, seeds, key, role, _ZERO, _ZERO)
+        if at_own < 0 or status == 403 or accesses[at_own]["served"] & 7 == 0:
+            at_role = access_of(table, slots, use, seeds, accesses, _ZERO, role, now)
+            at_all = access_of(table, slots, use, seeds, accesses, key, _ZERO, now)
+            at_own = access_of(table, slots, use, seeds, accesses, key, role, now)
+            own, of_role, everyone = accesses[at_own], accesses[at_role], accesses[at_all]
+            if status == 403:
+                own["refused"] += 1
+                continue
+            if own["served"] == 0:
+                admin = is_admin(strings, pool_bytes, np.int64(transaction["endpoint"]), admin_words)
+                plain = transaction["object_id"] == 0
+                why = judge_function(own, of_role, everyone, plain, admin, now, limits)
+                if why >= 0:
+                    usual = np.float64(everyone["served"])
+                    _hit(hits, progress, row, why, 1.0, usual, transaction["ts"], 0, 0)
+            else:
+                of_role["served"] += 8
+                everyone["served"] += 8
+            of_role["holders"] |= own["holders"] | _bit(identity)
+        accesses[at_own]["served"] += 1
+        accesses[at_own]["holders"] |= _bit(identity)
+    return len(transactions)
