@@ -29,7 +29,7 @@ def body_bytes(t, stream_row, data, start, stop):
         message = np.int64(stream["message"])
         response = 0 if is_client(t, stream_row) else 1
         if message < 0 or not keep_body(t, 2 * message + response, data, start, stop):
-            stream["json_flags"] = stream["json_flags"] & ~JsonFlag.KEEP
+            stream["json_flags"] = np.int64(stream["json_flags"]) & ~JsonFlag.KEEP
     if flags & JsonFlag.ACTIVE != 0 and flags & JsonFlag.STOPPED == 0:
         count_records(stream, data, start, stop)
     if flags & (JsonFlag.LOGIN | JsonFlag.ANSWER) != 0:

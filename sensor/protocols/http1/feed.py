@@ -112,7 +112,7 @@ def stop_reading(t, stream_row):
     stream = t.http_streams[stream_row]
     stop_counting(stream)
     if stream["json_flags"] & JsonFlag.KEEP != 0 and not keeps_behind_gap(t, stream_row):
-        stream["json_flags"] = stream["json_flags"] & ~JsonFlag.KEEP
+        stream["json_flags"] = np.int64(stream["json_flags"]) & ~JsonFlag.KEEP
 
 
 @part_kernel
