@@ -29,6 +29,16 @@ def collect(
         str | None,
         typer.Option(metavar="FILE|-", help="Append JSON lines to FILE; - is standard output, also on a terminal."),
     ] = None,
+    format_: Annotated[
+        str, typer.Option("--format", metavar="NAME", help="Of the lines: native, eve, ecs, ocsf or cef.")
+    ] = "native",
+    from_first: Annotated[
+        bool, typer.Option("--from-first", help="Begin with the first alert that sensors still have, not with now.")
+    ] = False,
+    keys: Annotated[str, typer.Option(metavar="DIR", help="Folder of keys (`tapir keys`) with the sensors'.")] = "",
+    plaintext: Annotated[
+        bool, typer.Option("--plaintext", help="Read from other hosts without keys or encryption.")
+    ] = False,
 ) -> None:
     """Show the alerts of sensors as they come: a table on a terminal, JSON lines otherwise.
 
@@ -45,7 +55,9 @@ def collect(
     from sensor.errors import TapirError
 
     try:
-        code: int = run(addresses, topic or (), count, timeout, output)
+        code: int = run(
+            addresses, topic or (), count, timeout, output, format_, keys, plaintext, "first" if from_first else "now"
+        )
     except TapirError as error:
         typer.echo(f"tapir collect: {error}", err=True)
         code = code_of(error)

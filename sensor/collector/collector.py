@@ -11,13 +11,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from enum import IntEnum
+from typing import Literal
 
 from sensor.bus.subscriber import Subscriber
 from sensor.collector.signals import stop_signals
 from sensor.collector.views.json_lines import JsonLines
 from sensor.collector.views.table import AlertTable
 from sensor.collector.views.view import View
-from sensor.errors import BusError, OutputError
+from sensor.errors import BusError, OutputError, SettingError
+from sensor.export.formats import FORMATS
 
 Report = Callable[[str], None]
 
@@ -89,16 +91,23 @@ def collect(
     count: int | None = None,
     timeout_seconds: float | None = None,
     output: str | None = None,
+    format_: str = "native",
+    keys: str = "",
+    plaintext: bool = False,
+    start: Literal["now", "first"] = "now",
 ) -> Ending:
     """Run a collector on this process's standard output and error, until done or told to end by a signal.
 
-    `output`: a file to append JSON lines to, "-" for JSON lines on standard output even on a terminal. Raises
-    BusError for a bad address and OutputError for an output that cannot be written.
+    `output`: a file to append lines to, "-" for lines on standard output even on a terminal. `format_`: of the lines, a
+    name of sensor/export/formats. `keys`, `plaintext`, `start`: of Subscriber. Raises SettingError for an unknown
+    format, BusError for a bad address and OutputError for an output that cannot be written.
     """
     with ExitStack() as stack:
         stop = stack.enter_context(stop_signals())
-        views = stack.enter_context(_views(output))
-        subscriber = stack.enter_context(Subscriber(addresses, topics or ("alert.",), wake=stop))
+        views = stack.enter_context(_views(output, format_))
+        subscriber = stack.enter_context(
+            Subscriber(addresses, topics or ("alert.",), wake=stop, start=start, keys=keys, plaintext=plaintext)
+        )
         collector = Collector(subscriber, views, _report)
         try:
             code = collector.run(count, timeout_seconds)
@@ -116,20 +125,23 @@ def _report(line: str) -> None:
 
 
 @contextmanager
-def _views(output: str | None) -> Iterator[list[View]]:
+def _views(output: str | None, format_: str) -> Iterator[list[View]]:
     """A table when standard output is a terminal, JSON lines otherwise; a file gets JSON lines besides the table."""
     on_terminal = sys.stdout.isatty()
+    if format_ not in FORMATS:
+        raise SettingError(f"--format {format_}: expected one of {', '.join(FORMATS)}")
+    written = None if format_ == "native" else FORMATS[format_]
     with ExitStack() as stack:
         views: list[View] = []
         if output is not None and output != "-":
             try:
-                views.append(JsonLines.appending(output))
+                views.append(JsonLines.appending(output, written))
             except OSError as error:
                 raise OutputError(f"{output}: cannot be written: {error.strerror}") from None
         if on_terminal and output != "-":
             views.append(AlertTable())
         elif output in (None, "-"):
-            views.append(JsonLines(io.FileIO(sys.stdout.fileno(), "w", closefd=False)))
+            views.append(JsonLines(io.FileIO(sys.stdout.fileno(), "w", closefd=False), written))
         for view in views:
             stack.callback(view.close)
         yield views

@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "fingerprint": {"errors", "limits", "structures"},
     "state": BASE,
     "state_run": BASE | {"state"},
-    "collector": BASE | {"bus"},
+    "collector": BASE | {"bus", "export"},
     "pipeline": BASE | STAGES | {"state_run"},
     "api": BASE | {"pipeline", "export", "bus"},
     "cli": BASE | SERVICE | {"alerting", "pipeline", "collector", "bus", "export", "api", "settings_file"},
