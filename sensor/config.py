@@ -324,6 +324,13 @@ class InjectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """(client, rule) pairs remembered; the oldest gives way and is counted."""
 
 
+class SigmaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Run the Sigma rules that are named here."""
+    rules: tuple[str, ...] = ()
+    """Files, and folders of files, with Sigma rules and correlations; what does not load is told with the reason."""
+
+
 class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     port_scan: PortScanSettings = PortScanSettings()
     login_attacks: LoginAttacksSettings = LoginAttacksSettings()
@@ -334,6 +341,7 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     bulk_transfer: BulkTransferSettings = BulkTransferSettings()
     slow_exfiltration: SlowExfiltrationSettings = SlowExfiltrationSettings()
     injection: InjectionSettings = InjectionSettings()
+    sigma: SigmaSettings = SigmaSettings()
 
 
 class AlertingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -133,6 +133,12 @@ COVERAGE_CELLS_MAX = 20_000
 """(identity, endpoint) pairs whose objects are told apart; about 2.4 KB each, 48 MB when all are in use."""
 INJECTION_CASES_MAX = 16_384
 """(client, rule) pairs with injection attempts; about 300 bytes each, 5 MB when full."""
+SIGMA_HITS_MAX = 100_000
+"""Places in one column's texts of a batch at which a literal of a Sigma rule ends; a scan stops there, counted."""
+SIGMA_GROUPS_MAX = 65_536
+"""Groups of one correlation (clients, users ...) watched at a time; the one quiet for longest gives way, counted."""
+SIGMA_EVENTS_MAX = 10_000
+"""Matches remembered of one group within a correlation's time span; beyond it the oldest are forgotten, counted."""
 HITS_MAX = 1_024
 """Verdicts a kernel gives back at once; it resumes where it stopped when there are more."""
 ALERTS_OPEN_MAX = 8_192

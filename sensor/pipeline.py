@@ -204,8 +204,8 @@ class Pipeline:
 
     @property
     def notes(self) -> list[str]:
-        """What the user should know of the state that was found, a line each."""
-        return self._state.notes
+        """What the user should know of the state that was found and of rules that were not loaded, a line each."""
+        return [*self._state.notes, *self._detection.notes]
 
     def fills(self) -> dict[str, tuple[int, int]]:
         """How full the tables are that traffic fills: rows taken and rows, by table."""

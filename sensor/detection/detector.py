@@ -27,6 +27,8 @@ class Strings(Protocol):
 
     def text(self, code: int) -> str: ...
 
+    def gather(self, codes: npt.NDArray[np.uint32]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]: ...
+
 
 NO_CONTENTS = np.zeros(0, CONTENT)
 NO_BYTES = np.zeros(0, np.uint8)

@@ -50,6 +50,11 @@ class DetectionStage:
                     self.memories[f"detection.{name}"] = made
 
     @property
+    def notes(self) -> list[str]:
+        """One line for everything that a detector was given and cannot use."""
+        return [note for detector in self.detectors.values() for note in getattr(detector, "notes", [])]
+
+    @property
     def wanted(self) -> Wanted:
         """What the detectors want kept of messages: the most that any of them wants."""
         each = [getattr(detector, "wanted", Wanted()) for detector in self.detectors.values()]

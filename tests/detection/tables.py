@@ -53,6 +53,10 @@ class Pool:
     def text(self, code: int) -> str:
         return self.texts[code]
 
+    def gather(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        texts = [self.texts[code].encode() for code in codes.tolist()]
+        return np.cumsum([0, *map(len, texts)]), np.frombuffer(b"".join(texts), np.uint8)
+
 
 def words(address: str) -> tuple[int, int]:
     ip = ipaddress.ip_address(address)

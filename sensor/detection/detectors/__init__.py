@@ -9,6 +9,7 @@ from sensor.detection.detectors.login_attacks import LoginAttacks
 from sensor.detection.detectors.object_enumeration import ObjectEnumeration
 from sensor.detection.detectors.port_scan import PortScan
 from sensor.detection.detectors.privilege_abuse import PrivilegeAbuse
+from sensor.detection.detectors.sigma import Sigma
 from sensor.detection.detectors.slow_exfiltration import SlowExfiltration
 from sensor.detection.detectors.token_abuse import TokenAbuse
 
@@ -22,5 +23,6 @@ DETECTORS = {
     "bulk_transfer": BulkTransfer,
     "slow_exfiltration": SlowExfiltration,
     "injection": Injection,
+    "sigma": Sigma,
 }
 """Detector by the name of its settings."""

@@ -1,0 +1,52 @@
+"""Sigma rules on the wire: in: transactions and flows; out: detections of the rules that the settings name.
+
+What a rule means here stands in sensor/detection/sigma. The one law: without rules nothing is loaded and nothing is
+paid.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sensor.alert import Detection, Rule
+from sensor.config import SigmaSettings
+from sensor.detection.detector import Batch, Strings
+from sensor.errors import SettingError
+
+if TYPE_CHECKING:
+    from sensor.detection.sigma.run import SigmaRun
+
+
+class Sigma:
+    """See the file's head; settings: SigmaSettings. SettingError when rules are named and pySigma is missing, or a file
+    cannot be read.
+    """
+
+    rules: tuple[Rule, ...] = ()
+    faults = 0
+
+    def __init__(self, settings: SigmaSettings, strings: Strings) -> None:
+        self._run = _run(settings, strings) if settings.rules else None
+        if self._run:
+            self.rules = self._run.rules
+
+    @property
+    def evicted(self) -> int:
+        return self._run.evicted if self._run else 0
+
+    @property
+    def notes(self) -> list[str]:
+        """One line for each rule that could not be loaded."""
+        return [f"{problem.file}: {problem.reason}" for problem in self._run.loaded.problems] if self._run else []
+
+    def process(self, batch: Batch) -> list[Detection]:
+        return self._run.process(batch) if self._run else []
+
+
+def _run(settings: SigmaSettings, strings: Strings) -> SigmaRun:
+    try:
+        from sensor.detection.sigma.rules import load
+        from sensor.detection.sigma.run import SigmaRun
+    except ImportError as error:
+        raise SettingError(f"detection.sigma.rules needs {error.name}: pip install 'tapir-sensor[rules]'") from None
+    return SigmaRun(load(settings.rules), strings)

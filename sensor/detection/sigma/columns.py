@@ -1,0 +1,281 @@
+"""What Sigma's field names mean here: in: a log source and a field; out: a column of transactions or of flows.
+
+A column gives, for some rows, its distinct values and which row has which, so that a test runs once per value. A value
+is a tuple: some fields stand for several spellings of one thing (a URL with and without its host), and a test holds
+when it holds for one of them. The one law: what is not on the wire has no column, and a rule that needs it says so.
+
+Field names: https://github.com/SigmaHQ/sigma-specification, taxonomy appendix 2.1.0. `cs-bytes` and `sc-bytes` mean
+opposite things for web servers and proxies there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sensor.detection.detector import Batch, Strings
+from sensor.detection.evidence import address_text, community_id
+from sensor.schema import ConnState, Proto
+
+Rows = npt.NDArray[np.intp]
+Values = tuple[list[tuple[str, ...]], npt.NDArray[np.intp]]
+
+
+class Of(Enum):
+    """Which table a log source speaks of."""
+
+    TRANSACTIONS = "transactions"
+    FLOWS = "flows"
+
+
+class Column(NamedTuple):
+    """`texts` gives the values of some rows; `numbers` the same as numbers where they are; `scanned` is the pooled
+    column in whose text a literal of this field must occur, None when there is none.
+    """
+
+    texts: Callable[[Batch, Strings, Rows], Values]
+    numbers: Callable[[Batch, Rows], npt.NDArray[np.float64]] | None = None
+    scanned: str | None = None
+
+
+def _pooled(name: str, derive: Callable[[str], tuple[str, ...]] = lambda text: (text,)) -> Column:
+    def texts(batch: Batch, strings: Strings, rows: Rows) -> Values:
+        codes, which = np.unique(batch.transactions[name][rows], return_inverse=True)
+        return [derive(strings.text(code)) if code else () for code in codes.tolist()], which
+
+    return Column(texts, scanned=name)
+
+
+def _url(batch: Batch, strings: Strings, rows: Rows) -> Values:
+    table = batch.transactions
+    pairs, which = np.unique(
+        table["host"][rows].astype(np.int64) << 32 | table["uri"][rows].astype(np.int64), return_inverse=True
+    )
+    values: list[tuple[str, ...]] = []
+    for pair in pairs.tolist():
+        host, uri = strings.text(pair >> 32), strings.text(pair & 0xFFFFFFFF)
+        values.append((uri, f"http://{host}{uri}") if host and uri.startswith("/") else (uri,))
+    return values, which
+
+
+def _number(table: str, read: Callable[[npt.NDArray[np.void]], npt.NDArray[np.generic]]) -> Column:
+    """A number; negative is absent."""
+
+    def numbers(batch: Batch, rows: Rows) -> npt.NDArray[np.float64]:
+        return read(getattr(batch, table)[rows]).astype(np.float64)
+
+    def texts(batch: Batch, strings: Strings, rows: Rows) -> Values:
+        found, which = np.unique(numbers(batch, rows), return_inverse=True)
+        return [_spelled(value) for value in found.tolist()], which
+
+    return Column(texts, numbers)
+
+
+def _spelled(value: float) -> tuple[str, ...]:
+    return (f"{value:g}" if value % 1 else str(int(value)),) if value >= 0 else ()
+
+
+def _plain(name: str, table: str = "transactions") -> Column:
+    return _number(table, lambda rows: rows[name])
+
+
+def _milliseconds(end: str, start: str) -> Column:
+    def read(rows: npt.NDArray[np.void]) -> npt.NDArray[np.float64]:
+        known = (rows[end] > 0) & (rows[start] > 0)
+        return np.where(known, (rows[end] - rows[start]) / 1e6, -1.0)
+
+    return _number("transactions", read)
+
+
+def _each(describe: Callable[[np.void], str], table: str = "transactions") -> Column:
+    """A text made of the row itself."""
+
+    def texts(batch: Batch, strings: Strings, rows: Rows) -> Values:
+        chosen = getattr(batch, table)[rows]
+        return [(text,) if (text := describe(row)) else () for row in chosen], np.arange(len(rows))
+
+    return Column(texts)
+
+
+def _address(side: str, table: str = "transactions") -> Column:
+    return _each(lambda row: address_text(int(row[f"{side}_hi"]), int(row[f"{side}_lo"])), table)
+
+
+def _fingerprint(name: str) -> Column:
+    return _each(lambda row: f"{row[name]:016x}" if row[name] else "")
+
+
+def _stream(name: str, side: int) -> Column:
+    """A figure of one direction of a flow."""
+
+    def numbers(batch: Batch, rows: Rows) -> npt.NDArray[np.float64]:
+        return batch.streams[name][2 * rows + side].astype(np.float64)
+
+    def texts(batch: Batch, strings: Strings, rows: Rows) -> Values:
+        found, which = np.unique(numbers(batch, rows), return_inverse=True)
+        return [(str(int(value)),) for value in found.tolist()], which
+
+    return Column(texts, numbers)
+
+
+def _path(uri: str) -> tuple[str, ...]:
+    return (uri.partition("?")[0],)
+
+
+def _query(uri: str) -> tuple[str, ...]:
+    """Rules mean the target as often as its query alone."""
+    query = uri.partition("?")[2]
+    return (uri, query) if query else (uri,)
+
+
+def _extension(uri: str) -> tuple[str, ...]:
+    name = uri.partition("?")[0].rpartition("/")[2]
+    return (name.rpartition(".")[2],) if "." in name else ()
+
+
+_VERSIONS = {9: "0.9", 10: "1.0", 11: "1.1", 20: "2"}
+_TARGET = Column(_url, scanned="uri")
+_VERSION = _each(lambda row: _VERSIONS.get(int(row["version"]), ""))
+_HTTP_VERSION = _each(lambda row: f"HTTP/{_VERSIONS[int(row['version'])]}" if int(row["version"]) in _VERSIONS else "")
+_COMMUNITY = _each(lambda row: community_id(row, "client", "server"))
+
+COMMON: Mapping[str, Column] = {
+    "cs-method": _pooled("method"),
+    "cs-host": _pooled("host"),
+    "cs-version": _HTTP_VERSION,
+    "sc-status": _plain("status_code"),
+    "cs-uri": _pooled("uri"),
+    "cs-uri-stem": _pooled("uri", _path),
+    "cs-uri-query": _pooled("uri", _query),
+    "cs-uri-extension": _pooled("uri", _extension),
+    "cs-user-agent": _pooled("user_agent"),
+    "cs-useragent": _pooled("user_agent"),
+    "c-useragent": _pooled("user_agent"),
+    "cs-referer": _pooled("referrer"),
+    "cs-referrer": _pooled("referrer"),
+    "c-uri": _TARGET,
+    "c-uri-stem": _pooled("uri", _path),
+    "c-uri-query": _pooled("uri", _query),
+    "c-uri-extension": _pooled("uri", _extension),
+    "c-ip": _address("client"),
+    "src_ip": _address("client"),
+    "dst_ip": _address("server"),
+    "s-ip": _address("server"),
+    "src_port": _plain("client_port"),
+    "dst_port": _plain("server_port"),
+    "s-port": _plain("server_port"),
+    "cs-content-type": _pooled("request_content_type"),
+    "sc-content-type": _pooled("response_content_type"),
+    "cs-username": _fingerprint("account"),
+    "time-taken": _milliseconds("response_end_ts", "ts"),
+}
+
+WEBSERVER: Mapping[str, Column] = {
+    **COMMON,
+    "cs-bytes": _plain("request_body_len"),   # received by the server
+    "sc-bytes": _plain("response_body_len"),  # sent by the server
+}
+
+PROXY: Mapping[str, Column] = {
+    **COMMON,
+    "cs-bytes": _plain("response_body_len"),  # sent from the server
+    "sc-bytes": _plain("request_body_len"),   # sent from the client
+    "r-dns": _pooled("host"),
+}
+
+ZEEK_HTTP: Mapping[str, Column] = {
+    **COMMON,  # public rules for Zeek use these as well
+    "method": _pooled("method"),
+    "host": _pooled("host"),
+    "uri": _pooled("uri"),
+    "user_agent": _pooled("user_agent"),
+    "referrer": _pooled("referrer"),
+    "version": _VERSION,
+    "status_code": _plain("status_code"),
+    "status_msg": _pooled("status_msg"),
+    "request_body_len": _plain("request_body_len"),
+    "response_body_len": _plain("response_body_len"),
+    "trans_depth": _plain("trans_depth"),
+    "orig_mime_types": _pooled("request_content_type"),
+    "resp_mime_types": _pooled("response_content_type"),
+    "id.orig_h": _address("client"),
+    "id.orig_p": _plain("client_port"),
+    "id.resp_h": _address("server"),
+    "id.resp_p": _plain("server_port"),
+    "username": _fingerprint("account"),
+}
+
+API: Mapping[str, Column] = {
+    **ZEEK_HTTP,
+    "client_ip": _address("client"),
+    "client_port": _plain("client_port"),
+    "server_ip": _address("server"),
+    "server_port": _plain("server_port"),
+    "vlan": _plain("vlan"),
+    "endpoint": _pooled("endpoint"),
+    "request_content_type": _pooled("request_content_type"),
+    "response_content_type": _pooled("response_content_type"),
+    "auth_scheme": _pooled("auth_scheme"),
+    "user": _fingerprint("user"),
+    "account": _fingerprint("account"),
+    "subject": _fingerprint("subject"),
+    "records": _plain("records"),
+    "request_ms": _milliseconds("request_end_ts", "ts"),
+    "wait_ms": _milliseconds("response_ts", "request_end_ts"),
+    "response_ms": _milliseconds("response_end_ts", "response_ts"),
+    "community_id": _COMMUNITY,
+}
+
+_TRANSPORTS = {int(Proto.TCP): "tcp", int(Proto.UDP): "udp", int(Proto.ICMP): "icmp", int(Proto.ICMP6): "ipv6-icmp"}
+_SOURCE_IP, _TARGET_IP = _address("orig", "flows"), _address("resp", "flows")
+CONNECTION: Mapping[str, Column] = {
+    "source.ip": _SOURCE_IP,
+    "source.port": _plain("orig_port", "flows"),
+    "destination.ip": _TARGET_IP,
+    "destination.port": _plain("resp_port", "flows"),
+    "src_ip": _SOURCE_IP,
+    "src_port": _plain("orig_port", "flows"),
+    "dst_ip": _TARGET_IP,
+    "dst_port": _plain("resp_port", "flows"),
+    "source.packets": _stream("packets", 0),
+    "destination.packets": _stream("packets", 1),
+    "source.bytes": _stream("ip_bytes", 0),
+    "destination.bytes": _stream("ip_bytes", 1),
+    "network.transport": _each(lambda row: _TRANSPORTS.get(int(row["proto"]), str(int(row["proto"]))), "flows"),
+    "network.type": _each(lambda row: "ipv4" if int(row["orig_lo"]) >> 32 == 0xFFFF else "ipv6", "flows"),
+    "network.state": _each(lambda row: ConnState(int(row["conn_state"])).name, "flows"),
+    "network.community_id": _each(lambda row: community_id(row, "orig", "resp"), "flows"),
+    "event.duration": _number("flows", lambda rows: (rows["last_ts"] - rows["start_ts"]) / 1e9),
+}
+
+
+class Source(NamedTuple):
+    """A log source: the table it speaks of, and its fields."""
+
+    of: Of
+    fields: Mapping[str, Column]
+    keywords: tuple[str, ...] = ()
+    """Fields in which a value without a field is looked for."""
+
+
+_LINE = ("cs-method", "c-uri", "cs-host", "cs-user-agent", "cs-referer")
+_ZEEK_LINE = ("method", "uri", "host", "user_agent", "referrer")
+
+
+def source_of(category: str | None, product: str | None, service: str | None) -> Source | None:
+    """The source that a rule's `logsource` names; None when the wire has nothing of it."""
+    if category == "webserver" or (product in ("apache", "nginx") and service in ("access", None)):
+        return Source(Of.TRANSACTIONS, WEBSERVER, _LINE)
+    if category == "proxy":
+        return Source(Of.TRANSACTIONS, PROXY, _LINE)
+    if category == "api":
+        return Source(Of.TRANSACTIONS, API, _ZEEK_LINE)
+    if product == "zeek" and service == "http":
+        return Source(Of.TRANSACTIONS, ZEEK_HTTP, _ZEEK_LINE)
+    if category in ("network", "network_connection", "firewall") and service in ("connection", None):
+        return Source(Of.FLOWS, CONNECTION)
+    return None

@@ -1,0 +1,273 @@
+"""A rule's condition as a tree: in: what pySigma has parsed; out: which of some rows it holds for.
+
+The one law: a part of the condition is asked only of the rows for which the answer still matters, and of each distinct
+value once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from sigma.conditions import (
+    ConditionAND,
+    ConditionFieldEqualsValueExpression,
+    ConditionNOT,
+    ConditionOR,
+    ConditionValueExpression,
+)
+from sigma.types import (
+    SigmaExists,
+    SigmaExpansion,
+    SigmaFieldReference,
+    SigmaNull,
+    SigmaString,
+    SigmaTimestampPart,
+)
+
+from sensor.detection.detector import Batch, Strings
+from sensor.detection.sigma.columns import Column, Of, Rows, Source
+from sensor.detection.sigma.predicates import Unsupported, literals, moment_test, number_test, text_test
+
+Mask = npt.NDArray[np.bool_]
+Guard = frozenset[tuple[str, str]]
+"""(pooled column, literal): a row can match only when one of the literals occurs in its column."""
+
+GUARD_LENGTH_MIN = 3
+
+
+class Node(Protocol):
+    """A part of a condition."""
+
+    @property
+    def guard(self) -> Guard | None:
+        """None when rows without any literal can match."""
+        ...
+
+    def holds(self, batch: Batch, strings: Strings, rows: Rows) -> Mask: ...
+
+
+class All(NamedTuple):
+    """Every part holds."""
+
+    parts: tuple[Node, ...]
+
+    @property
+    def guard(self) -> Guard | None:
+        guards = [guard for part in self.parts if (guard := part.guard) is not None]
+        return max(guards, key=_worth, default=None)
+
+    def holds(self, batch: Batch, strings: Strings, rows: Rows) -> Mask:
+        held = np.ones(len(rows), np.bool_)
+        for part in self.parts:
+            asked = np.flatnonzero(held)
+            if not len(asked):
+                break
+            held[asked] = part.holds(batch, strings, rows[asked])
+        return held
+
+
+class Any(NamedTuple):
+    """At least one part holds."""
+
+    parts: tuple[Node, ...]
+
+    @property
+    def guard(self) -> Guard | None:
+        guards = [part.guard for part in self.parts]
+        return None if None in guards else frozenset().union(*(guard for guard in guards if guard is not None))
+
+    def holds(self, batch: Batch, strings: Strings, rows: Rows) -> Mask:
+        held = np.zeros(len(rows), np.bool_)
+        for part in self.parts:
+            asked = np.flatnonzero(~held)
+            if not len(asked):
+                break
+            held[asked] = part.holds(batch, strings, rows[asked])
+        return held
+
+
+class Not(NamedTuple):
+    """The part does not hold."""
+
+    part: Node
+
+    @property
+    def guard(self) -> Guard | None:
+        return None
+
+    def holds(self, batch: Batch, strings: Strings, rows: Rows) -> Mask:
+        return ~self.part.holds(batch, strings, rows)
+
+
+class TextIs(NamedTuple):
+    """The test holds for one spelling of the field's value; for an absent one when `absent` says so."""
+
+    column: Column
+    test: Callable[[str], bool]
+    absent: bool = False
+    needed: Guard | None = None
+
+    @property
+    def guard(self) -> Guard | None:
+        return self.needed
+
+    def holds(self, batch: Batch, strings: Strings, rows: Rows) -> Mask:
+        values, which = self.column.texts(batch, strings, rows)
+        test = self.test
+        verdicts = [any(map(test, spellings)) if spellings else self.absent for spellings in values]
+        return np.array(verdicts, np.bool_)[which] if verdicts else np.zeros(len(rows), np.bool_)
+
+
+class NumberIs(NamedTuple):
+    """The test holds for the field's value as a number; an absent one is negative and never does."""
+
+    column: Column
+    test: Callable[[float], bool]
+
+    @property
+    def guard(self) -> Guard | None:
+        return None
+
+    def holds(self, batch: Batch, strings: Strings, rows: Rows) -> Mask:
+        assert self.column.numbers is not None
+        values, which = np.unique(self.column.numbers(batch, rows), return_inverse=True)
+        test = self.test
+        verdicts = np.array([value >= 0 and test(value) for value in values.tolist()], np.bool_)
+        return verdicts[which] if len(values) else np.zeros(len(rows), np.bool_)
+
+
+class MomentIs(NamedTuple):
+    """The test holds for packet time."""
+
+    of: Of
+    test: Callable[[int], bool]
+
+    @property
+    def guard(self) -> Guard | None:
+        return None
+
+    def holds(self, batch: Batch, strings: Strings, rows: Rows) -> Mask:
+        times = batch.transactions["ts"] if self.of is Of.TRANSACTIONS else batch.flows["start_ts"]
+        return np.array([self.test(ns) for ns in times[rows].tolist()], np.bool_)
+
+
+class FieldsAgree(NamedTuple):
+    """Two fields of one row have a spelling in common, or one begins or ends with the other."""
+
+    one: Column
+    other: Column
+    agree: Callable[[str, str], bool]
+
+    @property
+    def guard(self) -> Guard | None:
+        return None
+
+    def holds(self, batch: Batch, strings: Strings, rows: Rows) -> Mask:
+        values, which = self.one.texts(batch, strings, rows)
+        others, where = self.other.texts(batch, strings, rows)
+        return np.array(
+            [
+                any(self.agree(text.lower(), given.lower()) for text in values[at] for given in others[place])
+                for at, place in zip(which.tolist(), where.tolist(), strict=True)
+            ],
+            np.bool_,
+        )
+
+
+def _worth(guard: Guard) -> tuple[int, int]:
+    """Long literals are rare, and few of them rarer."""
+    return min(len(literal) for _, literal in guard), -len(guard)
+
+
+def tree(parsed: object, source: Source) -> Node:
+    """The tree of a parsed condition; Unsupported names what cannot be tested on the wire."""
+    if isinstance(parsed, ConditionAND):
+        return All(tuple(tree(part, source) for part in parsed.args))
+    if isinstance(parsed, ConditionOR):
+        return Any(tuple(tree(part, source) for part in parsed.args))
+    if isinstance(parsed, ConditionNOT):
+        return Not(tree(parsed.args[0], source))
+    if isinstance(parsed, ConditionFieldEqualsValueExpression):
+        return _leaf(parsed.field, parsed.value, source)
+    if isinstance(parsed, ConditionValueExpression):
+        if not source.keywords:
+            raise Unsupported("keywords, of which flows have none")
+        return Any(tuple(_keyword(source.fields[field], parsed.value) for field in source.keywords))
+    raise Unsupported(f"a condition of kind {type(parsed).__name__}")
+
+
+def _keyword(column: Column, value: object) -> Node:
+    """A value without a field occurs anywhere in the text."""
+    if not isinstance(value, SigmaString):
+        return _test(column, value)
+    around = value
+    if not value.startswith("*"):
+        around = SigmaString("*") + around
+    if not value.endswith("*"):
+        around = around + SigmaString("*")
+    return _test(column, around)
+
+
+def _leaf(field: str, value: object, source: Source) -> Node:
+    if isinstance(value, SigmaTimestampPart):
+        return MomentIs(source.of, moment_test(value))
+    column = source.fields.get(field)
+    if column is None:
+        near = get_close_matches(field, source.fields, 3)
+        alike = f"; alike: {', '.join(near)}" if near else ""
+        raise Unsupported(f"field {field!r}, which is not known here{alike}")
+    if isinstance(value, SigmaExpansion):
+        return Any(tuple(_test(column, each) for each in value.values))
+    if isinstance(value, SigmaFieldReference):
+        other = source.fields.get(value.field)
+        if other is None:
+            raise Unsupported(f"field {value.field!r}, which the wire does not show")
+        return FieldsAgree(column, other, _agreement(value))
+    return _test(column, value)
+
+
+def _agreement(value: SigmaFieldReference) -> Callable[[str, str], bool]:
+    if value.starts_with and value.ends_with:
+        return lambda text, given: given in text
+    if value.starts_with:
+        return lambda text, given: text.startswith(given)
+    if value.ends_with:
+        return lambda text, given: text.endswith(given)
+    return lambda text, given: text == given
+
+
+def _test(column: Column, value: object) -> Node:
+    if isinstance(value, SigmaNull):
+        return TextIs(column, lambda text: False, absent=True)
+    if isinstance(value, SigmaExists):
+        return TextIs(column, lambda text: bool(value.exists), absent=not value.exists)
+    if column.numbers is not None and (number := number_test(value)) is not None:
+        return NumberIs(column, number)
+    text = text_test(value)
+    if text is None:
+        raise Unsupported(f"a value of kind {type(value).__name__} for this field")
+    return TextIs(column, text, absent=isinstance(value, SigmaString) and text(""), needed=_guard(column, value))
+
+
+def _guard(column: Column, value: object) -> Guard | None:
+    """The literal that a row's pooled text must contain for the value to match."""
+    found = literals(value)
+    if column.scanned is None or not found:
+        return None
+    longest = found[0]
+    if "://" in longest:  # of a URL, whose host stands in another column
+        longest = longest.partition("://")[2]
+    if column.scanned == "uri" and not longest.startswith("/") and "/" in longest:
+        longest = max(longest.split("/", 1)[1:] + [part for part in found[1:] if "://" not in part], key=len)
+        if len(longest) < GUARD_LENGTH_MIN:
+            return None
+        return frozenset({("uri", longest)})
+    if len(longest) < GUARD_LENGTH_MIN:
+        return None
+    if column.scanned == "uri":
+        return frozenset({("uri", longest), ("host", longest)})
+    return frozenset({(column.scanned, longest)})

@@ -1,0 +1,158 @@
+"""Correlations at work: in: matches of rules in order of packet time; out: moments at which a correlation holds.
+
+Each group (client, user ... by `group-by`) has the matches of its time span, and the span slides in packet time: a
+group is judged whenever a match is added. Once it holds it is said, and said again only after the condition has
+failed, or a whole span has passed. The one law: groups and what is remembered of each are bounded, and what is
+forgotten is counted.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import NamedTuple
+
+from sensor.detection.sigma.correlation_rules import Correlation
+from sensor.limits import SIGMA_EVENTS_MAX, SIGMA_GROUPS_MAX
+
+_SPANS_MIN = 3
+"""Spans that must be over before anything counts as usual."""
+
+Key = tuple[tuple[str, ...], ...]
+
+
+class Match(NamedTuple):
+    """A rule matched: `rule` is its place among the correlation's rules, `value` that of the correlation's field."""
+
+    now: int
+    rule: int
+    group: Key
+    value: tuple[str, ...]
+
+
+class Held(NamedTuple):
+    """A correlation holds: its value, what was usual (None without a baseline), matches in the span, and since when."""
+
+    group: Key
+    value: float
+    baseline: float | None
+    matches: int
+    first: int
+
+
+@dataclass
+class _Group:
+    matches: deque[Match] = field(default_factory=deque)
+    held_since: int | None = None
+    spans: deque[tuple[int, float]] = field(default_factory=deque)
+    """(end, value) of spans gone by, for the baseline."""
+    span_end: int = 0
+
+
+class Correlating:
+    """The groups of one correlation."""
+
+    def __init__(self, correlation: Correlation) -> None:
+        self.correlation = correlation
+        self.evicted = self.forgotten = 0
+        self._groups: OrderedDict[Key, _Group] = OrderedDict()
+
+    def add(self, match: Match) -> Held | None:
+        """One more match, none earlier than those before; what it brings about."""
+        group = self._group(match.group)
+        if self.correlation.times:
+            self._close_spans(group, match.now)
+        matches = group.matches
+        matches.append(match)
+        since = match.now - self.correlation.span_ns
+        while matches[0].now < since:
+            matches.popleft()
+        if len(matches) > SIGMA_EVENTS_MAX:
+            matches.popleft()
+            self.forgotten += 1
+        value = self._value(matches)
+        usual = fmean(value for _, value in group.spans) if len(group.spans) >= _SPANS_MIN else None
+        if not self._holds(value, usual):
+            group.held_since = None
+            return None
+        if group.held_since is not None and match.now - group.held_since <= self.correlation.span_ns:
+            return None
+        group.held_since = match.now
+        return Held(match.group, value, usual, len(matches), matches[0].now)
+
+    def _holds(self, value: float, usual: float | None) -> bool:
+        if not self.correlation.holds(value):
+            return False
+        return not self.correlation.times or (usual is not None and value > self.correlation.times * usual)
+
+    def _group(self, key: Key) -> _Group:
+        group = self._groups.get(key)
+        if group is None:
+            if len(self._groups) >= SIGMA_GROUPS_MAX:
+                self._groups.popitem(last=False)
+                self.evicted += 1
+            group = self._groups[key] = _Group()
+        else:
+            self._groups.move_to_end(key)
+        return group
+
+    def _close_spans(self, group: _Group, now: int) -> None:
+        """Keep the value of each span that is over, 0 for those without a match, as far back as the baseline goes."""
+        span, reach = self.correlation.span_ns, self.correlation.baseline_ns
+        if not group.span_end:
+            group.span_end = now + span
+        if now >= group.span_end:
+            within = deque(match for match in group.matches if match.now >= group.span_end - span)
+            group.spans.append((group.span_end, self._value(within) if within else 0.0))
+            empty = (now - group.span_end) // span
+            first = max(0, empty - reach // span)
+            group.spans.extend((group.span_end + (place + 1) * span, 0.0) for place in range(first, empty))
+            group.span_end += (empty + 1) * span
+        while group.spans and group.spans[0][0] < now - reach:
+            group.spans.popleft()
+
+    def _value(self, matches: deque[Match]) -> float:
+        kind = self.correlation.type
+        if kind == "event_count":
+            return float(len(matches))
+        if kind == "value_count":
+            return float(len({match.value for match in matches if match.value}))
+        if kind == "temporal":
+            return float(len({match.rule for match in matches}))
+        if kind in ("temporal_ordered", "chained"):
+            return float(_in_order(matches, len(self.correlation.rules)))
+        return _figure(kind, self.correlation.percentile, [number for match in matches for number in _numbers(match)])
+
+
+def _in_order(matches: deque[Match], rules: int) -> int:
+    """How many rules, from the first on, matched one after the other in their order."""
+    wanted = 0
+    for match in matches:
+        if wanted < rules and match.rule == wanted:
+            wanted += 1
+    return wanted
+
+
+def _numbers(match: Match) -> list[float]:
+    found = []
+    for text in match.value:
+        try:
+            found.append(float(text))
+        except ValueError:
+            continue
+    return found
+
+
+def _figure(kind: str, percentile: float, numbers: list[float]) -> float:
+    """Sum, mean or percentile (nearest rank) of the field's values."""
+    if not numbers:
+        return 0.0
+    if kind == "value_sum":
+        return sum(numbers)
+    if kind == "value_avg":
+        return fmean(numbers)
+    share = 50.0 if kind == "value_median" else percentile
+    ordered = sorted(numbers)
+    rank = -(-share * len(ordered) // 100)
+    return ordered[min(max(int(rank), 1), len(ordered)) - 1]
