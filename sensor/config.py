@@ -331,6 +331,31 @@ class SigmaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Files, and folders of files, with Sigma rules and correlations; what does not load is told with the reason."""
 
 
+class OutsideUploadsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for inside clients that send much to servers outside, in the clear or not."""
+    inside_networks: tuple[str, ...] = (
+        "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8", "fc00::/7",
+        "fe80::/10", "::1/128",
+    )  # fmt: skip
+    """Networks that are one's own; everything else is outside. Private networks (RFC 1918, 4193, 6598) and local ones.
+    """
+    window_seconds: Seconds = 600.0
+    """Packet time over which payload bytes are summed, in ten steps."""
+    bytes_min: NotNegative = 1_000_000
+    """Less than this many bytes sent in a window is never an upload."""
+    alone_bytes_min: NotNegative = 8_000_000
+    """The same while too few others send anything outside to compare with."""
+    up_ratio_min: Times = 3.0
+    """Times what came back from that server: downloads and calls send less than they get."""
+    others_ratio_min: Times = 20.0
+    """Times what others send to a server outside in a window (median of client and server pairs)."""
+    peers_min: AtLeastOne = 4
+    """Other pairs of client and server outside there must be for that."""
+    pairs_max: AtLeastTwo = limits.SCAN_PAIRS_MAX
+    """Pairs of inside client and server outside remembered; those not used lately give way and are counted."""
+
+
 class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     port_scan: PortScanSettings = PortScanSettings()
     login_attacks: LoginAttacksSettings = LoginAttacksSettings()
@@ -342,6 +367,7 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     slow_exfiltration: SlowExfiltrationSettings = SlowExfiltrationSettings()
     injection: InjectionSettings = InjectionSettings()
     sigma: SigmaSettings = SigmaSettings()
+    outside_uploads: OutsideUploadsSettings = OutsideUploadsSettings()
 
 
 class AlertingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

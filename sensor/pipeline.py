@@ -64,6 +64,17 @@ class Batch(NamedTuple):
     arena: npt.NDArray[np.uint8]
 
 
+def _turned(flows: Rows, streams: Rows) -> tuple[Rows, Rows]:
+    """Where the responder sent the requests, the two change places, in place."""
+    turned = flows["flags"] & FlowFlag.FLIPPED != 0
+    if turned.any():
+        pairs = streams.reshape(-1, 2)
+        pairs[turned] = pairs[turned, ::-1]
+        for one, other in (("orig_hi", "resp_hi"), ("orig_lo", "resp_lo"), ("orig_port", "resp_port")):
+            flows[one][turned], flows[other][turned] = flows[other][turned], flows[one][turned]
+    return flows, streams
+
+
 class Pipeline:
     """Iterate to read the inputs. `pool` holds the strings of the present batch's transactions."""
 
@@ -138,19 +149,23 @@ class Pipeline:
                 yield self._judge(read, _NO_FLOWS, _NO_STREAMS)
             elif read.last:
                 self._now = max(self._now, part.now)
-                yield self._judge(read, *self._ended(part.ended))
+                yield self._judge(read, *self._ended(part.ended), *_turned(part.told, part.told_streams))
         if not len(part.chunks):
             self._now = max(self._now, part.now)
-            yield self._judge(_NOTHING, *self._ended(part.ended))
+            yield self._judge(_NOTHING, *self._ended(part.ended), *_turned(part.told, part.told_streams))
 
-    def _judge(self, read: Read, flows: Rows, streams: Rows) -> Batch:
+    def _judge(
+        self, read: Read, flows: Rows, streams: Rows, told: Rows = _NO_FLOWS, told_streams: Rows = _NO_STREAMS
+    ) -> Batch:
         now = self._now
-        fresh = self._state.fresh(read.transactions, flows, streams, now)
+        fresh = self._state.fresh(read.transactions, flows, streams, told, told_streams, now)
         if fresh is None:
             return Batch(read.transactions, flows, streams, [], now, read.contents, read.arena)
         contents = read.contents[len(read.transactions) - len(fresh[0]) :]
         entities = self._features.process(fresh[0])
-        detections = self._detection.process(*fresh, now, entities, self._features.tables, contents, read.arena)
+        detections = self._detection.process(
+            *fresh[:3], now, entities, self._features.tables, contents, read.arena, *fresh[3:]
+        )
         detections, self._reported = detections + self._reported, []
         alerts = self._alerting.process(detections, now, self._degraded())
         return Batch(read.transactions, flows, streams, alerts, now, read.contents, read.arena)
@@ -159,21 +174,13 @@ class Pipeline:
         return Batch(_NOTHING.transactions, _NO_FLOWS, _NO_STREAMS, alerts, self._now, _NOTHING.contents, _NO_BYTES)
 
     def _ended(self, rows: npt.NDArray[np.int32]) -> tuple[Rows, Rows]:
-        """Copies of flows that ended and of their streams; where the responder sent the requests, the two change
-        places.
-        """
+        """Copies of flows that ended and of their streams."""
         if not len(rows):
             return _NO_FLOWS, _NO_STREAMS
-        flows = self._reassembly.flows[rows]
         streams = np.empty(2 * len(rows), STREAM)
-        flipped = (flows["flags"] & FlowFlag.FLIPPED != 0).astype(np.int64)
-        streams[0::2] = self._reassembly.streams[2 * rows.astype(np.int64) + flipped]
-        streams[1::2] = self._reassembly.streams[2 * rows.astype(np.int64) + 1 - flipped]
-        if flipped.any():
-            turned = flipped != 0
-            for one, other in (("orig_hi", "resp_hi"), ("orig_lo", "resp_lo"), ("orig_port", "resp_port")):
-                flows[one][turned], flows[other][turned] = flows[other][turned], flows[one][turned]
-        return flows, streams
+        streams[0::2] = self._reassembly.streams[2 * rows.astype(np.int64)]
+        streams[1::2] = self._reassembly.streams[2 * rows.astype(np.int64) + 1]
+        return _turned(self._reassembly.flows[rows], streams)
 
     def _degraded(self) -> dict[str, int]:
         return {name: count for name, counters, member in self._losses if (count := counters[member])}

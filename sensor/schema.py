@@ -127,7 +127,8 @@ FLOW = np.dtype(
         ("resp_lo", "u8"),
         ("start_ts", "i8"),
         ("last_ts", "i8"),
-        ("end_now", "i8"),        # packet time at which the flow ended
+        ("end_now", "i8"),        # packet time at which the flow ended, or was told of while it lives
+        ("told_ts", "i8"),        # when it was last told of while it lives, its start before
         ("serial", "i8"),         # 1 for the first flow of the run, 2 for the next: unlike the row, alike in every run
         ("hash", "u8"),
         ("history_low", "u8"),    # letters of Zeek's history, 5 bits each, first letter lowest
@@ -159,6 +160,7 @@ STREAM = np.dtype(
         ("packets", "i8"),
         ("ip_bytes", "i8"),             # IP packets, headers included
         ("payload_bytes", "i8"),        # transport payload, retransmissions included
+        ("told_bytes", "i8"),           # payload without retransmissions when its flow was last told of while it lived
         ("retransmitted_bytes", "i8"),
         ("missing_bytes", "i8"),        # TCP sequence space that was never seen
         ("cut_bytes", "i8"),            # of missing_bytes: seen, but cut off by the snap length

@@ -41,6 +41,7 @@ class Place(msgspec.Struct, kw_only=True):
     bytes_read: int = 0
     transactions: int = 0
     flows: int = 0
+    told: int = 0
     finished: bool = False
 
 

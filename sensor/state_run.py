@@ -52,9 +52,9 @@ class RunState:
         self._begun = time.monotonic()
         self._place = place_of(files) if self.can_resume and files else None
         self._folder = StateFolder(settings.folder) if settings.folder else None
-        self._judged = [0, 0]   # transactions and flows of this run that were judged
-        self._passed = [0, 0]   # and those that were read
-        self._until = 0         # packet time up to which the killed run had judged
+        self._judged = [0, 0, 0]  # transactions, flows and flows told of while they live that were judged
+        self._passed = [0, 0, 0]  # and those that were read
+        self._until = 0           # packet time up to which the killed run had judged
         self._saved_now = 0
         self._stopped = False
 
@@ -92,7 +92,7 @@ class RunState:
             return []
         self.counters.values[Count.RESUMED] = 1
         self.notes.append(f"resumes a run that was broken off after {before.transactions} transactions")
-        self._judged = [before.transactions, before.flows]
+        self._judged = [before.transactions, before.flows, before.told]
         self._until = self._saved_now = manifest.now
         return alerting.resume(self._folder.section("alerting"))
 
@@ -103,16 +103,19 @@ class RunState:
             self.counters.values[Count.SECTIONS_RESET] += 1
             self.notes.append(f"what {name} had learned does not fit its present settings: it begins anew")
 
-    def fresh(self, transactions: Rows, flows: Rows, streams: Rows, now: int) -> tuple[Rows, Rows, Rows] | None:
+    def fresh(
+        self, transactions: Rows, flows: Rows, streams: Rows, told: Rows, told_streams: Rows, now: int
+    ) -> tuple[Rows, Rows, Rows, Rows, Rows] | None:
         """The rows of a batch that were not judged before; None when there is nothing to judge in it."""
         skipped = [max(0, judged - passed) for judged, passed in zip(self._judged, self._passed, strict=True)]
-        self._passed[0] += len(transactions)
-        self._passed[1] += len(flows)
+        self._passed = [
+            passed + len(rows) for passed, rows in zip(self._passed, (transactions, flows, told), strict=True)
+        ]
         self._judged = [max(pair) for pair in zip(self._judged, self._passed, strict=True)]
-        rest = transactions[skipped[0] :], flows[skipped[1] :], streams[2 * skipped[1] :]
-        if now <= self._until and not len(rest[0]) and not len(rest[1]):
+        transactions, flows, told = transactions[skipped[0] :], flows[skipped[1] :], told[skipped[2] :]
+        if now <= self._until and not len(transactions) and not len(flows) and not len(told):
             return None
-        return rest
+        return transactions, flows, streams[2 * skipped[1] :], told, told_streams[2 * skipped[2] :]
 
     def checkpoint(self, now: int, bytes_read: int) -> None:
         """Save when it is time to."""
@@ -142,7 +145,7 @@ class RunState:
             return
         place = self._place and Place(
             inputs=self._place.inputs, bytes_read=bytes_read, transactions=self._judged[0], flows=self._judged[1],
-            finished=finished,
+            told=self._judged[2], finished=finished,
         )  # fmt: skip
         manifest = Manifest(
             format=FORMAT, format_version=FORMAT_VERSION, key_check=key_check(self._key),

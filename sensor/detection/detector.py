@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sensor.alert import Detection, Rule
-from sensor.schema import CONTENT
+from sensor.schema import CONTENT, FLOW, STREAM
 from sensor.structures.entity_tables import EntityTables
 from sensor.structures.string_pool import PoolTables
 
@@ -32,12 +32,15 @@ class Strings(Protocol):
 
 NO_CONTENTS = np.zeros(0, CONTENT)
 NO_BYTES = np.zeros(0, np.uint8)
+NO_FLOWS = np.zeros(0, FLOW)
+NO_STREAMS = np.zeros(0, STREAM)
 
 
 class Batch(NamedTuple):
     """`transactions` TRANSACTION[n]; `flows` FLOW[m] that ended; `streams` STREAM[2 * m], rows 2*i and 2*i+1 of flow i;
     `now` its end, ns; `entities` ENTITIES[n], one for each transaction, rows of `tables`; `contents` CONTENT[n], what
-    was kept of each transaction's bytes, in `arena`, uint8.
+    was kept of each transaction's bytes, in `arena`, uint8; `told` FLOW[k] and `told_streams` STREAM[2 * k], flows that
+    carry much, as they were at `end_now` while they live: `told_bytes` of a stream was told before.
     """
 
     transactions: Table
@@ -48,6 +51,8 @@ class Batch(NamedTuple):
     tables: EntityTables
     contents: Table = NO_CONTENTS
     arena: npt.NDArray[np.uint8] = NO_BYTES
+    told: Table = NO_FLOWS
+    told_streams: Table = NO_STREAMS
 
 
 class Detector(Protocol):

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from sensor.alert import Detection
 from sensor.config import DetectionSettings
 from sensor.counters import Counters
-from sensor.detection.detector import NO_BYTES, NO_CONTENTS, Batch, Detector, Strings, Table
+from sensor.detection.detector import NO_BYTES, NO_CONTENTS, NO_FLOWS, NO_STREAMS, Batch, Detector, Strings, Table
 from sensor.detection.detectors import DETECTORS
 from sensor.schema import Wanted
 from sensor.structures.entity_tables import EntityTables
@@ -70,15 +70,17 @@ class DetectionStage:
         tables: EntityTables,
         contents: Table = NO_CONTENTS,
         arena: npt.NDArray[np.uint8] = NO_BYTES,
+        told: Table = NO_FLOWS,
+        told_streams: Table = NO_STREAMS,
     ) -> list[Detection]:
         """Detections of one batch: TRANSACTION[n], FLOW[m], STREAM[2 * m] with rows 2*i and 2*i+1 of flow i, and
         ENTITIES[n], whose rows are those of `tables`.
 
         `now` is packet time (ns) at the batch's end. `now` of the transactions and `end_now` of the flows never
         decrease, are not after it, and not before that of the batch before. `contents` CONTENT[n] says what was kept of
-        the transactions' bytes in `arena`, or is empty when nothing was.
+        the transactions' bytes in `arena`, or is empty when nothing was. `told` are flows that live, see Batch.
         """
-        batch = Batch(transactions, flows, streams, now, entities, tables, contents, arena)
+        batch = Batch(transactions, flows, streams, now, entities, tables, contents, arena, told, told_streams)
         detections: list[Detection] = []
         for name, detector in self.detectors.items():
             began = time.perf_counter_ns()

@@ -127,6 +127,7 @@ def _clear_stream(stream):
     stream["packets"] = 0
     stream["ip_bytes"] = 0
     stream["payload_bytes"] = 0
+    stream["told_bytes"] = 0
     stream["retransmitted_bytes"] = 0
     stream["missing_bytes"] = 0
     stream["cut_bytes"] = 0
@@ -184,6 +185,7 @@ def create_flow(t, segment, hashed, path):
     flow["start_ts"] = segment["ts"]
     flow["last_ts"] = segment["ts"]
     flow["end_now"] = 0
+    flow["told_ts"] = segment["ts"]
     flow["history_low"] = np.uint64(0)
     flow["history_high"] = np.uint64(0)
     flow["history_len"] = 0

@@ -20,6 +20,7 @@ from sensor.limits import NS
 from sensor.reassembly.flow_table import TUNNEL_BITS, VLAN_BITS
 from sensor.reassembly.tables import (
     CHUNKS_PER_STEP,
+    LIVE_ROWS,
     NODE,
     RECENT,
     RECENT_BUCKETS,
@@ -36,11 +37,15 @@ _SPARE_ROWS = limits.BATCH_FRAMES
 
 
 class Part(NamedTuple):
-    """Chunks (CHUNK) in order of packet time, rows of the flows that ended, and packet time (ns) after them."""
+    """Chunks (CHUNK) in order of packet time, rows of the flows that ended, packet time (ns) after them, and copies of
+    the rows of flows that live and carry much: FLOW and two STREAM each.
+    """
 
     chunks: npt.NDArray[np.void]
     ended: npt.NDArray[np.int32]
     now: int
+    told: npt.NDArray[np.void]
+    told_streams: npt.NDArray[np.void]
 
 
 class ReassemblyStage:
@@ -62,6 +67,8 @@ class ReassemblyStage:
             node_pending=np.zeros(pages_max, np.int32),
             chunks=np.zeros(2 * limits.BATCH_FRAMES + 3 * CHUNKS_PER_STEP, CHUNK),
             ended=np.zeros(rows, np.int32),
+            told=np.zeros(LIVE_ROWS, FLOW),
+            told_streams=np.zeros(2 * LIVE_ROWS, STREAM),
             recent=np.zeros(limits.RECENT_PACKETS, RECENT),
             recent_heads=np.full(RECENT_BUCKETS, -1, np.int32),
             state=np.zeros(len(Scalar), np.int64),
@@ -165,4 +172,6 @@ class ReassemblyStage:
             self._tables.chunks[: state[Scalar.CHUNKS]],
             self._tables.ended[: state[Scalar.ENDED]],
             int(state[Scalar.NOW]),
+            self._tables.told[: state[Scalar.TOLD]],
+            self._tables.told_streams[: 2 * state[Scalar.TOLD]],
         )

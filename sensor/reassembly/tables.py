@@ -59,6 +59,13 @@ CHUNKS_PER_STEP = 6 * (STREAM_PAGES_MAX + NODES_PER_STEP) + 8
 in each.
 """
 
+LIVE_NS = 20 * NS
+"""A flow that carries much is told of so often while it lives: one that is open for days would tell too late."""
+LIVE_BYTES = 1 << 18
+"""... when so much payload came since it was last told of."""
+LIVE_ROWS = 4_096
+"""Flows told of in one batch while they live; one that finds no room is told of with its next packet."""
+
 HOLE_ACKED_NS = NS // 50
 """A hole that the receiver acknowledged is a loss of the mirror after 20 ms: mirrors reorder by far less."""
 HOLE_ACKED_NODES = 3
@@ -97,6 +104,7 @@ class Scalar(IntEnum):
     IDLE_ATTEMPT_NS = 15
     IDLE_CLOSED_NS = 16
     IDLE_OTHER_NS = 17
+    TOLD = 18           # flows told of in this batch while they live
 
 
 class Count(IntEnum):
@@ -137,6 +145,8 @@ class Tables(NamedTuple):
     node_pending: I32s
     chunks: Annotated[Rows, CHUNK]
     ended: I32s
+    told: Annotated[Rows, FLOW]
+    told_streams: Annotated[Rows, STREAM]
     recent: Annotated[Rows, RECENT]
     recent_heads: I32s
     state: I64s

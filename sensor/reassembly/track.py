@@ -18,8 +18,9 @@ from sensor.reassembly.duplicates import (
 from sensor.reassembly.expiry import end_flow, end_next, evict_oldest, expire, link
 from sensor.reassembly.flow_table import create_flow, find_flow, key_hash, path_of
 from sensor.reassembly.measures import measure_packet
-from sensor.reassembly.tables import CHUNKS_PER_STEP, NODES_PER_STEP, Count, Scalar, Tables
+from sensor.reassembly.tables import CHUNKS_PER_STEP, LIVE_NS, NODES_PER_STEP, Count, Scalar, Tables
 from sensor.reassembly.tcp import is_new_connection, tcp_segment
+from sensor.reassembly.tell import tell
 from sensor.schema import SEGMENT, EndReason, Proto, SegmentFlag, TcpFlag
 
 
@@ -35,6 +36,7 @@ def recycle(t: Tables) -> None:
     t.state[Scalar.PENDING] = 0
     t.state[Scalar.NODE_PENDING] = 0
     t.state[Scalar.CHUNKS] = 0
+    t.state[Scalar.TOLD] = 0
     t.state[Scalar.ENDED] = 0
 
 
@@ -92,6 +94,8 @@ def track(t: Tables, data: Bytes, datagrams: Bytes, segments: SEGMENT, start: in
         measure_packet(t.streams[stream_row], segment, path)
         if segment["proto"] == Proto.TCP:
             tcp_segment(t, stream_row, segment, buffer)
+        if segment["ts"] - flow["told_ts"] >= LIVE_NS:
+            tell(t, stream_row >> 1, segment["ts"])
         t.counts[Count.PACKETS] += 1
     return stop
 

@@ -7,6 +7,7 @@ from sensor.detection.detectors.failed_logins import FailedLogins
 from sensor.detection.detectors.injection import Injection
 from sensor.detection.detectors.login_attacks import LoginAttacks
 from sensor.detection.detectors.object_enumeration import ObjectEnumeration
+from sensor.detection.detectors.outside_uploads import OutsideUploads
 from sensor.detection.detectors.port_scan import PortScan
 from sensor.detection.detectors.privilege_abuse import PrivilegeAbuse
 from sensor.detection.detectors.sigma import Sigma
@@ -24,5 +25,6 @@ DETECTORS = {
     "slow_exfiltration": SlowExfiltration,
     "injection": Injection,
     "sigma": Sigma,
+    "outside_uploads": OutsideUploads,
 }
 """Detector by the name of its settings."""
