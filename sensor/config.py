@@ -98,6 +98,14 @@ class ProtocolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """The most bytes of a request's body that detectors may look at; less is kept when none asks for so much."""
     response_body_bytes: BodyBytes = limits.BODY_BYTES_MAX
     """The most bytes of a response's body that detectors may look at; less is kept when none asks for so much."""
+    response_bytes_per_second: NotNegative = 2_000_000
+    """Response body bytes looked at for each second of packet time, beyond it only what a detector must see of every
+    answer (honeytokens); 0 is no bound.
+    """
+    decoding_ms_per_second: Annotated[float, msgspec.Meta(ge=0, le=1_000)] = 1.0
+    """CPU time for undoing content codings of either side, for each second of packet time; bodies beyond it stay coded
+    and are counted. 0 turns it off.
+    """
 
 
 class FeatureSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -356,6 +364,47 @@ class OutsideUploadsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_u
     """Pairs of inside client and server outside remembered; those not used lately give way and are counted."""
 
 
+class CleartextSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for credentials and API traffic in clear."""
+    allowed_networks: tuple[str, ...] = (
+        "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "fc00::/7",
+        "fe80::/10", "::1/128",
+    )  # fmt: skip
+    """Networks between which an API in clear is no finding (RFC 1918, 4193, 6598 and the links' own)."""
+    trusted_servers: tuple[str, ...] = ()
+    """Networks of servers that are meant to be asked in clear, because a proxy before them ends TLS."""
+    entities_max: AtLeastOne = 8_192
+    """Clients, and servers, whose findings are remembered; the oldest give way and are counted."""
+
+
+class ExposedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for pages, files, errors and versions that servers should not show."""
+    body_bytes: BodyBytes = 4_096
+    """Of an answer's body that are looked at."""
+    entities_max: AtLeastOne = 8_192
+    """Endpoints, and servers, whose findings are remembered; the oldest give way and are counted."""
+
+
+class SensitiveDataSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for personal data and secrets in bodies."""
+    body_bytes: BodyBytes = 4_096
+    """Of a body that are looked at."""
+
+
+class HoneytokensSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for honeytokens, if any are listed."""
+    values: tuple[str, ...] = ()
+    """Values that nobody has a reason to use, of 6 bytes and more, each with its name before it: NAME=VALUE."""
+    file: str = ""
+    """A file of them, one a line; # begins a comment."""
+    entities_max: AtLeastOne = 8_192
+    """Clients and honeytokens that are remembered; the oldest give way and are counted."""
+
+
 class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     port_scan: PortScanSettings = PortScanSettings()
     login_attacks: LoginAttacksSettings = LoginAttacksSettings()
@@ -368,6 +417,10 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     injection: InjectionSettings = InjectionSettings()
     sigma: SigmaSettings = SigmaSettings()
     outside_uploads: OutsideUploadsSettings = OutsideUploadsSettings()
+    cleartext: CleartextSettings = CleartextSettings()
+    exposed: ExposedSettings = ExposedSettings()
+    sensitive_data: SensitiveDataSettings = SensitiveDataSettings()
+    honeytokens: HoneytokensSettings = HoneytokensSettings()
 
 
 class AlertingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

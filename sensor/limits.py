@@ -90,6 +90,16 @@ HTTP2_LARGE_TABLES_MAX = 64
 """Header tables larger than 4 KiB at a time, 96 KiB each: browsers ask for them, and do not speak in clear."""
 BODY_BYTES_MAX = 65_536
 """The most of one body that can be kept for detectors: larger ones are files, and each kept byte is copied."""
+DECODED_BYTES = 4 << 20
+"""Bodies of a part whose content coding was undone; what has no room begins a part of its own."""
+RECORD_BYTES = 32_768
+"""Decoded bytes of a JSON body in which records are counted; beyond, they go in proportion to the coded bytes."""
+RECORD_CODED_BYTES = 8_192
+"""Coded bytes of it that are kept for that."""
+BOMB_RATIO = 200
+"""Plain bytes for a coded one at which a body is looked into further: JSON and text stay below 50."""
+BOMB_BYTES = 8 << 20
+"""A body that would decode to so much at such a ratio is meant to."""
 FRESH_BYTES = 8 << 20
 """Heads and bodies of messages that began in the present batch: about what a batch of large ones has."""
 EXTENTS = (24_576, 8_192, 2_048, 256, 96)

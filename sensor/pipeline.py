@@ -93,7 +93,7 @@ class Pipeline:
         self._protocols = ProtocolStage(settings.protocols, self._reassembly.flows, key)
         self._features = FeatureStage(settings.features, self._protocols.pool.tables)
         self._detection = DetectionStage(settings.detection, self._protocols.pool)
-        self._protocols.keep(self._detection.wanted)
+        self._protocols.keep(self._detection.wanted, self._detection.every_response)
         self._alerting = AlertingStage(settings.alerting, keeps_told=self._state.can_resume, epoch=epoch)
         self._reported: list[Detection] = []
         memories = {"features": self._features, **self._detection.memories}
@@ -247,6 +247,7 @@ class Pipeline:
             "fragments": self._decode.fragments,
             "reassembly": self._reassembly.counters,
             "protocols": self._protocols.counters,
+            "coding": self._protocols.coding,
             "features": self._features.counters,
             "detection": self._detection.counters,
             "alerting": self._alerting.counters,

@@ -58,7 +58,8 @@ class Batch(NamedTuple):
 class Detector(Protocol):
     """Built from its slice of the settings and the string pool; one file in detectors/, one line in DETECTORS.
 
-    One that looks at heads or bodies has an attribute `wanted`, a Wanted; without it none are kept on its behalf.
+    One that looks at heads or bodies has an attribute `wanted`, a Wanted; without it none are kept on its behalf. One
+    that must see the body of every response, whatever that costs, has `every_response`.
     One that remembers anything has `state` and `restore` as well (structures/memory.py), so that a restart costs
     nothing and a killed run ends as if it had gone on.
     """

@@ -60,6 +60,11 @@ class DetectionStage:
         each = [getattr(detector, "wanted", Wanted()) for detector in self.detectors.values()]
         return Wanted(*map(max, zip(Wanted(), *each, strict=True)))
 
+    @property
+    def every_response(self) -> bool:
+        """Whether one of them must see the body of every response, whatever that costs."""
+        return any(getattr(detector, "every_response", False) for detector in self.detectors)
+
     def process(
         self,
         transactions: Table,

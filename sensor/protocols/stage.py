@@ -20,6 +20,7 @@ from sensor.config import ProtocolSettings
 from sensor.counters import Counters
 from sensor.errors import SettingError
 from sensor.protocols.chunks import mark_open, read_chunks
+from sensor.protocols.coding.bodies import Bodies
 from sensor.protocols.http1.tables import (
     ARENA_BYTES,
     EXTENT_FIRST,
@@ -96,7 +97,11 @@ class ProtocolStage:
         numbers = np.zeros(NUMBERS, np.int64)
         self.counters = Counters(Count, numbers)
         self.pool = StringPool()
+        self._decodes = settings.decoding_ms_per_second > 0
+        self._bodies = Bodies(settings.decoding_ms_per_second, self.pool.tables)
+        self.coding = self._bodies.counters
         self._most = Wanted(True, settings.request_body_bytes, True, settings.response_body_bytes)
+        self._response_rate = settings.response_bytes_per_second
         open_max = limits.TRANSACTIONS_OPEN_MAX
         holds = HOLDS_MAX * HOLD_BYTES + LARGE_HOLDS_MAX * limits.HEAD_BYTES_MAX
         kept = np.zeros(2 * open_max, KEPT)
@@ -132,12 +137,18 @@ class ProtocolStage:
         state[Scalar.SHOW_NAMES] = settings.show_names
         state[Scalar.KEY_LOW : Scalar.KEY_HIGH + 1] = np.frombuffer(fingerprint_key, np.int64)
 
-    def keep(self, wanted: Wanted) -> None:
-        """From the next message on keep what `wanted` says of each, bodies as far as the settings allow."""
+    def keep(self, wanted: Wanted, every_response: bool = False) -> None:
+        """From the next message on keep what `wanted` says of each, bodies as far as the settings allow; those of
+        responses within a budget, unless `every_response` is wanted.
+        """
         numbers, most = self._tables.numbers, self._most
         amounts = [min(int(some), int(bound)) for some, bound in zip(wanted, most, strict=True)]
         numbers[Scalar.REQUEST_HEAD : Scalar.RESPONSE_BODY + 1] = amounts
-        numbers[Scalar.KEEP] = any(amounts)
+        numbers[Scalar.RESPONSE_RATE] = 0 if every_response else self._response_rate
+        numbers[Scalar.RESPONSE_LEFT] = numbers[Scalar.RESPONSE_RATE]
+        numbers[Scalar.CODED_RECORDS] = self._decodes
+        numbers[Scalar.KEEP] = any(amounts) or self._decodes
+        self._bodies.wanted = (amounts[1], amounts[3])
 
     def fills(self) -> dict[str, tuple[int, int]]:
         """Requests and responses in flight, and heads put together: how many there are, and how many there can be."""
@@ -161,9 +172,17 @@ class ProtocolStage:
             self._make_room()
             row = self._read(data, datagrams, pages, chunks, row)
             rows = int(self._tables.numbers[Scalar.ROWS])
-            yield Part(
-                self._tables.rows[:rows], self._tables.contents[:rows], self._tables.arena, row == len(chunks)
-            )
+            yield from self._parts(self._tables.rows[:rows], self._tables.contents[:rows], row == len(chunks))
+
+    def _parts(self, rows: npt.NDArray[np.void], contents: npt.NDArray[np.void], last: bool) -> Iterator[Part]:
+        """The rows with their bodies decoded, in as many parts as have room for those."""
+        if not self._tables.numbers[Scalar.KEEP]:
+            yield Part(rows, contents, self._tables.arena, last)
+            return
+        start = 0
+        for stop in self._bodies.decode(rows, contents, self._tables.arena):
+            yield Part(rows[start:stop], contents[start:stop], self._tables.arena, last and stop == len(rows))
+            start = stop
 
     def _make_room(self) -> None:
         self._tables.numbers[Scalar.ROWS] = 0

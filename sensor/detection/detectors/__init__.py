@@ -3,7 +3,10 @@ here.
 """
 
 from sensor.detection.detectors.bulk_transfer import BulkTransfer
+from sensor.detection.detectors.cleartext import Cleartext
+from sensor.detection.detectors.exposed import Exposed
 from sensor.detection.detectors.failed_logins import FailedLogins
+from sensor.detection.detectors.honeytokens import Honeytokens
 from sensor.detection.detectors.injection import Injection
 from sensor.detection.detectors.login_attacks import LoginAttacks
 from sensor.detection.detectors.object_enumeration import ObjectEnumeration
@@ -11,6 +14,7 @@ from sensor.detection.detectors.outside_uploads import OutsideUploads
 from sensor.detection.detectors.port_scan import PortScan
 from sensor.detection.detectors.privilege_abuse import PrivilegeAbuse
 from sensor.detection.detectors.sigma import Sigma
+from sensor.detection.detectors.sensitive_data import SensitiveData
 from sensor.detection.detectors.slow_exfiltration import SlowExfiltration
 from sensor.detection.detectors.token_abuse import TokenAbuse
 
@@ -26,5 +30,9 @@ DETECTORS = {
     "injection": Injection,
     "sigma": Sigma,
     "outside_uploads": OutsideUploads,
+    "cleartext": Cleartext,
+    "exposed": Exposed,
+    "sensitive_data": SensitiveData,
+    "honeytokens": Honeytokens,
 }
 """Detector by the name of its settings."""

@@ -10,7 +10,7 @@ to be had costs the bytes alone, counted.
 import numpy as np
 
 from sensor._jit import at, inline_kernel, part_kernel
-from sensor.limits import EXTENTS, FRESH_BYTES, HEAD_BYTES_MAX
+from sensor.limits import EXTENTS, FRESH_BYTES, HEAD_BYTES_MAX, NS, RECORD_CODED_BYTES
 from sensor.protocols.http1.tables import (
     EXTENT_BYTES,
     EXTENT_FIRST,
@@ -25,15 +25,16 @@ from sensor.protocols.http1.tables import (
     Field,
     Scalar,
 )
-from sensor.protocols.http1.words import folded, is_token, short_word
+from sensor.protocols.http1.words import find_folded, folded, is_token, short_word
 from sensor.schema import Anomaly, Coding, ContentFlag
 from sensor.structures.bytesearch import copy_long
 
 _SIZES = len(EXTENTS)
 _GZIP, _X_GZIP, _DEFLATE, _BROTLI = folded("gzip"), folded("x-gzip"), folded("deflate"), folded("br")
-_ZSTD, _IDENTITY = folded("zstd"), folded("identity")
+_ZSTD, _IDENTITY, _JSON = folded("zstd"), folded("identity"), folded("json")
 _IMAGE, _VIDEO, _AUDIO, _FONT = folded("image/"), folded("video/"), folded("audio/"), folded("font/")
 _LAYERS_MAX = 4
+_FILL_NS = 1_000_000
 _FIRST_BYTES = 1_024
 """Room for a body of unknown length to begin with: about what comes in its head's segment."""
 _FRESH_MARGIN = FRESH_MAX // 4
@@ -171,6 +172,21 @@ def _is_media(data, start, length):
     return word == _IMAGE or word == _VIDEO or word == _AUDIO or short_word(data, start, 5) == _FONT
 
 
+@inline_kernel
+def _is_in_budget(t):
+    """Whether the body of one more response may be kept."""
+    numbers = t.numbers
+    rate = numbers[Scalar.RESPONSE_RATE]
+    if rate == 0:
+        return True
+    passed = numbers[Scalar.NOW] - numbers[Scalar.RESPONSE_FILLED]
+    if passed >= _FILL_NS:
+        seconds = min(np.float64(passed) / NS, 1.0)
+        numbers[Scalar.RESPONSE_LEFT] = min(numbers[Scalar.RESPONSE_LEFT] + np.int64(seconds * rate), rate)
+        numbers[Scalar.RESPONSE_FILLED] = numbers[Scalar.NOW]
+    return numbers[Scalar.RESPONSE_LEFT] > 0
+
+
 @part_kernel
 def keep_message(t, kept_row, data, used, length, chunked, to_end):
     """A head of `used` bytes that ends at Field.END of data: keep of the message what is wanted; whether more of it is.
@@ -188,10 +204,17 @@ def keep_message(t, kept_row, data, used, length, chunked, to_end):
     want = t.numbers[Scalar.REQUEST_BODY] if asks else t.numbers[Scalar.RESPONSE_BODY]
     if not asks and _is_media(data, field[Field.CONTENT_TYPE], field[Field.CONTENT_TYPE + 1]):
         want = 0
-    if not (chunked or to_end):
-        want = min(want, max(length, 0))
+    elif not asks and want > 0 and not _is_in_budget(t):
+        t.numbers[Count.BODIES_LEFT_OUT] += 1
+        want = 0
     if field[Field.CODING + 1] > 0:
         kept["coding"] = _coding(data, field[Field.CODING], field[Field.CODING] + field[Field.CODING + 1])
+        start_type, stop_type = field[Field.CONTENT_TYPE], field[Field.CONTENT_TYPE] + field[Field.CONTENT_TYPE + 1]
+        counted = not asks and kept["coding"] != 0 and t.numbers[Scalar.CODED_RECORDS] != 0
+        if counted and find_folded(data, start_type, stop_type, _JSON, 4) >= 0:
+            want = max(want, RECORD_CODED_BYTES)
+    if not (chunked or to_end):
+        want = min(want, max(length, 0))
     head = min(used, HEAD_BYTES_MAX) if wants_head != 0 else 0
     if head + want == 0:
         return False
@@ -219,6 +242,8 @@ def keep_body(t, kept_row, data, start, stop):
             _give_extent(t, old)
     copy_long(data, start, taken, t.arena, np.int64(kept["offset"]) + filled)
     kept["body"] += taken
+    if kept_row & 1 != 0:
+        t.numbers[Scalar.RESPONSE_LEFT] -= taken
     kept["want"] -= taken
     return kept["want"] > 0
 

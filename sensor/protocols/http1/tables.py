@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple
 import numpy as np
 
 from sensor._jit import Bytes, I32s, I64s, Rows, U64s
-from sensor.limits import EXTENTS, FRAME_BYTES_MAX, FRESH_BYTES, HEAD_BYTES_MAX, TRANSACTIONS_OPEN_MAX
+from sensor.limits import DECODED_BYTES, EXTENTS, FRAME_BYTES_MAX, FRESH_BYTES, HEAD_BYTES_MAX, TRANSACTIONS_OPEN_MAX
 from sensor.protocols.http2.tables import Http2Tables
 from sensor.schema import CONTENT, FLOW, TRANSACTION
 from sensor.structures.string_pool import PoolTables
@@ -129,7 +129,7 @@ EXTENT_OFFSET = tuple(
     FRESH_BYTES + sum(n * size for n, size in zip(EXTENTS[:k], EXTENT_BYTES, strict=False))
     for k in range(len(EXTENTS) + 1)
 )
-ARENA_BYTES = EXTENT_OFFSET[-1]
+ARENA_BYTES = EXTENT_OFFSET[-1] + DECODED_BYTES
 NO_EXTENT = -1
 FRESH = -2
 FRESH_MAX = 65_536
@@ -272,6 +272,10 @@ class Scalar(IntEnum):
     FRESH_LOW = 25       # 1 when it is nearly full
     EXTENTS_LOW = 26     # 1 when extents of a size are running out
     EXTENTS_FREE = 27    # of each size
+    CODED_RECORDS = 132  # 1 when coded JSON answers are kept for counting their records
+    RESPONSE_RATE = 133      # body bytes of responses kept for each second of packet time, 0 for all
+    RESPONSE_LEFT = 134      # of them, now
+    RESPONSE_FILLED = 135    # packet time when they were filled last
     HANDOVER = 128     # Handover: the bytes from HANDOVER_AT on are HTTP/2's
     HANDOVER_AT = 129
     HANDOVER_HELD = 130     # bytes before them that belong to it too
@@ -314,6 +318,7 @@ class Count(IntEnum):
     HTTP2_LOSSES = 118
     HTTP2_BLOCKS_LOST = 119
     HTTP2_RESETS = 120
+    BODIES_LEFT_OUT = 121   # of responses, beyond what is looked at in a second
 
 
 class Tables(NamedTuple):
@@ -327,7 +332,7 @@ class Tables(NamedTuple):
     rows: Annotated[Rows, TRANSACTION]
     kept: Annotated[Rows, KEPT]
     contents: Annotated[Rows, CONTENT]
-    arena: Bytes       # FRESH_BYTES filled from the front, anew for each part; then the extents
+    arena: Bytes       # FRESH_BYTES filled from the front, anew for each part; the extents; what was decoded
     free: I32s         # stacks: hold slots, large ones, open rows, extents by size, extents handed out; FRESH_LIST
     work: Bytes        # SCRATCH_BYTES to work in, then the hold slots
     numbers: I64s      # Scalar, Count and Field
