@@ -13,8 +13,8 @@ from sensor.detection.detectors.object_enumeration import ObjectEnumeration
 from sensor.detection.detectors.outside_uploads import OutsideUploads
 from sensor.detection.detectors.port_scan import PortScan
 from sensor.detection.detectors.privilege_abuse import PrivilegeAbuse
-from sensor.detection.detectors.sigma import Sigma
 from sensor.detection.detectors.sensitive_data import SensitiveData
+from sensor.detection.detectors.sigma import Sigma
 from sensor.detection.detectors.slow_exfiltration import SlowExfiltration
 from sensor.detection.detectors.token_abuse import TokenAbuse
 
