@@ -118,12 +118,12 @@ class ReplayServer:
             return
         peer.tokens -= 1.0
         self.counters.values[ReplayCount.REQUESTS] += 1
+        worked = time.thread_time()
         reply, records = self._answer(request, name)
         self.counters.values[ReplayCount.ALERTS] += len(records)
         lines = b"".join(b"%s %s\n" % (record.topic, record.body) for record in records)
         self.socket.send_multipart([identity, *envelope, msgspec.json.encode(reply), lines])
-        end = time.monotonic()
-        self._rest_until = end + (end - start)
+        self._rest_until = time.monotonic() + time.thread_time() - worked
 
     def close(self) -> None:
         """Give replies that are under way a second."""

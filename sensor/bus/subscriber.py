@@ -331,6 +331,8 @@ class Subscriber:
             self._sequences.forget(sensor)
             if follower.heartbeat is not None:
                 follower.target = (follower.heartbeat.epoch, follower.heartbeat.sequence)
+        if reply.more and len(self._waiting) < _AHEAD_MAX:
+            follower.ask(max(self._reached.get(sensor, START), (reply.upto[0], reply.upto[1])))  # it reads meanwhile
         read = (self._messages.decode(*pair, replayed=True) for pair in answer.pairs)
         messages = [message for message in read if message is not None]
         starts = {message.position for message in messages}
@@ -349,8 +351,6 @@ class Subscriber:
             self._given[sensor] = max(self._given.get(sensor, START), self._reached.get(sensor, START))
         if reply.more:
             follower.saw((upto[0], upto[1] + 1))
-            if len(self._waiting) < _AHEAD_MAX:
-                follower.ask(self._reached[sensor])
         elif upto >= follower.target:
             follower.tell(self._given.get(sensor, START) if self._waiting else upto)
 
