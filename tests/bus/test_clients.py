@@ -49,6 +49,7 @@ def test_each_client_receives_the_whole_run(client, tmp_path):
                 for number in range(1, 101):
                     stream.put(alerts(stream, number, number, title=f"number {number}"))
                 lines = [process.stdout.readline().strip() for _ in range(100)]
-                assert [line.removeprefix("high ") for line in lines] == [f"number {number}" for number in range(1, 101)]
+                titles = [line.removeprefix("high ") for line in lines]
+                assert titles == [f"number {number}" for number in range(1, 101)]
             finally:
                 process.kill()
