@@ -15,16 +15,7 @@ from sensor.protocols.http1.messages import begin_message, end_message, is_clien
 from sensor.protocols.http1.pairing import drop_first, finish_row, match
 from sensor.protocols.http1.proxies import skip_proxy_header
 from sensor.protocols.http1.settle import resolve_waiting
-from sensor.protocols.http1.tables import (
-    MISSES_MAX,
-    Count,
-    Field,
-    Handover,
-    JsonFlag,
-    Scalar,
-    State,
-    Waits,
-)
+from sensor.protocols.http1.tables import MISSES_MAX, Count, Field, Handover, JsonFlag, Scalar, State, Waits
 from sensor.protocols.http2.frames import begins_with_frames, begins_with_settings, is_preface
 from sensor.schema import Anomaly, FlowFlag, Service
 from sensor.structures.bytesearch import find_byte
