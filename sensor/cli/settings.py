@@ -1,6 +1,6 @@
 """`tapir settings`: every setting with its default, its unit and what it does; or those of a file, checked.
 
-The one law: it prints what config.py says, which is all there is.
+The one law: it prints what sensor/config says, which is all there is.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Settings as text: in: Settings; out: a documented TOML file, a page of documentation, JSON.
 
-What a setting is for stands in config.py, as the string below it. The one law: a setting without such a string, or a
-value that TOML cannot hold, is an error of ours that a test finds.
+What a setting is for stands in sensor/config, as the string below it. The one law: a setting without such a string,
+or a value that TOML cannot hold, is an error of ours that a test finds.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from sensor import config
-from sensor.config import Settings
+from sensor.config import Settings, detectors, outer, stages
 
 _HEAD = """\
 # Settings
@@ -42,9 +41,10 @@ class Group(NamedTuple):
 
 @cache
 def _abouts() -> dict[str, dict[str, str]]:
-    """Class of config.py -> setting -> what it is for; "" is the class itself."""
+    """Class of sensor/config -> setting -> what it is for; "" is the class itself."""
     found: dict[str, dict[str, str]] = {}
-    for node in ast.parse(getsource(config)).body:
+    nodes = [node for module in (stages, detectors, outer) for node in ast.parse(getsource(module)).body]
+    for node in [*nodes, *ast.parse(getsource(Settings)).body]:
         if isinstance(node, ast.ClassDef):
             texts = found[node.name] = {"": ast.get_docstring(node) or ""}
             for member, following in zip(node.body, [*node.body[1:], ast.Pass()], strict=True):

@@ -1,0 +1,79 @@
+"""Every setting, with its default and unit. A stage is built from its slice; nothing else reads settings.
+
+Unknown keys and wrong values are errors that name the key and what was expected.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from sensor.config.detectors import (
+    BulkTransferSettings,
+    CleartextSettings,
+    DetectionSettings,
+    ExposedSettings,
+    FailedLoginsSettings,
+    HoneytokensSettings,
+    InjectionSettings,
+    LoginAttacksSettings,
+    ObjectEnumerationSettings,
+    OutsideUploadsSettings,
+    PortScanSettings,
+    PrivilegeAbuseSettings,
+    SensitiveDataSettings,
+    SigmaSettings,
+    SlowExfiltrationSettings,
+    TokenAbuseSettings,
+)
+from sensor.config.outer import AlertingSettings, BusSettings, JournalSettings, ServiceSettings, StateSettings
+from sensor.config.stages import (
+    CaptureSettings,
+    DecodeSettings,
+    FeatureSettings,
+    ProtocolSettings,
+    ReassemblySettings,
+)
+
+__all__ = [
+    "AlertingSettings",
+    "BulkTransferSettings",
+    "BusSettings",
+    "CaptureSettings",
+    "CleartextSettings",
+    "DecodeSettings",
+    "DetectionSettings",
+    "ExposedSettings",
+    "FailedLoginsSettings",
+    "FeatureSettings",
+    "HoneytokensSettings",
+    "InjectionSettings",
+    "JournalSettings",
+    "LoginAttacksSettings",
+    "ObjectEnumerationSettings",
+    "OutsideUploadsSettings",
+    "PortScanSettings",
+    "PrivilegeAbuseSettings",
+    "ProtocolSettings",
+    "ReassemblySettings",
+    "SensitiveDataSettings",
+    "ServiceSettings",
+    "Settings",
+    "SigmaSettings",
+    "SlowExfiltrationSettings",
+    "StateSettings",
+    "TokenAbuseSettings",
+]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    capture: CaptureSettings = CaptureSettings()
+    decode: DecodeSettings = DecodeSettings()
+    reassembly: ReassemblySettings = ReassemblySettings()
+    protocols: ProtocolSettings = ProtocolSettings()
+    features: FeatureSettings = FeatureSettings()
+    detection: DetectionSettings = DetectionSettings()
+    alerting: AlertingSettings = AlertingSettings()
+    state: StateSettings = StateSettings()
+    journal: JournalSettings = JournalSettings()
+    service: ServiceSettings = ServiceSettings()
+    bus: BusSettings = BusSettings()
