@@ -11,8 +11,10 @@ settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("hand", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "hand")
 
-EXCUSES = ("shared", "no IPv6")
-"""The folder beside the checkout that holds captures of others, and a property of the host."""
+EXCUSES = ("shared", "no IPv6", "suricata")
+"""The folder beside the checkout that holds captures of others, a property of the host, and a peer that Debian has in
+its backports alone.
+"""
 
 
 @pytest.hookimpl(trylast=True)

@@ -15,6 +15,7 @@ from sensor.cli import (
     journal,
     keys,
     read,
+    rules,
     run,
     schema,
     settings,
@@ -56,4 +57,5 @@ app.command(epilog=status.EPILOG)(status.top)
 app.command(epilog=settings.EPILOG)(settings.settings)
 app.command()(warm.warm)
 app.add_typer(journal.app)
+app.add_typer(rules.app)
 app.add_typer(keys.app)

@@ -40,6 +40,10 @@ def read(
         Path | None,
         typer.Option(metavar="FILE", envvar="TAPIR_SETTINGS", help="Settings (TOML); `tapir settings` shows them."),
     ] = None,
+    rules: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATH", help="Signatures, files or folders instead of those shipped (`default`); repeat."),
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="One setting, on top of the file's; may be repeated."),
@@ -77,11 +81,12 @@ def read(
     tapir read office.pcap --set detection.failed_logins.client_failures_max=3
     """
     from sensor.cli.reading import Options, run
+    from sensor.cli.rules import rules_setting
 
     options = Options(
         inputs=inputs, transactions=transactions, flows=flows, alerts=alerts, publish=publish,
         wait_subscribers=wait_subscribers, show_secrets=show_secrets, batch_frames=batch_frames, json=json, quiet=quiet,
-        sensor=sensor or "", state=state or "", settings=settings, overrides=set_ or [],
+        sensor=sensor or "", state=state or "", settings=settings, overrides=[*(set_ or []), *rules_setting(rules)],
         replay=replay, journal=journal, keys=keys, plaintext=plaintext, publish_tables=publish_tables,
     )  # fmt: skip
     raise typer.Exit(run(options))

@@ -48,6 +48,10 @@ def run(
         Path | None,
         typer.Option(metavar="FILE", envvar="TAPIR_SETTINGS", help="Settings (TOML); `tapir settings` shows them."),
     ] = None,
+    rules: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATH", help="Signatures, files or folders instead of those shipped (`default`); repeat."),
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="One setting, on top of the file's; may be repeated."),
@@ -68,13 +72,14 @@ def run(
     tapir run --settings /etc/tapir/tapir.toml
     tapir run --read-loop office.pcap --pace 10
     """
+    from sensor.cli.rules import rules_setting
     from sensor.cli.running import RunOptions
     from sensor.cli.running import run as run_live
 
     options = RunOptions(
         command="tapir run", inputs=read_loop or [], interfaces=tuple(interfaces or ()), filter=filter_, pace=pace,
         transactions=transactions, flows=flows, alerts=alerts, publish=publish, json=json, quiet=quiet,
-        sensor=sensor or "", state=state or "", settings=settings, overrides=set_ or [],
+        sensor=sensor or "", state=state or "", settings=settings, overrides=[*(set_ or []), *rules_setting(rules)],
         replay=replay, journal=journal, keys=keys, plaintext=plaintext, publish_tables=publish_tables,
     )  # fmt: skip
     raise typer.Exit(run_live(options))

@@ -22,6 +22,7 @@ from sensor.config.detectors import (
     PrivilegeAbuseSettings,
     SensitiveDataSettings,
     SigmaSettings,
+    SignatureSettings,
     SlowExfiltrationSettings,
     TokenAbuseSettings,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "ServiceSettings",
     "Settings",
     "SigmaSettings",
+    "SignatureSettings",
     "SlowExfiltrationSettings",
     "StateSettings",
     "TokenAbuseSettings",

@@ -290,6 +290,15 @@ class HoneytokensSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     """Clients and honeytokens that are remembered; the oldest give way and are counted."""
 
 
+class SignatureSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Match rules in Suricata's syntax."""
+    rules: tuple[str, ...] = ("default",)
+    """Files and folders of rules; `default` are those that ship. They are read again when they change."""
+    variables: dict[str, str] = {}
+    """What $NAME stands for in the rules' headers: HOME_NET and the like, which are anything otherwise."""
+
+
 class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     port_scan: PortScanSettings = PortScanSettings()
     login_attacks: LoginAttacksSettings = LoginAttacksSettings()
@@ -300,6 +309,7 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     bulk_transfer: BulkTransferSettings = BulkTransferSettings()
     slow_exfiltration: SlowExfiltrationSettings = SlowExfiltrationSettings()
     injection: InjectionSettings = InjectionSettings()
+    signatures: SignatureSettings = SignatureSettings()
     sigma: SigmaSettings = SigmaSettings()
     outside_uploads: OutsideUploadsSettings = OutsideUploadsSettings()
     cleartext: CleartextSettings = CleartextSettings()

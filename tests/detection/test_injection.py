@@ -2,67 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 import pytest
 
 from sensor.alert import Detection, Severity
-from sensor.config import DetectionSettings, InjectionSettings
+from sensor.config import InjectionSettings
 from sensor.detection.detectors.injection import Injection
 from sensor.detection.injection import search
 from sensor.detection.stage import DetectionStage
-from sensor.schema import CONTENT
-from tests.detection.tables import NO_FLOWS, NO_STREAMS, SECOND, Pool, features_of, join, transaction
-
-
-class Talk:
-    """Transactions with the bytes of their messages."""
-
-    def __init__(self) -> None:
-        self.pool = Pool()
-        self.rows: list[np.ndarray] = []
-        self.bytes: list[tuple[bytes, bytes, bytes]] = []
-
-    def say(self, seconds: float, target: str, body: bytes = b"", answer: bytes = b"{}", headers: bytes = b"",
-            client: str = "10.0.0.1", wait_seconds: float = 0.01, **given: Any) -> None:  # fmt: skip
-        row = transaction(self.pool, seconds, client, **given)
-        row["request_end_ts"] = row["ts"]
-        row["response_ts"] = row["ts"] + round(wait_seconds * SECOND)
-        row["response_body_len"] = len(answer)
-        self.rows.append(row)
-        method = b"POST" if body else b"GET"
-        head = method + b" " + target.encode() + b" HTTP/1.1\r\nHost: api.test\r\n" + headers + b"\r\n"
-        self.bytes.append((head, body, answer))
-
-    def detections(self, stage: DetectionStage, batch: int = 1 << 30) -> list[Detection]:
-        rows = join(self.rows)
-        found = []
-        features = features_of(stage)
-        for start in range(0, len(rows), batch):
-            part = rows[start : start + batch]
-            contents, arena = np.zeros(len(part), CONTENT), bytearray()
-            for content, (head, body, answer) in zip(contents, self.bytes[start : start + batch], strict=True):
-                for name, octets in (("request_head", head), ("request_body", body), ("response_body", answer)):
-                    content[f"{name}_offset"], content[f"{name}_len"] = len(arena), len(octets)
-                    arena += octets
-            entities = features.process(part)
-            found += stage.process(
-                part, NO_FLOWS, NO_STREAMS, int(part["now"][-1]), entities, features.tables, contents,
-                np.frombuffer(bytes(arena) or b"\0", np.uint8).copy(),
-            )  # fmt: skip
-        return [detection for detection in found if detection.rule in Injection.rules]
+from tests.detection.messages import Talk, alone
 
 
 def stage_for(talk: Talk) -> DetectionStage:
-    return DetectionStage(DetectionSettings(), talk.pool)
+    return DetectionStage(alone("injection", InjectionSettings()), talk.pool)
+
+
+def injections(talk: Talk, stage: DetectionStage, batch: int = 1 << 30) -> list[Detection]:
+    return [detection for detection in talk.detections(stage, batch) if detection.rule in Injection.rules]
 
 
 def test_one_client_and_one_class_are_one_case_over_many_endpoints() -> None:
     talk = Talk()
     for i in range(40):
         talk.say(i, f"/api/v{i}/items?q=1%27%20or%20%271%27=%271", endpoint=f"/api/v{i}/items")
-    found = talk.detections(stage_for(talk))
+    found = injections(talk, stage_for(talk))
     assert {(detection.rule.id, detection.entity.value) for detection in found} == {("injection-sql", "10.0.0.1")}
     assert found[-1].count > 30
     assert len({detection.run for detection in found}) == 1
@@ -72,7 +34,7 @@ def test_the_same_searches_without_the_quote_are_quiet() -> None:
     talk = Talk()
     for i in range(40):
         talk.say(i, f"/api/v{i}/items?q=select%20a%20plan%20or%20order%20by%20phone&name=O%27Brien")
-    assert talk.detections(stage_for(talk)) == []
+    assert injections(talk, stage_for(talk)) == []
 
 
 @pytest.mark.parametrize(
@@ -96,7 +58,7 @@ def test_the_same_searches_without_the_quote_are_quiet() -> None:
 def test_every_place_is_looked_at(target: str, body: bytes, headers: bytes, place: str) -> None:
     talk = Talk()
     talk.say(0, target, body, headers=headers)
-    (detection,) = talk.detections(stage_for(talk))
+    (detection,) = injections(talk, stage_for(talk))
     assert detection.details["place"] == place
     assert detection.details["outcome"] == "attempted"
 
@@ -104,14 +66,14 @@ def test_every_place_is_looked_at(target: str, body: bytes, headers: bytes, plac
 def test_what_an_answer_gives_away_confirms() -> None:
     talk = Talk()
     talk.say(0, "/f?p=../../../../etc/passwd", answer=b"root:x:0:0:root:/root:/bin/bash\n")
-    (detection,) = talk.detections(stage_for(talk))
+    (detection,) = injections(talk, stage_for(talk))
     assert (detection.severity, detection.details["outcome"]) == (Severity.CRITICAL, "confirmed")
 
 
 def test_a_database_error_makes_it_probable() -> None:
     talk = Talk()
     talk.say(0, "/f?p=1%27%20or%201=1--", answer=b"You have an error in your SQL syntax near ...", status_code=500)
-    (detection,) = talk.detections(stage_for(talk))
+    (detection,) = injections(talk, stage_for(talk))
     assert (detection.severity, detection.details["outcome"]) == (Severity.HIGH, "probable")
 
 
@@ -121,7 +83,7 @@ def test_an_answer_that_waited_as_told_confirms_and_one_that_did_not_does_not() 
         for i in range(20):
             talk.say(i, f"/f?p={i}")
         talk.say(30, "/f?p=1%27%20or%20pg_\x73leep(5)--", wait_seconds=wait)
-        found = talk.detections(stage_for(talk))
+        found = injections(talk, stage_for(talk))
         assert [detection.details["outcome"] for detection in found] == [outcome]
 
 
@@ -129,9 +91,9 @@ def test_batches_do_not_matter() -> None:
     talk = Talk()
     for i in range(60):
         talk.say(i, f"/p?id={i}" if i % 3 else f"/p?id={i}%27%20or%201=1--%20{i}", answer=b"x" * (i * 7))
-    whole = talk.detections(stage_for(talk))
+    whole = injections(talk, stage_for(talk))
     assert whole
-    assert talk.detections(stage_for(talk), 1) == talk.detections(stage_for(talk), 7) == whole
+    assert injections(talk, stage_for(talk), 1) == injections(talk, stage_for(talk), 7) == whole
 
 
 def test_what_the_budget_leaves_out_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +103,7 @@ def test_what_the_budget_leaves_out_is_counted(monkeypatch: pytest.MonkeyPatch) 
     for i in range(200):
         talk.say(i / 1000, f"/p?id={i}%27%20or%201=1--")
     stage = stage_for(talk)
-    found = talk.detections(stage)
+    found = injections(talk, stage)
     injection = stage.detectors["injection"]
     assert isinstance(injection, Injection)
     assert found
@@ -151,5 +113,5 @@ def test_what_the_budget_leaves_out_is_counted(monkeypatch: pytest.MonkeyPatch) 
 def test_it_is_off_when_it_is_off() -> None:
     talk = Talk()
     talk.say(0, "/a?id=1%27%20or%201=1--")
-    settings = DetectionSettings(injection=InjectionSettings(enabled=False))
-    assert talk.detections(DetectionStage(settings, talk.pool)) == []
+    settings = alone("injection", InjectionSettings(enabled=False))
+    assert injections(talk, DetectionStage(settings, talk.pool)) == []

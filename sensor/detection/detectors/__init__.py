@@ -15,6 +15,7 @@ from sensor.detection.detectors.port_scan import PortScan
 from sensor.detection.detectors.privilege_abuse import PrivilegeAbuse
 from sensor.detection.detectors.sensitive_data import SensitiveData
 from sensor.detection.detectors.sigma import Sigma
+from sensor.detection.detectors.signatures import Signatures
 from sensor.detection.detectors.slow_exfiltration import SlowExfiltration
 from sensor.detection.detectors.token_abuse import TokenAbuse
 
@@ -28,6 +29,7 @@ DETECTORS = {
     "bulk_transfer": BulkTransfer,
     "slow_exfiltration": SlowExfiltration,
     "injection": Injection,
+    "signatures": Signatures,
     "sigma": Sigma,
     "outside_uploads": OutsideUploads,
     "cleartext": Cleartext,

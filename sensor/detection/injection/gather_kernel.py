@@ -1,8 +1,8 @@
 """What of a batch's requests has not been looked at before: in: contents, arena; out: pieces, one after the other.
 
-A piece is a request's target, a header line, or a body. Header blocks and lines, targets and bodies that were found
-clean are remembered by their hash and left out. Besides: what answers of an endpoint are usually like. The one law: a
-piece is left out only when the same bytes were found clean.
+A piece is a request's target or start line, a header line, or a body; of answers too where that is asked for. Header
+blocks and lines, targets and bodies that were found clean are remembered by their hash and left out. Besides: what
+answers of an endpoint are usually like. The one law: a piece is left out only when the same bytes were found clean.
 """
 
 from enum import IntEnum
@@ -45,6 +45,18 @@ class PieceKind(IntEnum):
     TARGET = 0
     HEADER = 1
     BODY = 2
+    LINE = 3  # a start line
+
+
+class Part(IntEnum):
+    """What is gathered, as bits."""
+
+    TARGET = 1
+    LINE = 2
+    HEADERS = 4
+    BODY = 8
+    RESPONSE_HEAD = 16
+    RESPONSE_BODY = 32
 
 
 class Progress(IntEnum):
@@ -113,40 +125,67 @@ def _headers(arena, start, stop, block, row, clean, seed, text, pieces, progress
 
 
 @part_kernel
-def _gather_row(content, arena, row, clean, seed, text, pieces, progress):
-    """The pieces of one request; False when there is no room for all of them."""
-    head = np.int64(content["request_head_offset"])
-    length = np.int64(content["request_head_len"])
-    if length > 0:
-        line = find_byte(arena, head, head + length, 10)
-        if line < 0:
-            line = head + length - 1
+def _piece(arena, start, length, salt, row, kind, clean, seed, text, pieces, progress):
+    """Add one piece that is not known to be clean; False when there is no room."""
+    if length <= 1:
+        return True
+    hashed = hash_bytes(seed + np.uint64(salt), arena, start, length)
+    if _is_clean(clean, hashed):
+        return True
+    return _add(arena, start, length, hashed, np.uint64(0), row, kind, text, pieces, progress)
+
+
+@part_kernel
+def _head(arena, head, length, row, parts, clean, seed, text, pieces, progress):
+    """The pieces of one head; False when there is no room."""
+    line = find_byte(arena, head, head + length, 10)
+    if parts & Part.LINE:  # noqa: SIM102
+        if not _piece(arena, head, line - head, 3, row, PieceKind.LINE, clean, seed, text, pieces, progress):
+            return False
+    if parts & Part.TARGET:
         start, size = _target(arena, head, line)
-        if size > 1:
-            hashed = hash_bytes(seed, arena, start, size)
-            if not _is_clean(clean, hashed):  # noqa: SIM102
-                if not _add(arena, start, size, hashed, np.uint64(0), row, PieceKind.TARGET, text, pieces, progress):
-                    return False
-        rest = head + length - line - 1
-        if rest > 4:
-            block = hash_bytes(seed + np.uint64(1), arena, line + 1, rest)
-            if not _is_clean(clean, block):  # noqa: SIM102
-                if not _headers(arena, line + 1, head + length, block, row, clean, seed, text, pieces, progress):
-                    return False
+        if not _piece(arena, start, size, 0, row, PieceKind.TARGET, clean, seed, text, pieces, progress):
+            return False
+    rest = head + length - line - 1
+    if parts & Part.HEADERS and rest > 4:
+        block = hash_bytes(seed + np.uint64(1), arena, line + 1, rest)
+        if not _is_clean(clean, block):  # noqa: SIM102
+            if not _headers(arena, line + 1, head + length, block, row, clean, seed, text, pieces, progress):
+                return False
+    return True
+
+
+@part_kernel
+def _gather_row(content, arena, row, parts, clean, seed, text, pieces, progress):
+    """The pieces of one transaction; False when there is no room for all of them."""
+    length = np.int64(content["request_head_len"])
+    if length > 0 and parts & (Part.TARGET | Part.LINE | Part.HEADERS):
+        head = np.int64(content["request_head_offset"])
+        if not _head(arena, head, length, row, parts, clean, seed, text, pieces, progress):
+            return False
     size = np.int64(content["request_body_len"])
-    if size > 1:
+    if parts & Part.BODY and size > 1:
         start = np.int64(content["request_body_offset"])
-        hashed = hash_bytes(seed + np.uint64(2), arena, start, size)
-        if not _is_clean(clean, hashed):
-            return _add(arena, start, size, hashed, np.uint64(0), row, PieceKind.BODY, text, pieces, progress)
+        if not _piece(arena, start, size, 2, row, PieceKind.BODY, clean, seed, text, pieces, progress):
+            return False
+    length = np.int64(content["response_head_len"])
+    if length > 0 and parts & Part.RESPONSE_HEAD:
+        head = np.int64(content["response_head_offset"])
+        both = Part.LINE | Part.HEADERS
+        if not _head(arena, head, length, row, both, clean, seed, text, pieces, progress):
+            return False
+    size = np.int64(content["response_body_len"])
+    if parts & Part.RESPONSE_BODY and size > 1:
+        start = np.int64(content["response_body_offset"])
+        return _piece(arena, start, size, 2, row, PieceKind.BODY, clean, seed, text, pieces, progress)
     return True
 
 
 @kernel
 def gather(
-    contents: CONTENT, arena: Bytes, start: int, clean: U64s, text: Bytes, pieces: PIECE, progress: I64s
+    contents: CONTENT, arena: Bytes, start: int, parts: int, clean: U64s, text: Bytes, pieces: PIECE, progress: I64s
 ) -> int:
-    """Fill text and pieces from row `start` on; returns the row to go on with. `clean` has a power of two of slots.
+    """Fill text and pieces (`parts`: bits of Part) from row `start` on; returns the row to go on with. `clean` has a power of two of slots.
 
     progress[PIECES] and [BYTES] say how many there are; the first byte of the text is a line end. A row that alone does
     not fit leaves the pieces of it that do.
@@ -159,7 +198,7 @@ def gather(
     while row < len(contents):
         progress[Progress.ROW] = row
         count, used = progress[Progress.PIECES], progress[Progress.BYTES]
-        if not _gather_row(contents[row], arena, row, clean, seed, text, pieces, progress):  # noqa: SIM102
+        if not _gather_row(contents[row], arena, row, parts, clean, seed, text, pieces, progress):  # noqa: SIM102
             if count > 0:
                 progress[Progress.PIECES] = count
                 progress[Progress.BYTES] = used

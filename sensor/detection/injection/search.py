@@ -19,7 +19,7 @@ import numpy.typing as npt
 from sensor.counters import Counters
 from sensor.detection.injection.decode import text_of, unescape, unpercent
 from sensor.detection.injection.finding import WEAK, Finding
-from sensor.detection.injection.gather_kernel import PIECE, PieceKind, Progress, gather, note_clean
+from sensor.detection.injection.gather_kernel import PIECE, Part, PieceKind, Progress, gather, note_clean
 from sensor.detection.injection.judge import judge
 from sensor.detection.injection.prefilter import RAW, has_raw_trigger, needs_decoding
 from sensor.detection.injection.protocol import judge_protocol
@@ -30,6 +30,7 @@ PIECES_MAX = 1 << 15
 CLEAN_SLOTS = 1 << 15
 MATCHES_MAX = 200_000
 """Matches of one search of at most TEXT_BYTES: beyond it the rest of the text counts as suspicious."""
+_PARTS = int(Part.TARGET | Part.HEADERS | Part.BODY)
 CREDITS_MAX = 6_000.0
 CREDITS_PER_SECOND = 400.0
 CREDITS_PER_TRANSACTION = 1 / 24
@@ -72,7 +73,7 @@ class Search:
         start = 0
         self._row = 0
         while start < len(contents):
-            start = gather(contents, arena, start, self._clean, self._text, self._pieces, self._progress)
+            start = gather(contents, arena, start, _PARTS, self._clean, self._text, self._pieces, self._progress)
             count = int(self._progress[Progress.PIECES])
             if not count:
                 continue

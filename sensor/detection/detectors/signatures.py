@@ -1,0 +1,233 @@
+"""Signatures in Suricata's syntax: in: transactions with their bytes; out: detections of what the rules describe.
+
+The rules that ship and those of `--rules` are read at start; when a file changes they are read again in the background
+and taken over whole, while bits and counts stay. A bad file keeps the old set and says why. The one law: a rule tells
+at most once of a transaction.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from sensor.alert import Detection, Entity, Kind, Numbers, Rule, Severity
+from sensor.config import SignatureSettings
+from sensor.detection.detector import Batch, Strings
+from sensor.detection.evidence import address, community_id, http_of
+from sensor.detection.injection.gather_kernel import Part
+from sensor.detection.signatures.buffers import REQUEST, RESPONSE, Message
+from sensor.detection.signatures.match import matches
+from sensor.detection.signatures.network import has_address, has_port
+from sensor.detection.signatures.rule import Signature
+from sensor.detection.signatures.ruleset import RuleSet
+from sensor.detection.signatures.scan import Candidates
+from sensor.detection.signatures.state import Memory, Where
+from sensor.errors import TapirError
+from sensor.schema import Wanted
+
+NOT_RELOADED = Rule(
+    id="signatures-not-reloaded", version=1, title="Changed rules have faults: the old ones stay", category="health",
+    kind=Kind.HEALTH, severity=Severity.MEDIUM,
+)  # fmt: skip
+LOOK_SECONDS = 1.0
+"""Wall clock between two looks at whether a file of rules has changed."""
+BODY_BYTES = 65_536
+CREDITS_MAX = 20_000.0
+CREDITS_PER_SECOND = 5_000.0
+CREDITS_PER_TRANSACTION = 0.25
+
+
+class Signatures:
+    """See the file's head; settings: SignatureSettings. `shed` candidates were not tested: the budget was spent."""
+
+    rules: tuple[Rule, ...] = (NOT_RELOADED,)
+
+    def __init__(self, settings: SignatureSettings, strings: Strings) -> None:
+        self.settings, self.strings = settings, strings
+        self.memory = Memory()
+        self.faults = self.shed = 0
+        self._sources = tuple(settings.rules)
+        self._take(RuleSet(self._sources, settings.variables))
+        self._stamps = self._look()
+        self._looked = time.monotonic()
+        self._coming: list[RuleSet | TapirError] = []
+        self._reader: threading.Thread | None = None
+        self._credits, self._now = CREDITS_MAX, 0
+
+    def _take(self, rules: RuleSet) -> None:
+        self.set = rules
+        self.candidates = Candidates(rules)
+        answers = bool(self.candidates.parts & (Part.RESPONSE_HEAD | Part.RESPONSE_BODY))
+        names = {part.buffer for signature in rules.signatures for part in signature.parts}
+        answers |= bool(names & {"http.stat_code", "http.response_body", "file_data", "http.server", "http.location"})
+        self.wanted = Wanted(True, BODY_BYTES, answers, BODY_BYTES if answers else 0) if rules.signatures else Wanted()
+
+    @property
+    def evicted(self) -> int:
+        return self.memory.evicted
+
+    def process(self, batch: Batch) -> list[Detection]:
+        detections = self._reload(batch.now)
+        if not len(batch.contents) or not self.set.signatures:
+            return detections
+        for row, signatures in self.candidates.find(batch.contents, batch.arena).items():
+            self._earn(int(batch.transactions[row]["now"]), 0)
+            if self._credits < len(signatures):
+                self.shed += len(signatures)
+                continue
+            self._credits -= len(signatures)
+            detections += self._judge(batch, row, signatures)
+        self._earn(batch.now, len(batch.transactions))
+        return detections
+
+    def _earn(self, now: int, rows: int) -> None:
+        seconds = max(now - self._now, 0) / 1e9 if self._now else 0.0
+        self._now = max(self._now, now)
+        earned = seconds * CREDITS_PER_SECOND + rows * CREDITS_PER_TRANSACTION
+        self._credits = min(self._credits + earned, CREDITS_MAX)
+
+    def _judge(self, batch: Batch, row: int, signatures: list[Signature]) -> list[Detection]:
+        """Test the candidates of one transaction: rules that set bits first, rules that pass before all."""
+        transaction, content = batch.transactions[row], batch.contents[row]
+        message = message_of(content, batch.arena)
+        told: list[Detection] = []
+        for signature in sorted(set(signatures), key=_order):
+            direction = self._matching(signature, message, transaction)
+            if direction is None:
+                continue
+            if signature.action == "pass":
+                return []
+            where = _where(transaction, direction)
+            self.memory.apply(signature.bits, where)
+            if not signature.silent and self.memory.passes(signature, where):
+                told.append(self._detection(signature, transaction, direction))
+        return told
+
+    def _matching(self, signature: Signature, message: Message, transaction: Any) -> str | None:
+        """The direction in which the signature matches, None when it does not."""
+        sides = (REQUEST, RESPONSE) if signature.direction == "both" else (signature.direction,)
+        for direction in sides:
+            where = _where(transaction, direction)
+            if not _is_between(signature, transaction, direction) or not self.memory.allows(signature.bits, where):
+                continue
+            if matches(signature, message, direction):
+                return direction
+        return None
+
+    def _detection(self, signature: Signature, transaction: Any, direction: str) -> Detection:
+        client = address(transaction, "client")
+        details: dict[str, Any] = {
+            "sid": signature.sid, "revision": signature.revision, "direction": direction, "rule_file": signature.where,
+        }  # fmt: skip
+        if signature.references:
+            details["references"] = list(signature.references)
+        return Detection(
+            now=int(transaction["now"]),
+            rule=signature.rule,
+            entity=Entity("client", client),
+            numbers=Numbers(observed=1.0, threshold=1.0, unit="matches", window_seconds=0.0),
+            count=1,
+            run=f"{transaction['uid_hi']:x}{transaction['uid_lo']:x}/{transaction['trans_depth']}/{transaction['ts']}",
+            first_ts=int(transaction["ts"]),
+            last_ts=int(transaction["ts"]),
+            client_ip=client,
+            client_port=int(transaction["client_port"]),
+            server_ip=address(transaction, "server"),
+            server_port=int(transaction["server_port"]),
+            community_id=community_id(transaction, "client", "server"),
+            http=http_of(transaction, self.strings),
+            details=details,
+        )
+
+    def _look(self) -> tuple[object, ...]:
+        """What tells that a file of rules has changed."""
+        folders = [Path(source) for source in self._sources if Path(source).is_dir()]
+        paths = sorted({*self.set.paths, *(path for folder in folders for path in folder.rglob("*.rules"))})
+        return tuple((str(path), stat.st_mtime_ns, stat.st_size) for path in paths if (stat := _stat(path)))
+
+    def _reload(self, now: int) -> list[Detection]:
+        """Take over a set that was read in the background, or begin to read one when a file has changed."""
+        if self._reader is not None:
+            if self._reader.is_alive():
+                return []
+            self._reader = None
+            read = self._coming.pop()
+            if isinstance(read, RuleSet) and len(read.faults) <= len(self.set.faults):
+                self._take(read)
+                return []
+            return [_not_reloaded(str(read) if isinstance(read, TapirError) else str(read.faults[-1]), now)]
+        if time.monotonic() - self._looked >= LOOK_SECONDS:
+            self._looked = time.monotonic()
+            stamps = self._look()
+            if stamps != self._stamps:
+                self._stamps = stamps
+                self._reader = threading.Thread(target=self._read, name="signatures", daemon=True)
+                self._reader.start()
+        return []
+
+    def _read(self) -> None:
+        try:
+            rules = RuleSet(self._sources, self.settings.variables)
+            self._coming.append(rules)
+        except TapirError as error:
+            self._coming.append(error)
+
+
+def message_of(content: Any, arena: Any) -> Message:
+    """The bytes of one transaction."""
+
+    def octets(name: str) -> bytes:
+        start, length = int(content[f"{name}_offset"]), int(content[f"{name}_len"])
+        return arena[start : start + length].tobytes()  # type: ignore[no-any-return]
+
+    return Message(*(octets(name) for name in ("request_head", "request_body", "response_head", "response_body")))
+
+
+def _order(signature: Signature) -> tuple[bool, bool, int]:
+    sets = any(bits.command in ("set", "unset", "toggle") for bits in signature.bits)
+    return signature.action != "pass", not sets, signature.sid
+
+
+def _where(transaction: Any, direction: str) -> Where:
+    client, server = address(transaction, "client"), address(transaction, "server")
+    source, target = (client, server) if direction == REQUEST else (server, client)
+    return Where(int(transaction["flow"]), source, target, int(transaction["now"]))
+
+
+def _is_between(signature: Signature, transaction: Any, direction: str) -> bool:
+    """Whether addresses and ports are those of the rule's header, seen in the direction of its packets."""
+    ends = [(address(transaction, side), int(transaction[f"{side}_port"])) for side in ("client", "server")]
+    if direction == RESPONSE:
+        ends.reverse()
+    for one, other in (ends, ends[::-1]) if signature.either_way else (ends,):
+        if (
+            has_address(signature.source, one[0])
+            and has_port(signature.source_ports, one[1])
+            and has_address(signature.target, other[0])
+            and has_port(signature.target_ports, other[1])
+        ):
+            return True
+    return False
+
+
+def _stat(path: Path) -> Any:
+    try:
+        return path.stat()
+    except OSError:
+        return None
+
+
+def _not_reloaded(problem: str, now: int) -> Detection:
+    return Detection(
+        now=now,
+        rule=NOT_RELOADED,
+        entity=Entity("sensor", "signatures"),
+        numbers=Numbers(observed=1.0, threshold=0.0, unit="faults", window_seconds=0.0),
+        count=1,
+        run=problem,
+        first_ts=now,
+        last_ts=now,
+        details={"problem": problem},
+    )

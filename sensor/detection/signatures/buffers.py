@@ -1,0 +1,205 @@
+"""What the keywords of rules look at: in: heads and bodies of a transaction; out: buffers by name, made when asked for.
+
+Names are Suricata's. The one law: a buffer that the transaction does not have is None, and no test on it matches.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from urllib.parse import unquote_to_bytes
+
+REQUEST, RESPONSE = "to_server", "to_client"
+
+
+class Message:
+    """One transaction's bytes; buffers are kept once made."""
+
+    def __init__(self, request_head: bytes, request_body: bytes, response_head: bytes, response_body: bytes) -> None:
+        self.heads = {REQUEST: request_head, RESPONSE: response_head}
+        self.bodies = {REQUEST: request_body, RESPONSE: response_body}
+        self._made: dict[tuple[str, str, tuple[str, ...]], bytes | None] = {}
+
+    def buffer(self, name: str, direction: str, transforms: tuple[str, ...] = ()) -> bytes | None:
+        """Raises KeyError for a name that is none of BUFFERS."""
+        key = name, direction, transforms
+        if key not in self._made:
+            octets = BUFFERS[name](self, direction)
+            for transform in transforms if octets is not None else ():
+                octets = TRANSFORMS[transform](octets or b"")
+            self._made[key] = octets
+        return self._made[key]
+
+    def start_line(self, direction: str) -> bytes | None:
+        head = self.heads[direction]
+        return head.partition(b"\n")[0].rstrip(b"\r") if head else None
+
+    def header_lines(self, direction: str) -> list[tuple[bytes, bytes]]:
+        """(name, value) of each header line."""
+        lines = self.heads[direction].split(b"\n")[1:]
+        pairs = [line.rstrip(b"\r").partition(b":") for line in lines if line.strip()]
+        return [(name, value.strip()) for name, _, value in pairs]
+
+
+def _word(number: int) -> Callable[[Message, str], bytes | None]:
+    """A word of the request's start line; the target is everything between the first and the last."""
+
+    def get(message: Message, _direction: str) -> bytes | None:
+        line = message.start_line(REQUEST)
+        if line is None:
+            return None
+        words = line.split(b" ")
+        if number == 1:
+            last = -1 if len(words) > 2 and words[-1].startswith(b"HTTP/") else len(words)
+            return b" ".join(words[1:last])
+        return words[0] if number == 0 else words[-1] if len(words) > 2 else b""
+
+    return get
+
+
+def _status(number: int) -> Callable[[Message, str], bytes | None]:
+    def get(message: Message, _direction: str) -> bytes | None:
+        line = message.start_line(RESPONSE)
+        if line is None:
+            return None
+        words = line.split(b" ", 2)
+        return words[number] if len(words) > number else b""
+
+    return get
+
+
+_SLASHES = re.compile(rb"/{2,}")
+
+
+def normalised_uri(target: bytes) -> bytes:
+    """The target as Suricata sees it: decoded, backslashes turned, repeated slashes and dot segments removed."""
+    if target[:7].lower() == b"http://" or target[:8].lower() == b"https://":
+        target = b"/" + target.split(b"/", 3)[3] if target.count(b"/") > 2 else b"/"
+    path, mark, query = target.partition(b"?")
+    path = _SLASHES.sub(b"/", unquote_to_bytes(path).replace(b"\\", b"/"))
+    if b"/." in path:
+        parts: list[bytes] = []
+        for part in path.split(b"/"):
+            if part == b"..":
+                if len(parts) > 1:
+                    parts.pop()
+            elif part != b".":
+                parts.append(part)
+        if path.endswith((b"/.", b"/..")):
+            parts.append(b"")
+        path = b"/".join(parts) or b"/"
+    return path + mark + (unquote_to_bytes(query) if b"%" in query else query)
+
+
+def _uri(message: Message, direction: str) -> bytes | None:
+    target = _word(1)(message, direction)
+    return None if target is None else normalised_uri(target)
+
+
+def _header(name: bytes, both: bool = False, request: bool = True) -> Callable[[Message, str], bytes | None]:
+    """The value of a header of one name; `both`: of whichever direction is looked at."""
+
+    def get(message: Message, direction: str) -> bytes | None:
+        side = direction if both else REQUEST if request else RESPONSE
+        values = [value for key, value in message.header_lines(side) if key.lower() == name]
+        return b", ".join(values) if values else None
+
+    return get
+
+
+def _cookie(message: Message, direction: str) -> bytes | None:
+    name = b"cookie" if direction == REQUEST else b"set-cookie"
+    return _header(name, both=True)(message, direction)
+
+
+def _headers(message: Message, direction: str) -> bytes | None:
+    if not message.heads[direction]:
+        return None
+    left_out = b"cookie" if direction == REQUEST else b"set-cookie"
+    lines = [key + b": " + value for key, value in message.header_lines(direction) if key.lower() != left_out]
+    return b"".join(line + b"\r\n" for line in lines)
+
+
+def _raw_headers(message: Message, direction: str) -> bytes | None:
+    head = message.heads[direction]
+    return head.partition(b"\n")[2] if head else None
+
+
+def _names(message: Message, direction: str) -> bytes | None:
+    names = [key for key, _ in message.header_lines(direction)]
+    return b"\r\n" + b"".join(name + b"\r\n" for name in names) + b"\r\n" if names else None
+
+
+def _host(message: Message, direction: str) -> bytes | None:
+    value = _header(b"host")(message, direction)
+    return None if value is None else re.sub(rb":\d+\Z", b"", value)
+
+
+def _body(side: str) -> Callable[[Message, str], bytes | None]:
+    return lambda message, _direction: message.bodies[side] or None
+
+
+def _payload(message: Message, direction: str) -> bytes | None:
+    return message.heads[direction] + message.bodies[direction] or None
+
+
+def _request_line(message: Message, _direction: str) -> bytes | None:
+    return message.start_line(REQUEST)
+
+
+BUFFERS: dict[str, Callable[[Message, str], bytes | None]] = {
+    "http.uri": _uri,
+    "http.uri.raw": _word(1),
+    "http.method": _word(0),
+    "http.protocol": _word(2),
+    "http.request_line": _request_line,
+    "http.response_line": lambda message, _direction: message.start_line(RESPONSE),
+    "http.start": lambda message, direction: message.heads[direction] or None,
+    "http.host": _host,
+    "http.host.raw": _header(b"host"),
+    "http.header": _headers,
+    "http.header.raw": _raw_headers,
+    "http.header_names": _names,
+    "http.user_agent": _header(b"user-agent"),
+    "http.referer": _header(b"referer"),
+    "http.accept": _header(b"accept"),
+    "http.accept_enc": _header(b"accept-encoding"),
+    "http.accept_lang": _header(b"accept-language"),
+    "http.connection": _header(b"connection"),
+    "http.content_type": _header(b"content-type", both=True),
+    "http.content_len": _header(b"content-length", both=True),
+    "http.server": _header(b"server", request=False),
+    "http.location": _header(b"location", request=False),
+    "http.cookie": _cookie,
+    "http.request_body": _body(REQUEST),
+    "http.response_body": _body(RESPONSE),
+    "file_data": lambda message, direction: message.bodies[direction] or None,
+    "http.stat_code": _status(1),
+    "http.stat_msg": _status(2),
+    "payload": _payload,
+}
+"""Buffer by its name; `payload` is what a content without a buffer looks at."""
+
+ONLY_REQUEST = frozenset(
+    (
+        "http.uri", "http.uri.raw", "http.method", "http.protocol", "http.request_line", "http.host", "http.host.raw",
+        "http.user_agent", "http.referer", "http.accept", "http.accept_enc", "http.accept_lang", "http.request_body",
+    )
+)  # fmt: skip
+ONLY_RESPONSE = frozenset(
+    ("http.response_line", "http.server", "http.location", "http.response_body", "http.stat_code", "http.stat_msg")
+)
+
+TRANSFORMS: dict[str, Callable[[bytes], bytes]] = {
+    "dotprefix": lambda octets: b"." + octets,
+    "url_decode": lambda octets: unquote_to_bytes(octets.replace(b"+", b" ")),
+    "to_lowercase": bytes.lower,
+    "to_uppercase": bytes.upper,
+    "strip_whitespace": lambda octets: re.sub(rb"[\t\n\v\f\r ]+", b"", octets),
+    "compress_whitespace": lambda octets: re.sub(rb"[\t\n\v\f\r ]+", b" ", octets),
+    "to_md5": lambda octets: hashlib.md5(octets, usedforsecurity=False).digest(),
+    "to_sha1": lambda octets: hashlib.sha1(octets, usedforsecurity=False).digest(),
+    "to_sha256": lambda octets: hashlib.sha256(octets).digest(),
+    "header_lowercase": lambda octets: re.sub(rb"(?m)^[^:\r\n]+:", lambda m: m.group().lower(), octets),
+}
