@@ -131,6 +131,8 @@ LOGIN_RECORDS_MAX = 8_192
 """Clients, kinds of software and endpoints with logins; about 620 bytes each, 5 MB when full."""
 SESSIONS_MAX = 65_536
 """Credentials of which is known where they are used; about 210 bytes each, 14 MB when full."""
+PLACES_CACHED = 4_096
+"""Addresses whose place is remembered; about 300 bytes each."""
 ACCESSES_MAX = 16_384
 """Pairs of endpoint and role of which is known who uses them; about 110 bytes each."""
 COHORTS_MAX = 8_192

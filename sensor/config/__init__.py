@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from sensor.config.detectors import (
+    AccountChangesSettings,
     BulkTransferSettings,
     CleartextSettings,
     DetectionSettings,
@@ -36,6 +37,7 @@ from sensor.config.stages import (
 )
 
 __all__ = [
+    "AccountChangesSettings",
     "AlertingSettings",
     "BulkTransferSettings",
     "BusSettings",

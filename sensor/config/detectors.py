@@ -10,6 +10,19 @@ from sensor import limits
 from sensor.config.values import AtLeastOne, AtLeastTwo, BodyBytes, NotNegative, Seconds, SecondsOrNone, Times
 
 
+class AccountChangesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for impossible travel, for countries new for an account, and for tools in accounts of browsers."""
+    location_table: str = ""
+    """A MaxMind DB of cities (or of countries, which have no distances); none when empty."""
+    speed_kmh_max: Annotated[float, msgspec.Meta(gt=0)] = 1_000.0
+    """What an aeroplane does; who is faster between two uses is not one person."""
+    distance_km_min: Annotated[float, msgspec.Meta(ge=0)] = 1_000.0
+    """Distance below which it says nothing: a mobile network may leave for the Internet anywhere in its country."""
+    uses_min: AtLeastOne = 20
+    """Uses after which an account's countries and software are known."""
+
+
 class PrivilegeAbuseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     enabled: bool = True
     """Look for functions and fields above one's role."""
@@ -303,6 +316,7 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     port_scan: PortScanSettings = PortScanSettings()
     login_attacks: LoginAttacksSettings = LoginAttacksSettings()
     object_enumeration: ObjectEnumerationSettings = ObjectEnumerationSettings()
+    account_changes: AccountChangesSettings = AccountChangesSettings()
     privilege_abuse: PrivilegeAbuseSettings = PrivilegeAbuseSettings()
     token_abuse: TokenAbuseSettings = TokenAbuseSettings()
     failed_logins: FailedLoginsSettings = FailedLoginsSettings()

@@ -2,6 +2,7 @@
 here.
 """
 
+from sensor.detection.detectors.account_changes import AccountChanges
 from sensor.detection.detectors.bulk_transfer import BulkTransfer
 from sensor.detection.detectors.cleartext import Cleartext
 from sensor.detection.detectors.exposed import Exposed
@@ -23,6 +24,7 @@ DETECTORS = {
     "port_scan": PortScan,
     "login_attacks": LoginAttacks,
     "object_enumeration": ObjectEnumeration,
+    "account_changes": AccountChanges,
     "privilege_abuse": PrivilegeAbuse,
     "token_abuse": TokenAbuse,
     "failed_logins": FailedLogins,

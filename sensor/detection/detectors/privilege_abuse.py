@@ -33,6 +33,7 @@ from sensor.detection.evidence import detection_of, identity_of
 from sensor.schema import Wanted
 from sensor.structures.entity_table import EntityTable
 from sensor.structures.memory import Memory, State
+from sensor.structures.word_search import folded_words
 
 
 def _rule(name: str, title: str, owasp: str, attack: str) -> Rule:
@@ -75,10 +76,6 @@ def hashes_of(names: tuple[str, ...]) -> npt.NDArray[np.uint64]:
     return out
 
 
-def _folded(words: tuple[str, ...]) -> npt.NDArray[np.uint64]:
-    return np.array([int.from_bytes(word.encode().ljust(8, b"\0"), "little") for word in words], np.uint64)
-
-
 class PrivilegeAbuse:
     """See the file's head; settings: PrivilegeAbuseSettings."""
 
@@ -99,7 +96,7 @@ class PrivilegeAbuse:
             ],
             np.float64,
         )
-        self.admin_words, self.sensitive = _folded(ADMIN_WORDS), hashes_of(RIGHTS)
+        self.admin_words, self.sensitive = folded_words(ADMIN_WORDS), hashes_of(RIGHTS)
         self.table = EntityTable(settings.accesses_max)
         self.accesses = np.zeros(settings.accesses_max, ACCESS)
         self.refusals, self.fields, self.bitmaps = ByRow(REFUSALS), ByRow(FIELDS), ByRow(np.uint64, WORDS)

@@ -11,17 +11,16 @@ import numpy as np
 
 from sensor._jit import Bytes, F64s, I64s, U32s, U64s, at, inline_kernel, kernel, part_kernel
 from sensor.schema import CONTENT, TRANSACTION, TransactionFlag
-from sensor.structures.bytesearch import word_of
 from sensor.structures.entity_table_kernels import ENTITY, find, touch
 from sensor.structures.entity_tables import ENTITIES
 from sensor.structures.hashing import finish, mix
 from sensor.structures.string_pool_kernels import ENTRY
+from sensor.structures.word_search import has_word
 
 _ZERO, _ONE = np.uint64(0), np.uint64(1)
 _QUOTE, _BACKSLASH, _COLON, _OPEN, _LIST = 0x22, 0x5C, 0x3A, 0x7B, 0x5B
 _KEY_MAX = 64
 _NAME_SEED = np.uint64(0x6669656C64)
-_FOLD = np.uint64(0x2020202020202020)
 _BODY_MAX = 2_048
 WORDS = 8
 """Of an endpoint's bitmap of fields: 512 bits."""
@@ -122,22 +121,6 @@ def judge_function(own, role, everyone, plain, admin, now, limits):
     if admin:
         return np.int64(Why.ADMIN)
     return np.int64(Why.OTHER_ROLES) if everyone["served"] >= limits[Threshold.OTHERS] else -1
-
-
-@part_kernel
-def is_admin(strings, data, code, admin_words):
-    """Whether the text of a code has one of the words of at most 8 letters, given folded."""
-    entry = strings[code]
-    start, stop = np.int64(entry["start"]), np.int64(entry["start"]) + np.int64(entry["length"])
-    for i in range(len(admin_words)):
-        length = 0
-        while length < 8 and (admin_words[i] >> np.uint64(8 * length)) & np.uint64(255) != 0:
-            length += 1
-        fold = _FOLD if length == 8 else _FOLD & ((_ONE << np.uint64(8 * length)) - _ONE)
-        for position in range(start, stop - length + 1):
-            if (word_of(data, position, length) | fold) == admin_words[i]:
-                return True
-    return False
 
 
 @inline_kernel
@@ -310,7 +293,9 @@ def find_above_role(
                 own["refused"] += 1
                 continue
             if own["served"] == 0:
-                admin = is_admin(strings, pool_bytes, np.int64(transaction["endpoint"]), admin_words)
+                entry = strings[np.int64(transaction["endpoint"])]
+                begin = np.int64(entry["start"])
+                admin = has_word(pool_bytes, begin, begin + np.int64(entry["length"]), admin_words)
                 plain = transaction["object_id"] == 0
                 why = judge_function(own, of_role, everyone, plain, admin, now, limits)
                 if why >= 0:

@@ -1,0 +1,194 @@
+"""Where and with what an identity works: in: transactions with their entities; out: rows at which that changes.
+
+Of each identity the last clients and kinds of software are remembered, a few of each, so that one who goes back and
+forth between two changes nothing. The one law: a row is given back when its client, or its software, is not among them.
+"""
+
+from enum import IntEnum
+
+import numpy as np
+
+from sensor._jit import Bytes, I64s, U32s, U64s, inline_kernel, kernel, part_kernel
+from sensor.schema import TRANSACTION
+from sensor.structures.entity_tables import ENTITIES, IdentityKind
+from sensor.structures.string_pool_kernels import ENTRY
+from sensor.structures.word_search import has_word
+
+_ZERO, _ONE = np.uint64(0), np.uint64(1)
+PLACES = 4
+"""Clients, and kinds of software, remembered of an identity."""
+
+HABITS = np.dtype(
+    [
+        ("generation", "u4"),
+        ("uses", "u4"),
+        ("classes", "u4"),       # bits of the kinds of software so far: Software
+        ("next_client", "i4"),   # which of the clients gives way next
+        ("next_agent", "i4"),
+        ("clients", "i4"),       # how many are remembered
+        ("last_ts", "i8"),
+        ("last", "i8"),          # which client was last
+        *[(f"hi{i}", "u8") for i in range(PLACES)],
+        *[(f"lo{i}", "u8") for i in range(PLACES)],
+        *[(f"agent{i}", "u8") for i in range(PLACES)],
+    ],
+    align=True,
+)
+HIT = np.dtype(
+    [("row", "i8"), ("change", "i8"), ("uses", "i8"), ("before_ts", "i8"), ("last", "i8"), ("clients", "i8"),
+     ("before", "i8"), *[(f"hi{i}", "u8") for i in range(PLACES)], *[(f"lo{i}", "u8") for i in range(PLACES)]]
+)  # fmt: skip
+
+
+class Software(IntEnum):
+    BROWSER = 1
+    TOOL = 2     # a command line or a programming language's library
+    OTHER = 4
+
+
+class Change(IntEnum):
+    CLIENT = 1
+    TOOL = 2     # a tool, where there were only browsers
+
+
+class Progress(IntEnum):
+    ROW = 0
+    HITS = 1
+
+
+@part_kernel
+def software_of(data, start, stop, browsers, tools):
+    """What kind of software a User-Agent names."""
+    if has_word(data, start, min(stop, start + 8), browsers):
+        return np.int64(Software.BROWSER)
+    return np.int64(Software.TOOL) if stop == start or has_word(data, start, stop, tools) else np.int64(Software.OTHER)
+
+
+@inline_kernel
+def _begin(habits, generation):
+    habits["generation"] = generation
+    habits["uses"] = 0
+    habits["classes"] = 0
+    habits["next_client"] = 0
+    habits["next_agent"] = 0
+    habits["clients"] = 0
+    habits["last_ts"] = 0
+    habits["last"] = -1
+    habits["agent0"], habits["agent1"], habits["agent2"], habits["agent3"] = _ZERO, _ZERO, _ZERO, _ZERO
+
+
+@inline_kernel
+def _client_at(habits, hi, lo):
+    """Which of the remembered clients this is, -1 when it is none of them."""
+    known = habits["clients"]
+    if known > 0 and habits["hi0"] == hi and habits["lo0"] == lo:
+        return 0
+    if known > 1 and habits["hi1"] == hi and habits["lo1"] == lo:
+        return 1
+    if known > 2 and habits["hi2"] == hi and habits["lo2"] == lo:
+        return 2
+    return 3 if known > 3 and habits["hi3"] == hi and habits["lo3"] == lo else -1
+
+
+@inline_kernel
+def _put_client(habits, hi, lo):
+    place = np.int64(habits["next_client"])
+    if place == 0:
+        habits["hi0"], habits["lo0"] = hi, lo
+    elif place == 1:
+        habits["hi1"], habits["lo1"] = hi, lo
+    elif place == 2:
+        habits["hi2"], habits["lo2"] = hi, lo
+    else:
+        habits["hi3"], habits["lo3"] = hi, lo
+    habits["next_client"] = (place + 1) % PLACES
+    habits["clients"] = min(habits["clients"] + 1, PLACES)
+    return place
+
+
+@inline_kernel
+def _knows_agent(habits, agent):
+    return (
+        habits["agent0"] == agent or habits["agent1"] == agent or habits["agent2"] == agent
+        or habits["agent3"] == agent
+    )  # fmt: skip
+
+
+@inline_kernel
+def _put_agent(habits, agent):
+    place = np.int64(habits["next_agent"])
+    if place == 0:
+        habits["agent0"] = agent
+    elif place == 1:
+        habits["agent1"] = agent
+    elif place == 2:
+        habits["agent2"] = agent
+    else:
+        habits["agent3"] = agent
+    habits["next_agent"] = (place + 1) % PLACES
+
+
+@inline_kernel
+def _report(hits, progress, habits, row, change, before):
+    hit = hits[progress[Progress.HITS]]
+    hit["row"] = row
+    hit["change"] = change
+    hit["uses"] = habits["uses"]
+    hit["before_ts"] = habits["last_ts"]
+    hit["last"] = habits["last"]
+    hit["clients"] = habits["clients"]
+    hit["before"] = before
+    hit["hi0"], hit["hi1"], hit["hi2"], hit["hi3"] = habits["hi0"], habits["hi1"], habits["hi2"], habits["hi3"]
+    hit["lo0"], hit["lo1"], hit["lo2"], hit["lo3"] = habits["lo0"], habits["lo1"], habits["lo2"], habits["lo3"]
+    progress[Progress.HITS] += 1
+
+
+@kernel
+def find_changes(
+    transactions: TRANSACTION, entities: ENTITIES, start: int, strings: ENTRY, pool_bytes: Bytes,
+    table: HABITS, generations: U32s, browsers: U64s, tools: U64s, uses_min: int, located: int,
+    hits: HIT, progress: I64s,
+) -> int:  # fmt: skip
+    """Look at transactions from row `start` on; returns the row to go on with. `located` says whether changes of the
+    client are of use.
+    """
+    progress[Progress.HITS] = 0
+    for row in range(start, len(transactions)):
+        progress[Progress.ROW] = row
+        if progress[Progress.HITS] == len(hits):
+            return row
+        transaction = transactions[row]
+        entity = entities[row]
+        status = np.int64(transaction["status_code"])
+        if entity["identity_kind"] == IdentityKind.CLIENT or status < 200 or status >= 400:
+            continue
+        identity = np.int64(entity["identity"])
+        habits = table[identity]
+        if habits["generation"] != generations[identity]:
+            _begin(habits, generations[identity])
+        change, before = 0, np.int64(habits["classes"])
+        hi = transaction["client_hi"]
+        lo = transaction["client_lo"] if hi == 0 else _ZERO
+        place = _client_at(habits, hi, lo)
+        known_client = place >= 0
+        if not known_client and located != 0 and habits["uses"] > 0:
+            change = np.int64(Change.CLIENT)
+        entry = strings[np.int64(transaction["user_agent"])]
+        agent = entry["hash"] | _ONE
+        if not _knows_agent(habits, agent):
+            begin = np.int64(entry["start"])
+            kind = software_of(pool_bytes, begin, begin + np.int64(entry["length"]), browsers, tools)
+            enough = habits["uses"] >= uses_min
+            if kind == Software.TOOL and before == Software.BROWSER and enough:
+                change |= np.int64(Change.TOOL)
+                before = np.int64(known_client)
+            habits["classes"] |= np.uint32(kind)
+            _put_agent(habits, agent)
+        if change != 0:
+            _report(hits, progress, habits, row, change, before)
+        if not known_client:
+            place = _put_client(habits, hi, lo)
+        habits["last"] = place
+        habits["last_ts"] = transaction["ts"]
+        habits["uses"] += 1
+    return len(transactions)
