@@ -83,8 +83,11 @@ def found(
     rule: Rule, entity: Entity, case: Case, rows: Table, strings: Strings, unit: str, details: dict[str, Any],
     severity: Severity | None = None, observed: float | None = None, threshold: float = 1.0,
 ) -> Detection:  # fmt: skip
-    """The detection of a case: so many `unit`, of which one is too many."""
+    """The detection of a case: so many `unit`, of which one is too many. What a server or an endpoint shows is nobody's
+    doing: then no client is named.
+    """
     transaction = rows[case.row]
+    is_clients = entity.kind == "client"
     return Detection(
         now=int(transaction["now"]),
         rule=rule,
@@ -97,8 +100,8 @@ def found(
         run=f"{entity.value}@{case.first_ts}",
         first_ts=case.first_ts,
         last_ts=int(transaction["ts"]),
-        client_ip=address(transaction, "client"),
-        client_port=int(transaction["client_port"]),
+        client_ip=address(transaction, "client") if is_clients else None,
+        client_port=int(transaction["client_port"]) if is_clients else None,
         server_ip=address(transaction, "server"),
         server_port=int(transaction["server_port"]),
         community_id=community_id(transaction, "client", "server"),

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from sensor.alert import Alert, State
 from sensor.config import AlertingSettings, DetectionSettings, Settings
+from sensor.detection.detectors import DETECTORS
 from sensor.pipeline import Pipeline
 from tests.traffic import SECOND, START, Packet, Talk, merged, write_pcap
 
+TOGETHER = ("cleartext", "exposed", "sensitive_data", "honeytokens")
 Exchange = tuple[str, bytes, bytes]
 """Client address, request, response."""
 
@@ -27,12 +29,21 @@ def packets(exchanges: Sequence[Exchange], seconds: float = 1.0, server: str = "
     return merged(*(talk.packets for talk in talks))
 
 
+def _alone(detection: DetectionSettings) -> DetectionSettings:
+    """The detectors of bodies and postures without the others, some of which take long to make ready."""
+    slices = {
+        name: getattr(detection, name) if name in TOGETHER else type(getattr(detection, name))(enabled=False)
+        for name in DETECTORS
+    }
+    return DetectionSettings(**slices)
+
+
 def raised(
     folder: Path, exchanges: Sequence[Exchange], detection: DetectionSettings | None = None, **given: object
 ) -> list[Alert]:
     """The first revision of every alert."""
     capture = write_pcap(folder / "exchanges.pcap", packets(exchanges, **given))  # type: ignore[arg-type]
-    settings = Settings(detection=detection or DetectionSettings(), alerting=AlertingSettings(sensor="lab"))
+    settings = Settings(detection=_alone(detection or DetectionSettings()), alerting=AlertingSettings(sensor="lab"))
     batches = list(Pipeline(settings, [str(capture)]))
     return [alert for batch in batches for alert in batch.alerts if alert.state == State.RAISED]
 

@@ -11,6 +11,7 @@ from sensor.config import CleartextSettings, DetectionSettings
 from sensor.detection.detectors.cleartext import networks
 from sensor.errors import SettingError
 from tests.detection.exchanges import raised, rules
+from tests.detection.tables import real_alerts
 from tests.protocols.http1.messages import OK, request, response
 
 BASIC = "Authorization: Basic " + base64.b64encode(b"reporter:secret-word").decode()
@@ -63,3 +64,12 @@ def test_it_is_said_again_when_it_has_doubled(tmp_path: Path) -> None:
 def test_a_network_that_is_none() -> None:
     with pytest.raises(SettingError, match=r"allowed_networks: '10\.0\.0\.0/99' is no network"):
         networks(("10.0.0.0/99",), "allowed_networks")
+
+
+def test_the_careless_clients_of_a_real_capture_and_nobody_else() -> None:
+    clients = {
+        (alert["rule_id"], alert["entity.value"])
+        for alert in real_alerts("17-cleartext-creds")
+        if alert["rule_id"] in RULES[:2]
+    }
+    assert clients == {("cleartext-basic-auth", "10.60.1.44"), ("credentials-in-url", "10.60.1.45")}

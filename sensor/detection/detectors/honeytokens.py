@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from sensor.alert import Detection, Entity, Kind, Rule, Severity
+from sensor.alert import Detection, Entity, Http, Kind, Rule, Severity
 from sensor.config import HoneytokensSettings
 from sensor.detection.detector import Batch, Strings, sweep
 from sensor.detection.detectors.honeytokens_kernel import PARTS, PLACE, Progress, find_values
@@ -119,7 +120,11 @@ class Honeytokens:
             for case in self._findings.note(f"{client} {name}", batch.transactions, np.array([row])):
                 details = {"honeytoken": name, "where": _PARTS[part]}
                 entity = Entity("client", client)
-                said.append(found(PASSED, entity, case, batch.transactions, self.strings, "honeytokens", details))
+                detection = found(PASSED, entity, case, batch.transactions, self.strings, "honeytokens", details)
+                if part == 0 and detection.http:  # its texts may hold the value
+                    http = Http(method=detection.http.method, status_code=detection.http.status_code)
+                    detection = msgspec.structs.replace(detection, http=http)
+                said.append(detection)
         return said
 
     def state(self) -> dict[str, npt.NDArray[Any]]:

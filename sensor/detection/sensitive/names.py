@@ -39,6 +39,11 @@ _NAMES = {
 TABLE_SIZE = 1_024
 
 
+def word(text: str) -> np.uint64:
+    """At most 8 bytes as the kernels load them."""
+    return np.uint64(int.from_bytes(text.encode(), "little"))
+
+
 def name_hash(name: str) -> int:
     """FNV-1a over the lower-case letters, as the kernels compute it."""
     value = 0xCBF29CE484222325

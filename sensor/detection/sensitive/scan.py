@@ -21,7 +21,7 @@ from sensor.detection.sensitive.checks import (
     is_ssn,
     is_tax_id,
 )
-from sensor.detection.sensitive.names import TABLE_SIZE, Name
+from sensor.detection.sensitive.names import TABLE_SIZE, Name, word
 from sensor.schema import CONTENT
 from sensor.structures.bytesearch import find_byte, json_masks64, load64, match32, trailing_zeros
 
@@ -39,13 +39,9 @@ _GATHER = np.uint64(0x0002040810204081)
 """Multiplied with the top bits of eight bytes, puts them side by side into the highest byte."""
 
 
-def _word(text: str) -> np.uint64:
-    return np.uint64(int.from_bytes(text.encode(), "little"))
-
-
-_AKIA, _ASIA, _GHP, _GHO, _XOXB, _XOXP = (_word(x) for x in ("AKIA", "ASIA", "ghp_", "gho_", "xoxb", "xoxp"))
-_AIZA, _SK, _RK, _GLPAT, _PEM, _JWT = (_word(x) for x in ("AIza", "sk_l", "rk_l", "glpa", "----", "eyJ"))
-_PRIVATE = np.uint64(int.from_bytes(b"PRIVATE ", "little"))
+_AKIA, _ASIA, _GHP, _GHO, _XOXB, _XOXP = (word(x) for x in ("AKIA", "ASIA", "ghp_", "gho_", "xoxb", "xoxp"))
+_AIZA, _SK, _RK, _GLPAT, _PEM, _JWT = (word(x) for x in ("AIza", "sk_l", "rk_l", "glpa", "----", "eyJ"))
+_PRIVATE = word("PRIVATE ")
 
 
 class Kind(IntEnum):
