@@ -76,17 +76,18 @@ def _tcp_conn_state(t, row):
             return ConnState.SHR if resp["fin"] >= 0 else ConnState.OTH
         return ConnState.OTH
     if not resp_syn:
-        if orig["reset"] != 0:
-            return ConnState.RSTOS0
         if resp["reset"] != 0:
             return ConnState.REJ
+        if orig["reset"] != 0:
+            return ConnState.RSTOS0
         if resp["packets"] > 0:
             return ConnState.OTH
         return ConnState.SH if orig["fin"] >= 0 else ConnState.S0
+    if resp["reset"] != 0:  # of both sides' resets Zeek names the responder's
+        silent = orig["payload_bytes"] == 0 and resp["payload_bytes"] == 0
+        return ConnState.REJ if orig["reset"] != 0 and silent else ConnState.RSTR
     if orig["reset"] != 0:
         return ConnState.RSTO
-    if resp["reset"] != 0:
-        return ConnState.RSTR
     if orig["fin"] >= 0 and resp["fin"] >= 0:
         return ConnState.SF
     if orig["fin"] >= 0:

@@ -81,6 +81,10 @@ FAR_BYTES = 1 << 26
 """A segment this far from what is expected is outside every window (RFC 7323 allows 1 GiB, real ones stay below 64
 MiB).
 """
+RST_BYTES = 1 << 21
+"""A RST further ahead than this is outside of what any usual receive window covers (RFC 5961, 3.2): 1 MiB, and what may
+wait out of order.
+"""
 
 
 class Scalar(IntEnum):

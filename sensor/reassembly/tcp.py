@@ -29,8 +29,8 @@ from sensor.reassembly.order import (
     skip_hole,
     skip_lost_holes,
 )
-from sensor.reassembly.tables import FAR_BYTES, NODES_PER_STEP, Count, Scalar
-from sensor.schema import ChunkKind, ChunkSource, SegmentFlag, TcpFlag, TcpState
+from sensor.reassembly.tables import FAR_BYTES, NODES_PER_STEP, RST_BYTES, Count, Scalar
+from sensor.schema import ChunkKind, ChunkSource, FlowFlag, SegmentFlag, TcpFlag, TcpState
 
 _HALF = 1 << 31
 _MASK = 0xFFFFFFFF
@@ -63,10 +63,21 @@ def _note_flags(flow, flags, length, window, direction):
 
 @inline_kernel
 def is_new_connection(t, stream_row, segment):
-    """Whether a SYN without ACK opens another connection on a 5-tuple that is in use."""
+    """Whether a SYN opens another connection on a 5-tuple that is in use.
+
+    On one that is busy it may be a stray or a forgery, and changes nothing, until the other side answers it: with an
+    acknowledgement and a number that are not the old connection's.
+    """
     stream = t.streams[stream_row]
-    if stream["first"] == 0 or segment["tcp_flags"] & TcpFlag.ACK != 0:
+    if stream["first"] == 0:
         return False
+    if segment["tcp_flags"] & TcpFlag.ACK != 0:
+        asked = t.streams[stream_row ^ 1]["first"]
+        known = t.flows[stream_row >> 1]["flags"] & FlowFlag.MIDSTREAM != 0 or asked == 0
+        if known or t.flows[stream_row >> 1]["state"] != TcpState.ESTABLISHED or segment["payload_len"] > 0:
+            return False
+        again = (np.int64(segment["ack"]) - asked) & _MASK == 0
+        return not again and (np.int64(segment["seq"]) + 1 - stream["first"]) & _MASK != 0
     if (np.int64(segment["seq"]) + 1 - stream["first"]) & _MASK == 0:
         return False
     flow = t.flows[stream_row >> 1]
@@ -196,7 +207,8 @@ def tcp_segment(t, stream_row, segment, data):
             _time_round(stream, stream["first"], segment["ts"])
     seq = _unwrap(stream["next"], (number + syn) & _MASK)
     if flags & TcpFlag.RST != 0:
-        if stream["first"] == 0 or abs(seq - stream["next"]) < FAR_BYTES or number == 0:
+        inside = stream["acked"] - 1 <= seq <= stream["next"] + RST_BYTES
+        if stream["first"] == 0 or inside or (number == 0 and flow["state"] < TcpState.ESTABLISHED):
             stream["reset"] = 1
             _close(t, row, flow)
         else:

@@ -17,7 +17,7 @@ from sensor.reassembly.duplicates import (
 )
 from sensor.reassembly.expiry import end_flow, end_next, evict_oldest, expire, link
 from sensor.reassembly.flow_table import create_flow, find_flow, key_hash, path_of
-from sensor.reassembly.measures import measure_packet
+from sensor.reassembly.measures import LETTER_S, measure_packet, note
 from sensor.reassembly.tables import CHUNKS_PER_STEP, LIVE_NS, NODES_PER_STEP, Count, Scalar, Tables
 from sensor.reassembly.tcp import is_new_connection, tcp_segment
 from sensor.reassembly.tell import tell
@@ -72,6 +72,7 @@ def track(t: Tables, data: Bytes, datagrams: Bytes, segments: SEGMENT, start: in
                 continue
             if stream_row >= 0 and segment["proto"] == Proto.TCP:
                 note_report(t.streams[stream_row], segment)
+        reused = False
         if (
             stream_row >= 0
             and segment["proto"] == Proto.TCP
@@ -80,11 +81,15 @@ def track(t: Tables, data: Bytes, datagrams: Bytes, segments: SEGMENT, start: in
         ):
             end_flow(t, stream_row >> 1, EndReason.REUSED)
             stream_row = -1
+            reused = True
         if stream_row < 0:
             if state[Scalar.LIVE] >= state[Scalar.FLOWS_MAX]:
                 evict_oldest(t)
             stream_row = create_flow(t, segment, hashed, path)
             link(t, stream_row >> 1, state[Scalar.TICK])
+            if reused and segment["tcp_flags"] & TcpFlag.ACK != 0:  # its SYN was taken for a stray
+                t.streams[stream_row ^ 1]["tcp_flags"] = TcpFlag.SYN
+                note(t.flows[stream_row >> 1], LETTER_S, (stream_row ^ 1) & 1)
         state[Scalar.FLOW] = stream_row >> 1
         flow = t.flows[stream_row >> 1]
         flow["last_ts"] = max(flow["last_ts"], segment["ts"])

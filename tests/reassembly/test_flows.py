@@ -188,6 +188,31 @@ def test_a_stray_syn_does_not_end_a_busy_connection() -> None:
     assert outcome.reassembly["syn_ignored"] == 1
 
 
+def test_a_port_used_again_at_once_is_another_connection() -> None:
+    """The end of the first one was lost, and its SYN comes while it is busy: what answers it tells."""
+    first = Talk().open().client(GET).server(OK)
+    second = exchange(GET, OK, start=first.now + MS, isn=(900_000, 700_000))
+    outcome = observe(first.packets + second.packets)
+    assert [(flow["conn_state"], flow["end_reason"]) for flow in outcome.flows] == [
+        ("S1", "REUSED"), ("SF", "CAPTURE_END"),
+    ]  # fmt: skip
+    assert [(row["trans_depth"], row["status_code"]) for row in outcome.transactions] == [(1, 200), (1, 200)]
+
+
+@pytest.mark.parametrize("seq", [0, 5_001 + (3 << 20), 5_001 - 70_000])
+def test_a_reset_outside_the_window_closes_nothing(seq: int) -> None:
+    talk = Talk().open().client(GET).send(1, RST, seq=seq).server(OK).close()
+    outcome = observe(talk.packets)
+    assert [flow["conn_state"] for flow in outcome.flows] == ["SF"]
+    assert outcome.only["complete"]
+
+
+@pytest.mark.parametrize(("content", "state"), [(b"", "REJ"), (GET, "RSTR")])
+def test_resets_from_both_sides_are_named_as_zeek_does(content: bytes, state: str) -> None:
+    talk = Talk().open().client(content).send(0, RST | ACK).send(1, RST | ACK)
+    assert only(talk)["conn_state"] == state
+
+
 def test_a_syn_sent_again_is_the_same_connection() -> None:
     talk = Talk().send(0, SYN).pause(SECOND).send(0, SYN, seq=1_000).send(1, SYN | ACK).send(0, ACK)
     talk.client(GET).server(OK).close()

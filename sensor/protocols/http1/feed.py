@@ -207,7 +207,8 @@ def _head(t, stream_row, data, position, stop, seq, ack, ts, final):
     if cut:
         gap_anomaly = Anomaly.REQUEST_GAP if t.numbers[Field.RESPONSE] == 0 else Anomaly.RESPONSE_GAP
         too_large = held + stop - position > HEAD_BYTES_MAX
-        t.numbers[Field.ANOMALIES] |= Anomaly.HEAD_TOO_LARGE if too_large else gap_anomaly
+        if too_large or t.numbers[Field.VERSION] != 9 or t.numbers[Field.RESPONSE] != 0:
+            t.numbers[Field.ANOMALIES] |= Anomaly.HEAD_TOO_LARGE if too_large else gap_anomaly
     switched = t.numbers[Field.RESPONSE] != 0 and t.numbers[Field.STATUS] == 101 and t.numbers[Field.UPGRADE] == 2
     request = match(t, stream_row >> 1, seq, ack, np.int64(stream["broken"])) if switched else -1
     if request < 0:
@@ -231,6 +232,8 @@ def _find_head(t, stream_row, data, position, stop, ts):
     stream = t.http_streams[stream_row]
     kind = looks_like_head(data, position, stop)
     fresh = stream["state"] == State.INIT
+    if kind == 4:
+        kind = 1 if fresh else 0
     client = np.int64(t.http_flows[stream_row >> 1]["client"])
     wanted = 3 if client < 0 else (1 if client == (stream_row & 1) else 2)
     if kind == 0 and _speaks_http2(t, stream_row, data, position, stop):

@@ -34,13 +34,13 @@ def _starts_http(data, start, stop):
 @inline_kernel
 def _is_target_start(byte):
     """What a request target can begin with: origin, absolute, authority and asterisk form (RFC 9112, 3.2)."""
-    other = byte == 0x2F or byte == 0x2A or byte == 0x5B or byte == 0x3F or byte == 0x25
+    other = byte == 0x2F or byte == 0x2A or byte == 0x5B or byte == 0x3F or byte == 0x25 or byte == 0x2E
     return other or is_letter(byte) or is_digit(byte)
 
 
 @part_kernel
 def looks_like_head(data, start, stop):
-    """0 no head, 1 a request's, 2 a response's, 3 too few bytes to say."""
+    """0 no head, 1 a request's, 2 a response's, 3 too few bytes to say, 4 a request's without a version."""
     while start < stop and (at(data, start) == _CR or at(data, start) == _LF):
         start += 1
     if start == stop:
@@ -63,8 +63,21 @@ def looks_like_head(data, start, stop):
     end = find_byte(data, i, stop, _LF)
     if end == stop:
         return 1 if at(data, i) == 0x2F or stop - start < _LINE_KNOWN else _line_goes_on(data, i, stop)
-    version = _version_start(data, i, end)
-    return 1 if version > i else 0
+    if _version_start(data, i, end) > i:
+        return 1
+    return 4 if _is_simple(data, start, i, end) else 0
+
+
+@inline_kernel
+def _is_simple(data, start, target, end):
+    """Whether a line without a version is a request of HTTP/0.9 (RFC 1945, 4.1): GET and a path, nothing else."""
+    if word_of(data, start, 4) != words.GET_BLANK or target != start + 4 or at(data, target) != 0x2F:
+        return False
+    if at(data, end - 1) == _CR:
+        end -= 1
+    while target < end and at(data, target) > _SP:
+        target += 1
+    return target == end
 
 
 @inline_kernel
@@ -116,19 +129,26 @@ def _request_line(data, start, end, field):
         i += 1
     version = _version_start(data, i, end)
     if version < 0:
-        return False
+        if i == end or not _is_simple(data, start, i, end):
+            return False
+        field[Field.VERSION] = 9
+        field[Field.URI], field[Field.URI + 1] = i, end - i
+        return True
     stop = end
     while stop > version and (at(data, stop - 1) == _SP or at(data, stop - 1) == _CR):
         stop -= 1
     field[Field.VERSION] = _version(data, version, stop, field)
-    stop = version
-    while stop > i and (at(data, stop - 1) == _SP or at(data, stop - 1) == _HT):
-        stop -= 1
+    stop = i
+    while stop < version and at(data, stop) != _SP and at(data, stop) != _HT:
+        stop += 1
     field[Field.URI], field[Field.URI + 1] = i, stop - i
-    field[Field.RESPONSE] = 0
+    while stop < version and (at(data, stop) == _SP or at(data, stop) == _HT):
+        stop += 1
+    if stop < version:
+        field[Field.ANOMALIES] |= Anomaly.VERSION_INVALID
     if field[Field.VERSION] == 20 and field[Field.METHOD + 1] == 3 and short_word(data, start, 3) == words.PRI:
         return False  # the preface of HTTP/2 (RFC 9113, 3.4) only looks like a request
-    return stop > i
+    return field[Field.URI + 1] > 0
 
 
 @inline_kernel
@@ -184,14 +204,25 @@ def _content_length(data, start, stop, field):
 
 @inline_kernel
 def _transfer_encoding(data, start, stop, field):
-    """chunked has to come last (RFC 9112, 6.1)."""
+    """chunked has to come last (RFC 9112, 6.1); where it does not, it is taken for the framing all the same, as the
+    stricter servers do, and odd.
+    """
     while stop > start and (at(data, stop - 1) == _SP or at(data, stop - 1) == _HT or at(data, stop - 1) == 0x2C):
         stop -= 1
-    alone = stop - start < 8 or not is_token(at(data, stop - 8))
-    if alone and stop - start >= 7 and short_word(data, stop - 7, 7) == words.CHUNKED:
-        field[Field.CHUNKED] = 1
-    elif not (stop - start == 8 and (at(data, start) | 0x20) == 0x69):
-        field[Field.CHUNKED] = 2
+    found = find_folded(data, start, stop, words.CHUNKED, 7)
+    while found >= 0:
+        whole = (found == start or not is_token(at(data, found - 1))) and (
+            found + 7 == stop or not is_token(at(data, found + 7))
+        )
+        if whole:
+            field[Field.CHUNKED] = 1
+            if found + 7 < stop:
+                field[Field.ANOMALIES] |= Anomaly.TE_INVALID
+            return
+        found = find_folded(data, found + 1, stop, words.CHUNKED, 7)
+    if not (stop - start == 8 and (at(data, start) | 0x20) == 0x69):
+        if field[Field.CHUNKED] == 0:
+            field[Field.CHUNKED] = 2
         field[Field.ANOMALIES] |= Anomaly.TE_INVALID
 
 

@@ -290,7 +290,7 @@ def resolve_waiting(t, flow_row, final):
         elif flow["loss"] == 0 or not _find_place(t, flow_row, final):
             if not final and flow["waiting"] <= WAITING_MAX:
                 return
-            known = flow["loss"] == 0 or t.open[flow["wait_first"]]["anomalies"] & Anomaly.MIDSTREAM != 0
+            known = flow["loss"] == 0 or t.open[flow["wait_first"]]["anomalies"] & np.uint64(Anomaly.MIDSTREAM) != 0
             if flow["loss"] == 0:
                 flow["loss"] = 1
                 flow["least"] = 0 if counts_only(flow) else -1

@@ -32,6 +32,7 @@ def literal(text: str) -> np.uint64:
 
 HTTP_SLASH = _first("HTTP/")
 PRI = folded("pri")
+GET_BLANK = literal("GET ")
 HOST = folded("host")
 COOKIE = folded("cookie")
 REFERER = folded("referer")

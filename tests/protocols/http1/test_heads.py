@@ -75,13 +75,32 @@ def test_empty_lines_before_a_request() -> None:
     ("line", "uri"),
     [
         ("GET  /a  HTTP/1.1", "/a"),
-        ("GET /a b HTTP/1.1", "/a b"),
+        ("GET /a b HTTP/1.1", "/a"),
         ("GET /a?q=x HTTP/1.1 ", "/a?q=x"),
     ],
 )
 def test_blanks_in_the_request_line(line: str, uri: str) -> None:
     row = one(f"{line}\r\nHost: a\r\n\r\n".encode(), OK)
     assert (row["method"], row["uri"], row["status_code"]) == ("GET", uri, 200)
+
+
+def test_what_stands_between_target_and_version_is_odd() -> None:
+    row = one(b"GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", OK)
+    assert (row["version"], "version_invalid" in row["anomalies"]) == (11, True)
+
+
+@pytest.mark.parametrize("asked", [b"GET /a\r\n", b"GET /a\n", b"GET /a\r\n\r\n", b"GET /a\r\nHost: api.test\r\n\r\n"])
+@pytest.mark.parametrize("mss", [1, 1_460])
+def test_requests_without_a_version(asked: bytes, mss: int) -> None:
+    """HTTP/0.9: the answer is what comes, without a head."""
+    row = one(asked, b"<html>hello</html>", mss=mss)
+    assert (row["method"], row["uri"], row["version"], row["status_code"]) == ("GET", "/a", 9, 0)
+    assert "request_gap" not in row["anomalies"]
+
+
+@pytest.mark.parametrize("line", ["GET /a b", "POST /a", "get /a", "GET a", "GET", "HELO /a", "GET /a RTSP/1.0"])
+def test_other_lines_without_a_version_are_no_requests(line: str) -> None:
+    assert rows(f"{line}\r\n\r\n".encode(), b"220 hello\r\n") == []
 
 
 @pytest.mark.parametrize(
@@ -180,7 +199,7 @@ def test_a_head_that_was_cut_off_counts_as_far_as_it_was_seen() -> None:
 @pytest.mark.parametrize(
     "content",
     [b"SSH-2.0-OpenSSH_9.6\r\n", b"\x16\x03\x01\x02\x00\x01\x00", b"EHLO mail.test\r\n", b"USER bob\r\n", b"\0" * 100,
-     b"GET /no-version\r\n\r\n", b"HTTP/x nonsense\r\n\r\n", b"A" * 3_000],
+     b"HTTP/x nonsense\r\n\r\n", b"A" * 3_000],
 )  # fmt: skip
 def test_other_protocols_are_left_alone(content: bytes) -> None:
     outcome = told(content, content, content, content)
