@@ -166,7 +166,7 @@ class StateFolder:
     def sections(self) -> set[str]:
         """Names of all sections of the file that was loaded."""
         names = self._archive.namelist() if self._archive else []
-        return {name.rpartition("/")[0] for name in names if "/" in name}
+        return {name.partition("/")[0] for name in names if "/" in name}
 
     def is_due(self, begun: float) -> bool:
         """Whether checkpoints took less of the time since `begun` (time.monotonic) than they may."""

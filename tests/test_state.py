@@ -53,6 +53,17 @@ def test_a_section_that_nobody_claims_is_carried_over(tmp_path: Path) -> None:
     assert StateFolder(str(tmp_path)).section("detection.one")["numbers"].tolist() == [0, 1, 2, 3, 4]
 
 
+def test_names_of_arrays_may_have_parts(tmp_path: Path) -> None:
+    """What a section claims is not carried over beside it."""
+    arrays = {"stack-trace/cases": np.arange(3)}
+    for _ in range(2):
+        folder = StateFolder(str(tmp_path))
+        folder.save(Manifest(format=FORMAT, format_version=FORMAT_VERSION), {"detection.one": arrays})
+        folder.close()
+    with zipfile.ZipFile(tmp_path / "tapir.state") as archive:
+        assert archive.namelist() == ["manifest.json", "detection.one/stack-trace/cases.npy"]
+
+
 @pytest.mark.parametrize("damage", ["cut", "flipped", "other", "empty", "zip"])
 def test_a_damaged_or_foreign_file_is_one_error_and_stays(damage: str, tmp_path: Path) -> None:
     file = saved(tmp_path)

@@ -312,6 +312,23 @@ class SignatureSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """What $NAME stands for in the rules' headers: HOME_NET and the like, which are anything otherwise."""
 
 
+class PageWalksSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for identities that page through lists, and for endpoints whose answers have grown."""
+    pages_min: AtLeastOne = 20
+    """Fewer pages in a row than this are never a walk."""
+    others_ratio_min: Times = 4.0
+    """Times what all but the three longest walks of others at the endpoint stay below."""
+    pause_seconds: Seconds = 900.0
+    """Packet time between two pages after which a walk is over."""
+    growth_ratio_min: Times = 20.0
+    """Times what nine in ten of the endpoint's answers stay below, from which an answer is large."""
+    growth_bytes_min: NotNegative = 16_384
+    """Answers of fewer bytes than this are never large."""
+    growth_answers_min: AtLeastOne = 64
+    """Answers of the endpoint that must be known."""
+
+
 class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     port_scan: PortScanSettings = PortScanSettings()
     login_attacks: LoginAttacksSettings = LoginAttacksSettings()
@@ -326,6 +343,7 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     signatures: SignatureSettings = SignatureSettings()
     sigma: SigmaSettings = SigmaSettings()
     outside_uploads: OutsideUploadsSettings = OutsideUploadsSettings()
+    page_walks: PageWalksSettings = PageWalksSettings()
     cleartext: CleartextSettings = CleartextSettings()
     exposed: ExposedSettings = ExposedSettings()
     sensitive_data: SensitiveDataSettings = SensitiveDataSettings()

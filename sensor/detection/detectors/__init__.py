@@ -12,6 +12,7 @@ from sensor.detection.detectors.injection import Injection
 from sensor.detection.detectors.login_attacks import LoginAttacks
 from sensor.detection.detectors.object_enumeration import ObjectEnumeration
 from sensor.detection.detectors.outside_uploads import OutsideUploads
+from sensor.detection.detectors.page_walks import PageWalks
 from sensor.detection.detectors.port_scan import PortScan
 from sensor.detection.detectors.privilege_abuse import PrivilegeAbuse
 from sensor.detection.detectors.sensitive_data import SensitiveData
@@ -34,6 +35,7 @@ DETECTORS = {
     "signatures": Signatures,
     "sigma": Sigma,
     "outside_uploads": OutsideUploads,
+    "page_walks": PageWalks,
     "cleartext": Cleartext,
     "exposed": Exposed,
     "sensitive_data": SensitiveData,

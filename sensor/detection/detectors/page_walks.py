@@ -1,0 +1,159 @@
+"""Page walks and grown answers: in: transactions with their entities; out: detections of identities that page through a
+list far beyond what others do, and of endpoints whose answers are suddenly many times larger, for everybody.
+
+A walk goes by page, by offset or by cursor, in steps that stay the same, with pauses of minutes at most. Whoever walks
+as far every day, as an export does, is reported on the first day only; where three others walk as far, it is a role.
+The one law: see the kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sensor import limits
+from sensor.alert import Detection, Entity, Kind, Numbers, Rule, Severity
+from sensor.config import PageWalksSettings
+from sensor.detection.detector import Batch, Strings, nanoseconds, sweep
+from sensor.detection.detectors.page_walks_kernel import HIT, RECENT, SHELF, WALK, Progress, find_walks
+from sensor.detection.evidence import address, community_id, http_of
+from sensor.structures.entity_tables import IdentityKind
+from sensor.structures.log_histogram import BINS
+from sensor.structures.shared_columns import SharedColumns
+
+WALK_RULE = Rule(
+    id="page-walk",
+    version=1,
+    title="Page walk: one identity pages through a list far beyond what others do",
+    category="exfiltration",
+    kind=Kind.BEHAVIOUR,
+    severity=Severity.MEDIUM,
+    owasp=("API6:2023", "API4:2023"),
+    attack=("T1213", "T1119"),
+)
+GROWTH_RULE = Rule(
+    id="response-growth",
+    version=1,
+    title="Response growth: an endpoint answers many times larger than it used to",
+    category="exfiltration",
+    kind=Kind.BEHAVIOUR,
+    severity=Severity.MEDIUM,
+    owasp=("API3:2023", "API8:2023"),
+)
+Array = npt.NDArray[Any]
+
+
+class PageWalks:
+    """See the file's head; settings: PageWalksSettings."""
+
+    rules = (WALK_RULE, GROWTH_RULE)
+
+    def __init__(self, settings: PageWalksSettings, strings: Strings) -> None:
+        self.settings, self.strings = settings, strings
+        self.thresholds = np.array(
+            [
+                settings.pages_min, settings.others_ratio_min, nanoseconds(settings.pause_seconds),
+                settings.growth_ratio_min, settings.growth_bytes_min, settings.growth_answers_min,
+            ],
+            np.float64,
+        )  # fmt: skip
+        self.progress = np.zeros(len(Progress), np.int64)
+        self.hits = np.zeros(limits.HITS_MAX, HIT)
+        self.columns: SharedColumns | None = None
+        self.saved: Mapping[str, Array] = {}
+        self.faults = 0
+
+    @property
+    def evicted(self) -> int:
+        """None of its own: the shared entity tables count theirs."""
+        return 0
+
+    def _columns(self, batch: Batch) -> SharedColumns:
+        columns = SharedColumns(batch.tables)
+        columns.add("identity_endpoint", "walks", WALK)
+        columns.add("endpoint", "shelves", SHELF)
+        columns.add("endpoint", "walks_of", np.dtype(np.int32), BINS)
+        columns.add("endpoint", "sizes_of", np.dtype(np.int32), BINS)
+        if self.saved:
+            columns.restore(self.saved)
+            self.saved = {}
+        return columns
+
+    def process(self, batch: Batch) -> list[Detection]:
+        if self.columns is None:
+            self.columns = self._columns(batch)
+        columns = self.columns
+        detections: list[Detection] = []
+        self.faults += sweep(
+            lambda start: self._find(batch, columns, start),
+            len(batch.transactions),
+            self.progress,
+            lambda hits: detections.extend(
+                self._detection(hit, batch.transactions[hit["row"]], batch.entities[hit["row"]])
+                for hit in self.hits[:hits]
+            ),
+        )
+        return detections
+
+    def _find(self, batch: Batch, columns: SharedColumns, start: int) -> int:
+        own, tables = columns.arrays, batch.tables
+        return find_walks(
+            batch.transactions, batch.entities, start, tables.endpoint.generations,
+            tables.identity_endpoint.generations, own["walks"], own["shelves"], own["walks_of"], own["sizes_of"],
+            self.thresholds, self.hits, self.progress,
+        )  # type: ignore[no-any-return]  # fmt: skip
+
+    def _detection(self, hit: Any, transaction: Any, entity: Any) -> Detection:
+        http, growth = http_of(transaction, self.strings), bool(hit["is_growth"])
+        client, server = address(transaction, "client"), address(transaction, "server")
+        endpoint = f"{server} {http.method} {http.endpoint}"
+        if growth:
+            whom = Entity("endpoint", f"{http.method} {http.host or server}{http.endpoint}")
+            details = {"times_the_usual": round(float(hit["observed"]) / max(float(hit["baseline"]), 1.0), 1)}
+        else:
+            whom = self._identity(transaction, entity, client)
+            details = {"response_bytes": int(hit["bytes"]), "others_who_page": int(hit["others"])}
+        return Detection(
+            now=int(transaction["now"]),
+            rule=GROWTH_RULE if growth else WALK_RULE,
+            entity=whom,
+            numbers=Numbers(
+                observed=float(hit["observed"]),
+                threshold=round(float(hit["threshold"])),
+                unit="response bytes" if growth else "pages in a row",
+                window_seconds=self.settings.pause_seconds,
+                baseline=float(hit["baseline"]),
+            ),
+            count=RECENT if growth else int(hit["observed"]),
+            run=f"{endpoint}@{hit['run_now']}",
+            first_ts=int(hit["first_ts"]),
+            last_ts=int(transaction["response_end_ts"]) or int(transaction["ts"]),
+            confidence=0.7,
+            client_ip=None if growth else client,
+            client_port=None if growth else int(transaction["client_port"]),
+            server_ip=server,
+            server_port=int(transaction["server_port"]),
+            community_id=community_id(transaction, "client", "server"),
+            http=http,
+            details=details,
+        )
+
+    def _identity(self, transaction: Any, entity: Any, client: str) -> Entity:
+        kind = int(entity["identity_kind"])
+        if kind == IdentityKind.SUBJECT:
+            return Entity("user", f"{int(transaction['subject']):016x}")
+        if kind == IdentityKind.CREDENTIAL:
+            return Entity("credential", f"{int(transaction['user']):016x}")
+        return Entity("client", client)
+
+    def state(self) -> dict[str, Array]:
+        """See structures/memory.py; rows mean what the shared entity tables say, which are saved as well."""
+        return dict(self.saved) if self.columns is None else self.columns.state()
+
+    def restore(self, saved: Mapping[str, Array]) -> bool:
+        """What is restored is taken over when the entity tables are there."""
+        self.saved = {name: saved[name] for name in saved}
+        return True
