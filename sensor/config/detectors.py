@@ -72,7 +72,7 @@ class ObjectEnumerationSettings(msgspec.Struct, frozen=True, kw_only=True, forbi
     """Look for identities that read far more objects than others of their role."""
     window_seconds: Seconds = 86_400.0
     """Packet time over which different objects are counted."""
-    objects_min: AtLeastTwo = 20
+    objects_min: AtLeastTwo = 12
     """Different objects of one endpoint below which nothing is an enumeration."""
     ratio_min: Times = 4.0
     """Times what nine in ten others of the role have read."""
@@ -80,7 +80,7 @@ class ObjectEnumerationSettings(msgspec.Struct, frozen=True, kw_only=True, forbi
     """Others of the role that the endpoint must have to compare with."""
     known_seconds: SecondsOrNone = 30.0
     """Packet time for which others of the role must have used the endpoint."""
-    unknown_role_factor: Times = 20.0
+    unknown_role_factor: Times = 35.0
     """Times the threshold for tokens that name no role, unless ids come in order or many are refused."""
     refused_min: AtLeastTwo = 20
     """Different objects refused (403, 404), and no more answered, that are probing."""

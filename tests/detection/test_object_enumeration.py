@@ -58,7 +58,7 @@ def test_a_customer_who_walks_through_the_records_of_others(gap):
         shop.read(100 + gap * i, 0xBAD, 1 + i)
     found = shop.found()
     assert {one.entity.value for one in found} == {f"{0xBAD:016x}"}
-    assert (found[0].numbers.observed, found[0].numbers.threshold, found[0].numbers.baseline) == (20, 20, 1)
+    assert (found[0].numbers.observed, found[0].numbers.threshold, found[0].numbers.baseline) == (12, 12, 1)
     assert found[0].rule.id == "object-enumeration"
     assert found[0].severity is None
     assert found[0].details["in_sequence"] > 0.9
@@ -158,7 +158,7 @@ def test_a_few_dead_links_among_many_objects_are_quiet():
 def test_each_day_begins_anew_and_a_habit_is_known():
     shop = Shop()
     for day in range(4):
-        for i in range(18):
+        for i in range(10):
             shop.read(100 + day * DAY + i * 60, 0x1001, 1_000 * day + i)
     assert shop.found() == []
 
@@ -172,13 +172,13 @@ def test_before_the_others_are_known_nobody_is_judged():
 
 def test_memory_outlives_a_restart():
     first = Shop()
-    for i in range(15):
+    for i in range(8):
         first.read(100 + i, 0xBAD, 1 + i)
     assert first.found() == []
     saved = {name: array.copy() for name, array in first.stage.memories["detection.object_enumeration"].state().items()}
     second = Shop(0)
     second.pool = first.pool
-    for i in range(15, 30):
+    for i in range(8, 16):
         second.read(100 + i, 0xBAD, 1 + i)
     assert second.found() == []
     settings = DetectionSettings(**ONLY, object_enumeration=ObjectEnumerationSettings(cohorts_max=64))
@@ -186,7 +186,7 @@ def test_memory_outlives_a_restart():
     assert stage.memories["detection.object_enumeration"].restore(saved)
     assert features_of(stage).restore(features_of(first.stage).state())
     found = run_transactions(stage, join([row for _, row in second.rows]))
-    assert found[0].numbers.observed == 20
+    assert found[0].numbers.observed == 12
 
 
 @kernel
