@@ -27,6 +27,7 @@ from sensor.config.detectors import (
     SignatureSettings,
     SlowExfiltrationSettings,
     TokenAbuseSettings,
+    WebScanSettings,
 )
 from sensor.config.outer import AlertingSettings, BusSettings, JournalSettings, ServiceSettings, StateSettings
 from sensor.config.stages import (
@@ -68,6 +69,7 @@ __all__ = [
     "SlowExfiltrationSettings",
     "StateSettings",
     "TokenAbuseSettings",
+    "WebScanSettings",
 ]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 
 from sensor import limits
-from sensor.config.values import AtLeastOne, AtLeastTwo, BodyBytes, NotNegative, Seconds, SecondsOrNone, Times
+from sensor.config.values import AtLeastOne, AtLeastTwo, BodyBytes, NotNegative, Seconds, SecondsOrNone, Share, Times
 
 
 class AccountChangesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -230,6 +230,25 @@ class InjectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """(client, rule) pairs remembered; the oldest gives way and is counted."""
 
 
+class WebScanSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for clients that ask for what is not there."""
+    window_seconds: Seconds = 60.0
+    """Packet time of the shortest look; an hour and a day are looked at too."""
+    targets_min: AtLeastOne = 20
+    """Different targets within the window that no server has."""
+    hour_targets_min: AtLeastOne = 45
+    """The same within an hour."""
+    day_targets_min: AtLeastOne = 150
+    """The same within a day."""
+    share_min: Share = 0.4
+    """Share of the client's requests that must have missed."""
+    ratio_min: Times = 5.0
+    """Times what three in four of the other clients stay below."""
+    agents_max: AtLeastOne = 4_096
+    """User agents whose verdict is remembered; beyond it they are judged anew."""
+
+
 class SigmaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     enabled: bool = True
     """Run the Sigma rules that are named here."""
@@ -342,6 +361,7 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     injection: InjectionSettings = InjectionSettings()
     signatures: SignatureSettings = SignatureSettings()
     sigma: SigmaSettings = SigmaSettings()
+    web_scan: WebScanSettings = WebScanSettings()
     outside_uploads: OutsideUploadsSettings = OutsideUploadsSettings()
     page_walks: PageWalksSettings = PageWalksSettings()
     cleartext: CleartextSettings = CleartextSettings()

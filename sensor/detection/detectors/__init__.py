@@ -20,6 +20,7 @@ from sensor.detection.detectors.sigma import Sigma
 from sensor.detection.detectors.signatures import Signatures
 from sensor.detection.detectors.slow_exfiltration import SlowExfiltration
 from sensor.detection.detectors.token_abuse import TokenAbuse
+from sensor.detection.detectors.web_scan import WebScan
 
 DETECTORS = {
     "port_scan": PortScan,
@@ -34,6 +35,7 @@ DETECTORS = {
     "injection": Injection,
     "signatures": Signatures,
     "sigma": Sigma,
+    "web_scan": WebScan,
     "outside_uploads": OutsideUploads,
     "page_walks": PageWalks,
     "cleartext": Cleartext,
