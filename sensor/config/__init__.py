@@ -9,6 +9,7 @@ import msgspec
 
 from sensor.config.detectors import (
     AccountChangesSettings,
+    AnomalySettings,
     BulkTransferSettings,
     CleartextSettings,
     DetectionSettings,
@@ -41,6 +42,7 @@ from sensor.config.stages import (
 __all__ = [
     "AccountChangesSettings",
     "AlertingSettings",
+    "AnomalySettings",
     "BulkTransferSettings",
     "BusSettings",
     "CaptureSettings",

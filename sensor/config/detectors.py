@@ -348,6 +348,17 @@ class PageWalksSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """Answers of the endpoint that must be known."""
 
 
+class AnomalySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = False
+    """Learn what the hours of identities are like, and tell of those that are unlike; needs tapir-sensor[anomaly]."""
+    part: Annotated[float, msgspec.Meta(gt=0, le=0.1)] = 0.0005
+    """Part of the hours known that may be as unusual as one that is told."""
+    hours_min: AtLeastOne = 2_000
+    """Hours of identities that must be known before anything is told."""
+    hours_max: AtLeastOne = 50_000
+    """Hours of identities that are known at most; the oldest are forgotten."""
+
+
 class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     port_scan: PortScanSettings = PortScanSettings()
     login_attacks: LoginAttacksSettings = LoginAttacksSettings()
@@ -364,6 +375,7 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     web_scan: WebScanSettings = WebScanSettings()
     outside_uploads: OutsideUploadsSettings = OutsideUploadsSettings()
     page_walks: PageWalksSettings = PageWalksSettings()
+    anomaly: AnomalySettings = AnomalySettings()
     cleartext: CleartextSettings = CleartextSettings()
     exposed: ExposedSettings = ExposedSettings()
     sensitive_data: SensitiveDataSettings = SensitiveDataSettings()

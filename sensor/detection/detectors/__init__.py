@@ -3,6 +3,7 @@ here.
 """
 
 from sensor.detection.detectors.account_changes import AccountChanges
+from sensor.detection.detectors.anomaly import Anomaly
 from sensor.detection.detectors.bulk_transfer import BulkTransfer
 from sensor.detection.detectors.cleartext import Cleartext
 from sensor.detection.detectors.exposed import Exposed
@@ -38,6 +39,7 @@ DETECTORS = {
     "web_scan": WebScan,
     "outside_uploads": OutsideUploads,
     "page_walks": PageWalks,
+    "anomaly": Anomaly,
     "cleartext": Cleartext,
     "exposed": Exposed,
     "sensitive_data": SensitiveData,
