@@ -2,9 +2,9 @@
 
 Of each identity and hour ten figures are kept. Once a day an isolation forest (Liu, Ting and Zhou, 2008) learns what
 the hours so far were like; an hour that it isolates sooner than nearly all of them is told, with the figures furthest
-from their median. It is a hint, never more than low: it sees what no rule was written for. Off unless it is enabled; needs
-scikit-learn: pip install tapir-sensor[anomaly]. The one law: the same rows give the same scores, whatever the batches:
-hours end in packet time, and the forest's random numbers are fixed.
+from their median. It is a hint, never more than low: it sees what no rule was written for. Off unless it is enabled;
+needs scikit-learn: pip install tapir-sensor[anomaly]. The one law: the same rows give the same scores, whatever the
+batches: hours end in packet time, and the forest's random numbers are fixed.
 """
 
 from __future__ import annotations
