@@ -11,7 +11,7 @@ import numpy as np
 
 from sensor._jit import Bytes, I64s, U32s, U64s, inline_kernel, kernel, part_kernel
 from sensor.schema import CONTENT, TRANSACTION
-from sensor.structures.bytesearch import copy_bytes, find_byte
+from sensor.structures.bytesearch import copy_bytes, find_byte, load64
 from sensor.structures.entity_tables import ENTITIES
 from sensor.structures.hashing import hash_bytes
 
@@ -57,6 +57,7 @@ class Part(IntEnum):
     BODY = 8
     RESPONSE_HEAD = 16
     RESPONSE_BODY = 32
+    NO_TOKENS = 64  # leave out the Authorization line: it differs from client to client and is no value
 
 
 class Progress(IntEnum):
@@ -64,6 +65,10 @@ class Progress(IntEnum):
     PIECES = 1
     BYTES = 2
     SEED = 3
+
+
+_LOWER = np.uint64(0x2020202020202020)
+_AUTHORIZ = np.uint64(int.from_bytes(b"authoriz", "little"))
 
 
 @inline_kernel
@@ -107,7 +112,7 @@ def _target(arena, head, stop):
 
 
 @part_kernel
-def _headers(arena, start, stop, block, row, clean, seed, text, pieces, progress):
+def _headers(arena, start, stop, block, row, parts, clean, seed, text, pieces, progress):
     """Add the lines of a header block that are not known to be clean; False when there is no room."""
     position = start
     while position < stop:
@@ -115,7 +120,8 @@ def _headers(arena, start, stop, block, row, clean, seed, text, pieces, progress
         if end < 0:
             end = stop
         length = end - position
-        if length > 4:
+        token = length > 16 and parts & Part.NO_TOKENS and (load64(arena, position) | _LOWER) == _AUTHORIZ
+        if length > 4 and not token:
             hashed = hash_bytes(seed, arena, position, length)
             if not _is_clean(clean, hashed):  # noqa: SIM102
                 if not _add(arena, position, length, hashed, block, row, PieceKind.HEADER, text, pieces, progress):
@@ -150,7 +156,7 @@ def _head(arena, head, length, row, parts, clean, seed, text, pieces, progress):
     if parts & Part.HEADERS and rest > 4:
         block = hash_bytes(seed + np.uint64(1), arena, line + 1, rest)
         if not _is_clean(clean, block):  # noqa: SIM102
-            if not _headers(arena, line + 1, head + length, block, row, clean, seed, text, pieces, progress):
+            if not _headers(arena, line + 1, head + length, block, row, parts, clean, seed, text, pieces, progress):
                 return False
     return True
 

@@ -33,6 +33,8 @@ _SQL_MARKS = re.compile(
 _PATH_MARKS = re.compile(r"\.\.|[/\\%?\x00]|\.(?:ini|conf|log|env|git|ht|bash|ssh|xml|php|ya?ml|py)|passwd|(.)\1{99}", re.I)
 _CODE_MARKS = re.compile(r"```.*?(?:```|\Z)|``[^`]+``|`[^`\n]{1,200}`|<(pre|code)>.*?</\1>", re.S | re.I)
 _WORD = re.compile(r"(?<![^\s(\"'“„«¿¡])[^\W\d_]{2,}(?=[\s,.;:!?)\"'”“»…]|\Z)")
+_OF_CODES = ("path", "evasion")
+"""What a value can be before anything of it is decoded."""
 PROSE_WORDS = 8
 
 
@@ -68,10 +70,13 @@ def judge_reading(text: str) -> list[Finding]:
 def judge(text: str, form: bool = False) -> list[Finding]:
     """The best finding of each class over all readings of a value, best first."""
     best: dict[str, Finding] = {}
-    for reading in readings(text, form):
+    coded = form and ("%" in text or "+" in text)
+    for number, reading in enumerate(readings(text, form)):
         if not has_trigger(reading):
             continue
         for finding in judge_reading(reading):
+            if coded and number == 0 and finding.kind not in _OF_CODES:
+                continue
             if finding.kind not in best or finding.points > best[finding.kind].points:
                 best[finding.kind] = finding
     return sorted(best.values(), key=lambda finding: (-finding.points, finding.kind))

@@ -26,7 +26,7 @@ _TARGETS = re.compile(
       |\.(?:ssh|aws|azure|docker|kube|gnupg|svn|hg|git|bzr|cvs|claude|codex|cursor|rovodev|gemini|vscode|idea|terraform|circleci|github|gitlab|config/gcloud|m2|npm|cargo|composer|subversion){_GAP}\w|\bid_(?:rsa|dsa|ecdsa|ed25519)\b|\bauthorized_keys\b|\bknown_hosts\b
       |(?:\A|[/\\\s])\.(?:ht(?:access|passwd|group)|env(?:\.\w+)?|git(?:config|ignore|modules|attributes|-credentials|/|\Z)|bash(?:rc|_history|_profile|_logout)|netrc|npmrc|pypirc|my\.cnf|mysql_history|psql_history|pgpass|history|profile|ds_store|dockerignore|dockercfg|viminfo|zshrc|zsh_history|sh_history|ksh_history|lesshst|rhosts|wgetrc|boto|s3cfg|mongorc\.js|travis\.yml|user\.ini|web\.config|aspnet|nsr|cshrc|forward|gitlab-ci\.yml|rediscli_history|node_repl_history|python_history|irb_history|vimrc|selected_editor|xauthority|cursorrules|mcp\.json|addressbook|nano_history|nuget|xinitrc|xsession\S*|Xresources|inputrc|screenrc|muttrc|lynx_history|login|logout|lhistory|passwd|profile|cvsrc|gtkrc\S*|emacs|exrc|mailrc|procmailrc|fetchmailrc|tcshrc|zlogin|zprofile)(?:\b|\Z)
       |\b(?:wp-config(?:\.\w+)?|web\.config|config\.inc\.php|configuration\.php|settings\.py|database\.yml|secrets\.(?:yml|yaml|json)|credentials\.(?:json|xml)|appsettings(?:\.\w+)?\.json|localsettings\.php|local\.xml|application\.(?:ya?ml|properties)|docker-compose\.ya?ml|parameters\.yml|server\.xml|tomcat-users\.xml|context\.xml|global\.asax?|web-inf|meta-inf|httpd\.conf|nginx\.conf|php\.ini|my\.cnf|sshd_config|master\.passwd|spwd\.db|pg_hba\.conf|shadow~|passwd~|ntuser\.dat|sam|unattend\.xml|sysprep\.inf|machine\.config|metabase\.xml|applicationhost\.config|hosts\.equiv|kubeconfig|terraform\.tfstate|id_rsa|npm-shrinkwrap\.json|auth\.json|error[_.]log|access[_.]log|error_log|debug\.log|access_log|catalina\.out|vsftpd\.log|auth\.log|httpd-(?:error|access)\.log|config\.toml|pureftpd\.\w+|my\.ini|mysql-bin\.\w+|mysqld?\.log|\w+-error\.log|proftpd\.conf|phpunit\.xml|xferlog|lastlog|utmp|wtmp)\b
-      |\b[a-z]:[/\\]+(?:windows|winnt|program\s?files|users|documents\s+and|inetpub|xampp|wamp|apache|php|mysql|boot|nginx|log|temp|home|sys|appserv|www|tomcat|server|oracle|data|webserver|recycler|pagefile|minint|python|autoexec|config|msdos|io\.sys|hiberfil|bootsect|unattend|sysprep|\w+\.(?:ini|sys|log|txt|conf))
+      |\b[a-z]:[/\\]+(?:windows|winnt|program\s?files|documents\s+and|inetpub|xampp|wamp|apache|php|mysql|boot|nginx|log|temp|sys|appserv|www|tomcat|server|oracle|data|webserver|recycler|pagefile|minint|python|autoexec|config|msdos|io\.sys|hiberfil|bootsect|unattend|sysprep|\w+\.(?:ini|sys|log|txt|conf))
       |(?:\A|[^\w.])/?(?:usr|opt|srv|sys|dev|boot|tmp|lib|bin|mnt|run|library|volumes|applications|private|nsconfig){_GAP}(?:local|etc|share|lib|class|null|zero|urandom|random|tcp|grub|apache|nginx|httpd|lampp|conf|bin|sbin|src|pkg|home|log|block|kernel|mem|stdin|fd|webserver|internal|power|bus|module|xampp|sess_|web\s?server|tomcat|jboss|zend|splunk|ports|ldap|adm|secrets|include|preferences|docs?|mysql|postgresql|secret)
       |\bsess_[a-z0-9]{16,}|\bconf[/\\](?:httpd|apache|server|nginx|tomcat)|(?:apache|httpd|nginx|tomcat|lighttpd|php|mysql|www|web)\d?[/\\]+(?:conf|logs?|etc|bin|data)[/\\]|logs?[/\\]+(?:access|error|httpd|apache|mysql|auth|messages|syslog|secure|mail|cron)|\\\\[\w.]+\\(?:c|admin|ipc)\$""",
     re.I | re.X,
@@ -45,9 +45,12 @@ def judge_path(text: str) -> list[Finding]:
     if _DEEP.search(text):
         points, why = 9, ["several steps up"]
     elif ups and ("\\" in text or ups > 1 or text.startswith(("..", "/..", "\\..")) or "..;" in text):
-        points, why = (6 if ups > 1 else 5 if "..\\" in text or "..;" in text else 3), ["steps up"]
+        odd = "..\\" in text or "..;" in text or text.startswith(("/..", "\\.."))
+        points, why = (6 if ups > 1 else 5 if odd else 3), ["steps up"]
     elif ups:
         points, why = 2, ["a step up"]
+    if not points and text.startswith(("/...", "\\...", "/./", "/.\\")):
+        points, why = 5, ["odd steps"]
     target = _TARGETS.search(text)
     if target:
         spaces = text.count(" ") + text.count("%20") + text.count("+")

@@ -15,7 +15,7 @@ _RARE = (
     r"|mawk|sed|grep|egrep|fgrep|zcat|bzcat|xzcat|zgrep|gzip|gunzip|bzip2|unzip|tar|rsync|scp|sftp|ssh|sshd|telnet|ftp|tftp"
     r"|nc|bash|zsh|ksh|csh|tcsh|dash|fish|ash|busybox|python[23]?(?:\.\d+)?|perl|ruby|irb|php\d?|nodejs|lua|gcc|cc|g\+\+|c89|c99"
     r"|gdb|vim?|vimdiff|visudo|nano|emacs|ed|sudo|doas|su|pkexec|dpkg|apt-get|apt|yum|dnf|rpm|pip[23]?|npm|gem|docker"
-    r"|kubectl|openssl|base64|base32|md5sum|sha1sum|sha256sum|dmesg|arp|ifdown|ifup|ethtool|tcpdump|nmap|socat|xterm|sh"
+    r"|kubectl|openssl|md5sum|sha1sum|sha256sum|dmesg|arp|ifdown|ifup|ethtool|tcpdump|nmap|socat|xterm|sh"
     r"|lynx|links2|aria2c|fping|hping3|printenv|setenv|whereis|lastlog|lastlogin|lastcomm|getent|finger|rlogin|rsh|rexec"
     r"|mysql|mysqldump|psql|sqlite3|mongo|redis-cli|powershell|pwsh|cmd|cscript|wscript|certutil|bitsadmin|regsvr32"
     r"|rundll32|mshta|wmic|iwmi|iwr|iex|netsh|tasklist|taskkill|systeminfo|sysinfo|nbtstat|schtasks|icacls|attrib|vssadmin|bcdedit"
@@ -26,7 +26,7 @@ _RARE = (
     r"|uudecode|uuencode|valgrind|wish|xmodmap|xpad|xxd|zathura|zsoelim|zypper|aptitude|facter|gimp|git|svn|gtester|ghc(?:i)?)"
 )
 _COMMON = (
-    r"(?:find|more|less|cut|sort|date|top|kill|last|make|at|look|watch|install|read|test|yes|wait|set|type|echo|copy|move|del|start"
+    r"(?:base64|base32|find|more|less|cut|sort|date|top|kill|last|make|at|look|watch|install|read|test|yes|wait|set|type|echo|copy|move|del|start"
     r"|help|split|join|host|mail|write|free|history|jobs|man|nice|export|source|script|screen|tee|head|tail|touch|strings"
     r"|rename|route|service|mount|env|id|who|w|ping|ping6|dir|file|net|reg|exec|sleep|time|alias|unset|exit|diff|comm|fold|rev|shuf|uniq"
     r"|paste|column|tr|wc|node|go|ex|view|pg|ip|ss|stat|sum|tree|fc|for|if|while|until|function|return|call|cls|ver|vol|sc|at|assoc"
@@ -63,7 +63,7 @@ SHELL = [
     Pattern("cmdi", 8, "Windows command", r"\bcmd(?:\.exe)?\s*(?:/[ckqv]|\s/)|(?:;|&|\||\A)\s*(?:powershell|pwsh|cmd\.exe)\b|\b(?:invoke-(?:expression|webrequest|command|item|restmethod|wmimethod|\w+)|get-(?:childitem|content|process|wmiobject|service|item)|new-object\s+(?:system|net)\.\w+|start-process|downloadstring|downloadfile|set-executionpolicy|add-type|out-file|copy-item|remove-item|start-job)\b|\b(?:net|sc|reg)(?:\.exe)?\s+(?:user|localgroup|view|start|stop|add|query|delete|share|use|group)\b|%(?:comspec|systemroot|windir|temp|path|username|programfiles|errorlevel|cd)(?::[^%]+)?%"),
     Pattern("cmdi", 7, "batch statement", r"\bfor\s*(?:/[dflr]\s+\S*\s*)?%+\S{1,20}\s+in\s*\(|\bif\s+(?:/i\s+)?(?:not\s+)?(?:exist|defined|errorlevel|cmdextversion)\b|\bif\s+(?:/i\s+)?(?:not\s+)?[\"'\[(]?[%!]?\w*[%!]?[\"'\])]?\s*(?:==|\s(?:equ|neq|lss|leq|gtr|geq)\s)|\bif\s+/i\b|\bif\s+[\"'(]?[%!]\S+"),
     Pattern("cmdi", 5, "tilde expansion", r"\A~(?:[+-]|\d|root|/)\S{0,20}\z|[=\s]~[+-](?:\s|/|\z)"),
-    Pattern("cmdi", 6, "history expansion", r"\A!(?:-?\d+|!|:\d|\$|\^)|[;|&]\s*!-?\d|!:\d|\A!\w+\s*\z"),
+    Pattern("cmdi", 6, "history expansion", r"\A!(?:-?\d+|!|:\d|\$|\^)|[;|&]\s*!-?\d|!:\d"),
     Pattern("cmdi", 7, "statement of the shell", r"\b(?:if|while|until)\s+(?:\[|test|:|true|!)[^;]*;\s*(?:then|do)\b|\bfor\s+\w+\s+in\s+[^;]*;\s*do\b|;\s*(?:then|do|done|fi|esac)\b|\bcase\s+\S+\s+in\b|\balias\s+(?:\+\w\s+)?\w+=|\bfunction\s+\w+\s*\(\s*\)\s*\{"),
     Pattern("cmdi", 8, "call that runs a command", r"\b(?:system|exec|shell_exec|passthru|popen|proc_open|pcntl_exec|execl[ep]?|execv[pe]?|spawn(?:sync)?|execsync|execfile|os\.(?:system|popen|exec\w*)|subprocess\.\w+|check_output|runtime\.exec|processbuilder)\s*\(\s*(?:[\"'`$/\\\[]|[a-z_]\w{1,20}\s*[)(.]|\))"),
     Pattern("cmdi", 6, "command and file", r"\b(?:cat|type|more|less|head|tail|tac|nl|strings|grep|vi|vim|nano|od|xxd|base64|cp|mv|rm|ls|dir|chmod|touch|find|c\s?a\s?t)\s+(?:-\S+\s+){0,3}['\"]?(?:/(?:etc|proc|var|home|root|tmp|usr|bin|opt|dev|boot|sys)\b|[a-z]:\\|~/|\.\./|\$)"),

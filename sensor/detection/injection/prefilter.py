@@ -32,7 +32,7 @@ TRIGGERS = [
     r"__\w+", r"\b[oca]:\+?\d+:[\"{]", r"\"[@$]type|!!\w|!ruby|rO0AB|aced0005|KLztAAU|Cs7QAF|AAEAAAD|H4sIA|gASV|gAN[A-Za-z]|\xac\xed|KztAAU", r"\bjndi\b|\bj\$|:-", r"\?\s*(?:new|api|eval|interpret)\s*\(|\?>|<\?|\?new", r"\b(?:config|request|session|self|lipsum|cycler|app|user|settings)\s*[.\[|]",
     r"\b(?:allow_url|auto_(?:pre|ap)pend|disable_functions|open_basedir|safe_mode|extension|mbstring|opcache|session|zend|display_errors|suhosin|magic_quotes|error_|zlib|pcre|mail|soap|curl|output_handler|date|max_execution|memory_limit|unserialize|short_open|include_path|doc_root|user_agent)\S{0,30}=", r"_(?:get|post|request|server|files|cookie|session|env)\b|globals\b|\bsess_", r"\w(?:\.|%2e)(?:php\w*|phtml|phar|pht|jspx?|aspx?|cgi|htaccess)\b",
     # shell
-    r"[;|`]\s*[\w/$\"'({\\!~@.*?]", r"&&|\|\||%26", r"&\s+[a-z]|[\s*)'\"a-z0-9]&\s*\w+\s*(?:\z|[-/;|&])", r"(?:\A|[\"=:\s>])(?:sudo\s+)?(?:[a-z]:\\\S*|/\S*/)?(?:ifconfig|ipconfig|whoami|netstat|uname|systeminfo|tasklist|sysinfo|phpinfo|ls|cat|wget|curl|id|printenv|dir|which|sleep|ping|nc|telnet|net|reg|type|echo|netsh|perl|python\d?|ruby|php|bash|sh|cmd|powershell|pwsh|chmod|chown|rm|cp|mv|tar|ssh|scp|sed|awk|grep|find|head|tail|more|less|vi|vim|nano|node|lua|irb|gcc|env|export|set|kill|ps|pwd|cd|dig|nslookup|host|tee|xargs|sort|date|time|alias|tac|nl|od|xxd|touch|mkdir|rmdir|nmap|ftp|tftp|finger|base64|openssl|eval|exec|for|if|start|call|copy|move|del|ren|service|systemctl|crontab|mail|c\s?a\s?t)(?:\.exe)?(?:\s|\z|[\"&;|<>+])",
+    r"[;|`]\s*[\w/$\"'({\\!~@.*?]", r"&&|\|\||%26", r"&\s+[a-z]|[\s*)'\"a-z0-9]&\s*\w+\s*(?:\z|[-/;|&])", r"(?:\A|[\"=:\s>])(?:sudo\s+)?(?:[a-z]:\\\S*|/\S*/)?(?:ifconfig|ipconfig|whoami|netstat|uname|systeminfo|tasklist|sysinfo|phpinfo|ls|cat|wget|curl|id|printenv|dir|which|sleep|ping|nc|telnet|net|reg|type|echo|netsh|perl|python\d?|ruby|php|bash|sh|cmd|powershell|pwsh|chmod|chown|rm|cp|mv|tar|ssh|scp|sed|awk|grep|find|head|tail|more|less|vi|vim|nano|node|lua|irb|gcc|env|export|set|kill|ps|pwd|cd|dig|nslookup|host|tee|xargs|sort|date|time|alias|tac|nl|od|xxd|touch|mkdir|rmdir|nmap|ftp|tftp|finger|base64|openssl|eval|exec|for|if|start|call|copy|move|del|ren|service|systemctl|crontab|mail|c\s?a\s?t)(?:\.exe)?(?:\s|\z|\"\s*[,}\]]|[&;|<>+])",
     r"(?:s?bin|/tmp|/dev)/", r"[\w/](?:\$@|\$\*|``|\\[a-z]|\^[a-z])", r"[a-z?*\]]/[*\[]|/[a-z]{0,3}[*\[]|/\?\?|/[a-z]{0,3}\?[a-z?*]{0,6}/", r"\{[^{}:\"]*,[^{}:]*\}", r"\(\s*\)\s*\{", r"\b(?:invoke|get|new|start|set|add|out|copy|remove)-[a-z]", r"%(?:comspec|systemroot|windir|temp|path|username|programfiles|errorlevel|cd|%\w)", r"\A~|[=\s]~|\A!|;\s*!|!:", r"(?:>|<<<|2>)\s*[&/\w.'\"]", r"\b(?:if|for|while|until|case)\s*[\s/(\"'\[!%]", r"\bin\s*\(",
     # paths, addresses
     r"\.\.", r"\.[/\\]+\.", r"[?.%\x00]{1}[?.%][/\\]|\.\?|\?\.|\?/|\?\\|\?0x", r"[a-z]:[/\\]+\w", r"(?:\A|[^a-z])(?:etc|proc|var|usr|opt|srv|sys|dev|boot|tmp|lib|bin|root|home|mnt|run|library|volumes|applications|private|windows|winnt|system32|nsconfig)(?:[^a-z\s\",]|0x)", r"\.(?:ssh|aws|azure|docker|kube|gnupg|svn|hg|git|bzr|cvs|claude|codex|cursor|rovodev|gemini|vscode|idea|terraform|circleci|gitlab|config|m2|npm|cargo|composer|ht|env|bash|netrc|pypirc|my\.cnf|mysql|psql|pgpass|history|profile|ds_store|viminfo|zsh|sh_|ksh|less|rhosts|wgetrc|boto|s3cfg|mongorc|travis|user\.ini|aspnet|nsr|c?shrc|forward|redis|node_repl|python_h|irb|vimrc|selected|xauth|mcp|addressbook|nano|nuget|x\w+|input|screen|mutt|lynx|log|lhist|passwd|gtkrc|emacs|exrc|mail|proc|fetch|tcsh|z)",
@@ -74,6 +74,7 @@ _TRIGGERS = Scanner(TRIGGERS, single=True)
 _ANYWHERE = [_anywhere(trigger) for trigger in TRIGGERS] + WHOLE
 _PLAIN = Scanner(_ANYWHERE, single=True)
 _MARKS = Scanner(MARKS, single=True)
+_WHOLE = Scanner(WHOLE, single=True)
 RAW = Scanner(_ANYWHERE + MARKS)
 """For the bytes of many requests, a line end before and after each piece."""
 
@@ -86,6 +87,11 @@ def has_trigger(reading: str) -> bool:
 def has_raw_trigger(octets: bytes) -> bool:
     """Whether a judge could find anything in a value that stands in these bytes, as they are."""
     return bool(_PLAIN.positions(b"\n" + octets + b"\n", 1))
+
+
+def needs_whole(octets: bytes) -> bool:
+    """Whether something in these bytes has its meaning together with the rest of the request."""
+    return bool(_WHOLE.positions(b"\n" + octets + b"\n", 1))
 
 
 def needs_decoding(octets: bytes) -> bool:

@@ -7,8 +7,10 @@ it is counted, never silently left out.
 
 from __future__ import annotations
 
+import re
 import secrets
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from itertools import pairwise
 from typing import NamedTuple
@@ -21,16 +23,21 @@ from sensor.detection.injection.decode import text_of, unescape, unpercent
 from sensor.detection.injection.finding import WEAK, Finding
 from sensor.detection.injection.gather_kernel import PIECE, Part, PieceKind, Progress, gather, note_clean
 from sensor.detection.injection.judge import judge
-from sensor.detection.injection.prefilter import RAW, has_raw_trigger, needs_decoding
+from sensor.detection.injection.prefilter import RAW, has_raw_trigger, needs_decoding, needs_whole
 from sensor.detection.injection.protocol import judge_protocol
-from sensor.detection.injection.values import Value, request_values
+from sensor.detection.injection.values import QUIET_HEADERS, Value, request_values
 
+Best = dict[str, tuple[Finding, Value]]
+Verdicts = tuple[tuple[Finding, Value], ...]
+Octets = npt.NDArray[np.uint8]
+KNOWN_MAX = 8_192
+"""Pieces whose verdict is remembered."""
 TEXT_BYTES = 4 << 20
 PIECES_MAX = 1 << 15
 CLEAN_SLOTS = 1 << 15
 MATCHES_MAX = 200_000
 """Matches of one search of at most TEXT_BYTES: beyond it the rest of the text counts as suspicious."""
-_PARTS = int(Part.TARGET | Part.HEADERS | Part.BODY)
+_PARTS = int(Part.TARGET | Part.HEADERS | Part.BODY | Part.NO_TOKENS)
 CREDITS_MAX = 6_000.0
 CREDITS_PER_SECOND = 400.0
 CREDITS_PER_TRANSACTION = 1 / 24
@@ -39,8 +46,8 @@ CREDITS_PER_TRANSACTION = 1 / 24
 class Count(IntEnum):
     PIECES = 0      # pieces of text that were searched
     SUSPICIOUS = 1  # in which something was found
-    JUDGED = 2      # requests whose values were judged
-    SHED = 3        # requests that were not, because the budget was spent
+    JUDGED = 2      # of which the values were judged
+    SHED = 3        # that were not, because the budget was spent
 
 
 class Hit(NamedTuple):
@@ -61,6 +68,7 @@ class Search:
         self._clean = np.zeros(CLEAN_SLOTS, np.uint64)
         self._progress = np.zeros(len(Progress), np.int64)
         self._progress[Progress.SEED] = secrets.randbits(62)
+        self._known: OrderedDict[tuple[int, bytes], Verdicts] = OrderedDict()
         self._credits = CREDITS_MAX
         self._now = 0
         self._row = 0
@@ -109,34 +117,59 @@ class Search:
         hits: list[Hit],
     ) -> None:
         """Judge the suspicious pieces row by row; what turns out to be clean is no longer suspicious."""
-        pieces = self._pieces[numbers]
-        for first, last in _runs(pieces["row"]):
-            row = int(pieces["row"][first])
-            mine = pieces[first:last]
-            doubtful = [i for i, piece in enumerate(mine) if self._is_doubtful(piece)]
-            for i in range(last - first):
-                if i not in doubtful:
-                    suspicious[numbers[first + i]] = 0
-            if not doubtful:
-                continue
-            self._earn(row - self._row, int(nows[row]))
+        for first, last in _runs(self._pieces["row"][numbers]):
+            row = int(self._pieces["row"][numbers[first]])
+            found: Best = {}
+            for number in numbers[first:last].tolist():
+                piece = self._pieces[number]
+                verdict = self._verdict(piece, contents[row], arena, row, int(nows[row]))
+                if verdict is None:
+                    continue
+                if verdict:
+                    _merge(found, verdict)
+                else:
+                    suspicious[number] = 0
+            hits += [Hit(row, finding, value) for finding, value in _telling(found)]
+
+    def _verdict(self, piece: np.void, content: np.void, arena: Octets, row: int, now: int) -> Verdicts | None:
+        """What was found in a piece, from memory when it was judged before; None when the budget is spent."""
+        kind = int(piece["kind"])
+        context = _content_type(_bytes_of(content, arena, "request_head")) if kind == PieceKind.BODY else b""
+        key = int(piece["hash"]), context
+        known = self._known.get(key)
+        if known == ():
+            return known
+        octets = self._octets(piece)
+        whole = needs_whole(octets)
+        if known is None and not whole and not self._is_doubtful(octets, kind, context):
+            known = self._known[key] = ()
+        if known is None:
+            self._earn(row - self._row, now)
             self._row = row
             if self._credits < 1:
                 self.counters.values[Count.SHED] += 1
-                continue
+                return None
             self._credits -= 1
             self.counters.values[Count.JUDGED] += 1
-            kinds = {int(mine["kind"][i]) for i in doubtful}
-            found = list(judge_request(contents[row], arena, kinds))
-            if found:
-                hits += [Hit(row, finding, value) for finding, value in found]
-            else:
-                suspicious[numbers[first:last]] = 0
+            known = tuple(judge_piece(octets, kind, context))
+            self._known[key] = known + _UNDECIDED if whole else known
+            if len(self._known) > KNOWN_MAX:
+                self._known.popitem(last=False)
+        if not whole:
+            return known
+        head, body = (_bytes_of(content, arena, name) for name in ("request_head", "request_body"))
+        return (*known, *judge_protocol(head, body), *_UNDECIDED)
 
-    def _is_doubtful(self, piece: np.void) -> bool:
-        """Whether the piece, decoded, still holds what a judge could find something in."""
+    def _octets(self, piece: np.void) -> bytes:
         start, length = int(piece["start"]), int(piece["length"])
-        octets = self._text[start : start + length].tobytes()
+        return self._text[start : start + length].tobytes()
+
+    def _is_doubtful(self, octets: bytes, kind: int, context: bytes) -> bool:
+        """Whether the piece, decoded, still holds what a judge could find something in."""
+        if kind == PieceKind.HEADER and octets.partition(b":")[0].strip().lower() in QUIET_HEADERS:
+            return False
+        if kind == PieceKind.BODY and context.startswith(_BINARY):
+            return False
         if has_raw_trigger(octets):
             return True
         if not needs_decoding(octets):
@@ -159,26 +192,43 @@ def _runs(rows: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
     yield from pairwise(bounds)
 
 
-_PLACES = {
-    PieceKind.TARGET: ("path", "query"),
-    PieceKind.HEADER: ("header", "cookie"),
-    PieceKind.BODY: ("form", "json", "xml", "multipart", "body"),
-}
+_UNDECIDED = ((Finding("", 0, ""), Value("", "", "")),)
+"""Keeps a piece suspicious whose meaning lies in the rest of its request."""
+_BINARY = (b"image/", b"video/", b"audio/", b"application/octet-stream", b"application/grpc", b"application/zip",
+           b"application/pdf", b"font/")  # fmt: skip
+_TYPE = re.compile(rb"\ncontent-type:[ \t]*([^\r\n]{0,200})", re.I)
 
 
-def judge_request(content: np.void, arena: npt.NDArray[np.uint8], kinds: set[int]) -> Iterator[tuple[Finding, Value]]:
-    """The best finding of each kind, with its value, in those parts of a request that `kinds` names."""
-    head = _bytes_of(content, arena, "request_head")
-    body = _bytes_of(content, arena, "request_body")
-    places = {place for kind in kinds for place in _PLACES[PieceKind(kind)]}
-    best: dict[str, tuple[Finding, Value]] = {}
+def _content_type(head: bytes) -> bytes:
+    found = _TYPE.search(head)
+    return found.group(1).lower() if found else b""
+
+
+def judge_piece(octets: bytes, kind: int, content_type: bytes) -> Iterator[tuple[Finding, Value]]:
+    """The best finding of each kind in a target, a header line or a body, with its value."""
+    head, body = b"GET / HTTP/1.1\n", b""
+    if kind == PieceKind.TARGET:
+        head = b"GET " + octets + b" HTTP/1.1\n"
+    elif kind == PieceKind.HEADER:
+        head += octets + b"\n"
+    else:
+        head, body = head + b"Content-Type: " + content_type + b"\n", octets
+    best: Best = {}
     for value in request_values(head, body):
-        if value.place in places and (findings := judge(value.text, value.form)):
-            for finding in findings:
-                if finding.kind not in best or finding.points > best[finding.kind][0].points:
-                    best[finding.kind] = finding, value
-    for finding, value in judge_protocol(head, body):
-        best.setdefault(finding.kind, (finding, value))
+        if kind == PieceKind.BODY and value.place in ("header", "path"):
+            continue
+        _merge(best, [(finding, value) for finding in judge(value.text, value.form)])
+    yield from best.values()
+
+
+def _merge(best: Best, found: Iterable[tuple[Finding, Value]]) -> None:
+    for finding, value in found:
+        if finding.kind not in best or finding.points > best[finding.kind][0].points:
+            best[finding.kind] = finding, value
+
+
+def _telling(best: Best) -> Iterator[tuple[Finding, Value]]:
+    """What is strong enough by itself and beside the strongest."""
     worst = max((finding.points for finding, _ in best.values()), default=0)
     for finding, value in best.values():
         if finding.points >= WEAK and 2 * finding.points >= worst:

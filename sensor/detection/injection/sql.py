@@ -34,6 +34,8 @@ _CATALOGUES = re.compile(
 _DELAY = re.compile(r"\bwaitfor\s+(?:delay|time)\b|\bdbms_lock\b|\bpg_sleep\b", re.I)
 _SYSTEM = re.compile(r"@@(?:version|datadir|hostname|basedir|servername|language|spid|global|innodb|\w+)|\bv\$(?:version|session|instance|database|parameter)\b", re.I)
 _WORDS = re.compile(r"[^\W\d_]{2,}")
+_JSON = re.compile(r"\s*(?:\{\s*\"|\[\s*[\[{\"\d])")
+"""A document: its texts are judged one by one, and its quotes close nothing."""
 _FULL_TEXT = re.compile(r"'\s+in\s+boolean\s+mode\b", re.I)
 _OUTFILE = re.compile(r"\binto\s+(?:out|dump)file\b|\bload\s+data\s+(?:local\s+)?infile\b", re.I)
 _CONDITIONAL = re.compile(r"/\*!(?:\d{5})?\s*\w|\b\w+/\*[^*]{0,20}\*/\s*\w+(?:/\*|\s|\()", re.I)
@@ -51,6 +53,8 @@ def judge_sql(text: str) -> list[Finding]:
         cut = tokens(part)
         whole = whole or cut
         found, why = judge_after(cut, hole)
+        if hole == "bare" and len(text) > 60 and len(_WORDS.findall(text)) > 10:
+            found //= 2
         if found > points:
             points, evidence = found, f"{why} ({hole})"
     dense, dense_why = _density(whole)
@@ -99,7 +103,8 @@ def _holes(text: str) -> list[tuple[str, str]]:
     """(kind of hole, the SQL text from the break-out on); a quote must be there to break out of it."""
     text = _FULL_TEXT.sub("'", text)
     holes = [("bare", text)]
-    for quote in "'\"`":
+    quotes = "'`" if _JSON.match(text) else "'\"`"
+    for quote in quotes:
         at = text.find(quote)
         while at >= 0 and len(holes) < 8:
             holes.append(("quoted", text[at + 1 :]))

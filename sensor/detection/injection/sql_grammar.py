@@ -234,8 +234,10 @@ def _condition(rest: list[Token], quoted: bool, closed: int, position: int) -> t
             return base + (5 if quoted or third.kind == "" else 2), "comparison"
         if compared:
             return base + 4, "comparison"
-        if second.text in ("group", "order", "having", "limit", "union", "procedure", "into", "and", "or", "where"):
+        if second.text in ("group", "order", "having", "limit", "union", "procedure", "into"):
             return base + 5, "condition and clause"
+        if quoted and second.text in ("and", "or", "where"):
+            return base + 4, "condition and condition"
         if second.kind in ("end", ";", ")") or (second.kind == "" and (quoted or closed)):
             return base + (6 if quoted or second.kind == "end" else 3), "condition on a constant"
         if second.kind in ("operator", "logic"):
@@ -273,7 +275,7 @@ def _clause(rest: list[Token], quoted: bool, closed: int, position: int) -> tupl
             return base + 5 + max(points, 0) if points or len(body) == 1 else base + 2, "union select"
         if body and body[0].text in ("values", "table"):
             return base + 5, "union"
-        return (base + 2 if quoted else 0), "union"
+        return (base + 2 if quoted and len(rest) <= 3 else 0), "union"
     if first.text in ("order", "group") and second.text == "by":
         ends = rest[3].kind if len(rest) > 3 else ""
         if third.kind == "number" and ends in ("", "end", ",", ";"):

@@ -18,13 +18,13 @@ from sensor.detection.injection.decode import text_of, unpercent
 VALUES_MAX = 400
 DEPTH_MAX = 40
 
-_QUIET_HEADERS = frozenset(
+QUIET_HEADERS = frozenset(
     b"host accept accept-encoding connection content-length authorization date if-modified-since if-none-match etag upgrade"
     b" cache-control pragma keep-alive te trailer expect sec-fetch-mode sec-fetch-site sec-fetch-dest sec-fetch-user"
     b" sec-ch-ua sec-ch-ua-mobile sec-ch-ua-platform upgrade-insecure-requests proxy-authorization traceparent dnt"
     b" accept-language if-unmodified-since content-encoding proxy-connection sec-websocket-key".split()
 )
-_XML_TEXT = re.compile(r">([^<>]{2,})<|=\s*\"([^\"<>]*)\"|=\s*'([^'<>]*)'")
+_XML_TEXT = re.compile(r"<[^<>]*>([^<]{2,})|=\s*\"([^\"<>]*)\"|=\s*'([^'<>]*)'")
 _BOUNDARY = re.compile(rb"boundary=\"?([^\";,\r\n]{1,200})", re.I)
 _PART_NAMES = re.compile(rb"(?:file)?name\*?\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^;\r\n]+))", re.I)
 
@@ -77,6 +77,9 @@ def _pairs(place: str, octets: bytes) -> Iterator[Value]:
         name_text = text_of(name)
         if value:
             yield Value(place, name_text, text_of(value), True)
+            if value[:1] in (b"{", b"[") or value[:3].lower() in (b"%7b", b"%5b"):
+                for part in _document(unpercent(text_of(value).replace("+", " ")), name_text, 0):
+                    yield part._replace(place=place)
         if len(name) > 2 and (not value or not name.isalnum()):
             yield Value(place, "", name_text, True)
             if value and (b"$" in name or b"[" in name or b"%5b" in name.lower()):
@@ -92,7 +95,10 @@ def _header_values(headers: list[tuple[bytes, bytes]]) -> Iterator[Value]:
                     yield Value("cookie", text_of(key), text_of(text), True)
                 if len(key) > 2:
                     yield Value("cookie", "", text_of(key), True)
-        elif name not in _QUIET_HEADERS and value:
+        elif name in (b"referer", b"origin") and value[:4].lower() == b"http" and b"://" in value[:8]:
+            for part in _target_values(value):
+                yield part._replace(place="header")
+        elif name not in QUIET_HEADERS and value:
             yield Value("header", text_of(name), text_of(value))
 
 
@@ -139,6 +145,7 @@ def _json_values(value: Any, name: str, depth: int) -> Iterator[Value]:
     if isinstance(value, str):
         if len(value) > 1:
             yield Value("json", name, value)
+            yield from _document(value, name, depth)
     elif isinstance(value, list):
         for member in value:
             yield from _json_values(member, name, depth + 1)
@@ -149,6 +156,15 @@ def _json_values(value: Any, name: str, depth: int) -> Iterator[Value]:
             elif len(key) > 2 and not key.isalnum():
                 yield Value("json", "", key)
             yield from _json_values(member, key, depth + 1)
+
+
+def _document(text: str, name: str, depth: int) -> Iterator[Value]:
+    """The values of JSON that stands in a text."""
+    if text[:1] in ("{", "[") and len(text) > 4:
+        try:
+            yield from _json_values(msgspec.json.decode(text), name, depth + 1)
+        except (msgspec.DecodeError, RecursionError):
+            return
 
 
 def _multipart_values(boundary: bytes, body: bytes) -> Iterator[Value]:

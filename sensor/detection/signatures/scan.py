@@ -18,6 +18,9 @@ from sensor.detection.signatures.buffers import ONLY_RESPONSE, normalised_uri
 from sensor.detection.signatures.rule import Content, Pcre, Signature
 from sensor.detection.signatures.ruleset import RuleSet
 
+Found = dict[int, set[tuple[int, bool]]]
+"""By row: numbers of what was found, and whether in a body."""
+_BODIES = ("http.request_body", "http.response_body", "file_data")
 TEXT_BYTES = 4 << 20
 PIECES_MAX = 1 << 15
 CLEAN_SLOTS = 1 << 15
@@ -80,7 +83,7 @@ class Candidates:
 
     def find(self, contents: npt.NDArray[np.void], arena: npt.NDArray[np.uint8]) -> dict[int, list[Signature]]:
         """Signatures by row of the batch, rows in order."""
-        found: dict[int, set[int]] = {}
+        found: Found = {}
         start = 0
         while self.by_number and start < len(contents):
             start = gather(contents, arena, start, self.parts, self._clean, self._text, self._pieces, self._progress)
@@ -90,12 +93,18 @@ class Candidates:
                 note_clean(self._pieces, count, hits, self._clean)
         rows: dict[int, list[Signature]] = {}
         for row in sorted(found):
-            rows[row] = [signature for number in sorted(found[row]) for signature in self.by_number[number]]
+            rows[row] = [
+                signature
+                for number, in_body in sorted(found[row])
+                for signature in self.by_number[number]
+                if in_body or not _is_of_body(signature)
+            ]
+        rows = {row: signatures for row, signatures in rows.items() if signatures}
         for row in range(len(contents)) if self.unconditional else ():
             rows[row] = rows.get(row, []) + self.unconditional
         return dict(sorted(rows.items()))
 
-    def _scan(self, count: int, used: int, found: dict[int, set[int]]) -> npt.NDArray[np.uint8]:
+    def _scan(self, count: int, used: int, found: Found) -> npt.NDArray[np.uint8]:
         hits = np.zeros(count, np.uint8)
         text = self._text[:used].tobytes()
         encoded: set[int] = set()
@@ -110,14 +119,15 @@ class Candidates:
             for number, place in pairs.tolist():
                 if base or number < len(self._literals):
                     hits[place] = 1
-                    found.setdefault(int(self._pieces["row"][place]), set()).add(base + number)
+                    in_body = bool(self._pieces["kind"][place] == PieceKind.BODY)
+                    found.setdefault(int(self._pieces["row"][place]), set()).add((base + number, in_body))
                 elif self._pieces["kind"][place] == PieceKind.LINE:
                     encoded.add(place)
         for place in sorted(encoded):
             self._scan_normalised(place, hits, found)
         return hits
 
-    def _scan_normalised(self, place: int, hits: npt.NDArray[np.uint8], found: dict[int, set[int]]) -> None:
+    def _scan_normalised(self, place: int, hits: npt.NDArray[np.uint8], found: Found) -> None:
         """Search the target of one start line as http.uri has it."""
         piece = self._pieces[place]
         line = self._text[int(piece["start"]) : int(piece["start"]) + int(piece["length"])].tobytes()
@@ -126,7 +136,12 @@ class Candidates:
             for number in scanner.matches(target):
                 if base or number < len(self._literals):
                     hits[place] = 1
-                    found.setdefault(int(piece["row"]), set()).add(base + number)
+                    found.setdefault(int(piece["row"]), set()).add((base + number, False))
+
+
+def _is_of_body(signature: Signature) -> bool:
+    """Whether its literal is looked for in bodies alone."""
+    return signature.fast is not None and signature.fast[0] in _BODIES
 
 
 def _parts(buffer: str, direction: str) -> int:
