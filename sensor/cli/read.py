@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from sensor.cli.run_options import Alerts, Flows, Rules, Sensor, Set, SettingsFile, Transactions
 from sensor.cli.stream_options import Journal, Keys, Plaintext, Publish, PublishTables, Replay
 
 EPILOG = (
     "Exit codes: 0 fine; 1 an input could not be read to its end (what came before is kept and reported); 2 wrong usage"
     " or setting; 3 an output or the alert stream failed; 130 interrupted (outputs are complete up to then)."
 )
-TABLE = "A table: .jsonl, .parquet, or - for JSON lines on standard output."
 
 
 def read(
@@ -24,9 +23,9 @@ def read(
             help="Capture files, folders of them, - for standard input, tcp://HOST:PORT. Several are merged by time.",
         ),
     ],
-    transactions: Annotated[str | None, typer.Option(metavar="FILE", help=f"HTTP transactions. {TABLE}")] = None,
-    flows: Annotated[str | None, typer.Option(metavar="FILE", help=f"Flows of every transport. {TABLE}")] = None,
-    alerts: Annotated[str | None, typer.Option(metavar="FILE", help=f"Alerts. {TABLE}")] = None,
+    transactions: Transactions = None,
+    flows: Flows = None,
+    alerts: Alerts = None,
     publish: Publish = None,
     replay: Replay = None,
     journal: Journal = None,
@@ -36,18 +35,9 @@ def read(
     wait_subscribers: Annotated[
         int, typer.Option(min=0, metavar="N", help="With --publish: begin when so many subscribers are there.")
     ] = 0,
-    settings: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", envvar="TAPIR_SETTINGS", help="Settings (TOML); `tapir settings` shows them."),
-    ] = None,
-    rules: Annotated[
-        list[str] | None,
-        typer.Option(metavar="PATH", help="Signatures, files or folders instead of those shipped (`default`); repeat."),
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="One setting, on top of the file's; may be repeated."),
-    ] = None,
+    settings: SettingsFile = None,
+    rules: Rules = None,
+    set_: Set = None,
     show_secrets: Annotated[
         bool, typer.Option("--show-secrets", help="Leave tokens, passwords and card numbers in uri and referrer.")
     ] = False,
@@ -64,9 +54,7 @@ def read(
             metavar="DIR", help="Keep what is learned here, from run to run; resume a run over files that was killed."
         ),
     ] = None,
-    sensor: Annotated[
-        str | None, typer.Option(metavar="NAME", help="This sensor's name in its alerts.  [default: the host's name]")
-    ] = None,
+    sensor: Sensor = None,
 ) -> None:
     """Read captures: HTTP transactions, flows and alerts out.
 

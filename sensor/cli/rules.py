@@ -15,10 +15,19 @@ app = typer.Typer(name="rules", help="Signatures in Suricata's syntax: check the
 
 
 def rules_setting(paths: list[str] | None) -> list[str]:
-    """`--rules PATH ...` as `--set` has it."""
+    """`--rules PATH ...` as `--set` has it: Sigma where a file, or one in a folder, is YAML; signatures elsewhere."""
     from json import dumps
 
-    return [f"detection.signatures.rules={dumps(paths)}"] if paths else []
+    sigma = [path for path in paths or [] if _has(Path(path), ".yml", ".yaml")]
+    signatures = [path for path in paths or [] if path not in sigma or _has(Path(path), ".rules")]
+    found = {"signatures": signatures, "sigma": sigma}
+    return [f"detection.{name}.rules={dumps(chosen)}" for name, chosen in found.items() if chosen]
+
+
+def _has(path: Path, *endings: str) -> bool:
+    """Whether the file, or one in the folder, ends so."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return any(file.suffix in endings for file in files)
 
 
 @app.command(epilog=EPILOG)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sensor.cli.read import TABLE
+from sensor.cli.run_options import Alerts, Flows, Rules, Sensor, Set, SettingsFile, Transactions
 from sensor.cli.stream_options import Journal, Keys, Plaintext, Publish, PublishTables, Replay
 
 EPILOG = (
@@ -32,9 +31,9 @@ def run(
     filter_: Annotated[
         str, typer.Option("--filter", "-f", metavar="EXPRESSION", help="Capture only this, in tcpdump's syntax.")
     ] = "",
-    transactions: Annotated[str | None, typer.Option(metavar="FILE", help=f"HTTP transactions. {TABLE}")] = None,
-    flows: Annotated[str | None, typer.Option(metavar="FILE", help=f"Flows of every transport. {TABLE}")] = None,
-    alerts: Annotated[str | None, typer.Option(metavar="FILE", help=f"Alerts. {TABLE}")] = None,
+    transactions: Transactions = None,
+    flows: Flows = None,
+    alerts: Alerts = None,
     publish: Publish = None,
     replay: Replay = None,
     journal: Journal = None,
@@ -44,23 +43,12 @@ def run(
     state: Annotated[
         str | None, typer.Option(metavar="DIR", help="Keep what is learned here, and go on from what is there.")
     ] = None,
-    settings: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", envvar="TAPIR_SETTINGS", help="Settings (TOML); `tapir settings` shows them."),
-    ] = None,
-    rules: Annotated[
-        list[str] | None,
-        typer.Option(metavar="PATH", help="Signatures, files or folders instead of those shipped (`default`); repeat."),
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="One setting, on top of the file's; may be repeated."),
-    ] = None,
+    settings: SettingsFile = None,
+    rules: Rules = None,
+    set_: Set = None,
     json: Annotated[bool, typer.Option("--json", help="Print the summary at the end as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Errors only.")] = False,
-    sensor: Annotated[
-        str | None, typer.Option(metavar="NAME", help="This sensor's name in its alerts.  [default: the host's name]")
-    ] = None,
+    sensor: Sensor = None,
 ) -> None:
     """Capture from mirror ports until stopped: alerts, transactions and flows out as they come.
 

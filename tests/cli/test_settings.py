@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from sensor.cli.rules import rules_setting
 from sensor.cli.settings_text import as_markdown, as_toml, groups
 from sensor.config import PortScanSettings, Settings
 from sensor.settings_file import load_settings
@@ -52,3 +53,16 @@ def test_a_wrong_file_is_told_in_one_line(tmp_path: Path) -> None:
 def test_values_as_json() -> None:
     ended = tapir("settings", "--set", "detection.port_scan.enabled=false", "--json")
     assert json.loads(ended.stdout)["detection"]["port_scan"]["enabled"] is False
+
+
+def test_rules_go_to_whoever_reads_them(tmp_path: Path) -> None:
+    (tmp_path / "sigma").mkdir()
+    (tmp_path / "both").mkdir()
+    for name in ("sigma/a.yml", "both/a.yaml", "both/b.rules"):
+        (tmp_path / name).write_text("")
+    sigma, both = str(tmp_path / "sigma"), str(tmp_path / "both")
+    assert rules_setting([sigma, "default", both]) == [
+        f'detection.signatures.rules=["default", "{both}"]',
+        f'detection.sigma.rules=["{sigma}", "{both}"]',
+    ]
+    assert rules_setting(None) == []
