@@ -12,6 +12,7 @@ from sensor._version import __version__
 from sensor.cli import (
     collect,
     doctor,
+    incidents,
     journal,
     keys,
     read,
@@ -59,3 +60,4 @@ app.command()(warm.warm)
 app.add_typer(journal.app)
 app.add_typer(rules.app)
 app.add_typer(keys.app)
+app.add_typer(incidents.app)

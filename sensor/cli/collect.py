@@ -4,7 +4,7 @@ when it runs.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -39,6 +39,12 @@ def collect(
     plaintext: Annotated[
         bool, typer.Option("--plaintext", help="Read from other hosts without keys or encryption.")
     ] = False,
+    store: Annotated[
+        str,
+        typer.Option(
+            metavar="DIR|sqlite:///PATH", help="Keep each alert once, as incidents; go on where it ended."
+        ),
+    ] = "",
 ) -> None:
     """Show the alerts of sensors as they come: a table on a terminal, JSON lines otherwise.
 
@@ -49,15 +55,15 @@ def collect(
     tapir collect tcp://127.0.0.1:5556
     tapir collect tcp://10.0.0.1:5556 tcp://10.0.0.2:5556 --topic alert.high
     tapir collect tcp://127.0.0.1:5556 --count 1 --timeout 30 | jq .title
+    tapir collect tcp://127.0.0.1:5556 --store /var/lib/tapir-collector
     """
     from sensor.cli.exit_codes import code_of
     from sensor.collector.collector import collect as run
     from sensor.errors import TapirError
 
     try:
-        code: int = run(
-            addresses, topic or (), count, timeout, output, format_, keys, plaintext, "first" if from_first else "now"
-        )
+        start: Literal["now", "first"] = "first" if from_first else "now"
+        code: int = run(addresses, topic or (), count, timeout, output, format_, keys, plaintext, start, store)
     except TapirError as error:
         typer.echo(f"tapir collect: {error}", err=True)
         code = code_of(error)

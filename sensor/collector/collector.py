@@ -13,8 +13,10 @@ from contextlib import ExitStack, contextmanager
 from enum import IntEnum
 from typing import Literal
 
+from sensor.bus.message import Message
 from sensor.bus.subscriber import Subscriber
 from sensor.collector.signals import stop_signals
+from sensor.collector.store import Store
 from sensor.collector.views.json_lines import JsonLines
 from sensor.collector.views.table import AlertTable
 from sensor.collector.views.view import View
@@ -22,6 +24,7 @@ from sensor.errors import BusError, OutputError, SettingError
 from sensor.export.formats import FORMATS
 
 Report = Callable[[str], None]
+_COMMIT_ALERTS = 200  # at most so many go into one transaction of the store
 
 
 class Ending(IntEnum):
@@ -33,11 +36,15 @@ class Ending(IntEnum):
 
 
 class Collector:
-    """Shows what `subscriber` receives in each view, and says through `report` what is wrong with the stream."""
+    """Stores what `subscriber` receives, shows it in each view, and says through `report` what is wrong with the
+    stream.
+    """
 
-    def __init__(self, subscriber: Subscriber, views: Sequence[View], report: Report) -> None:
+    def __init__(
+        self, subscriber: Subscriber, views: Sequence[View], report: Report, store: Store | None = None
+    ) -> None:
         self.shown = 0
-        self._subscriber, self._views, self._report = subscriber, views, report
+        self._subscriber, self._views, self._report, self._store = subscriber, views, report, store
         self._refused = False
 
     def run(self, count: int | None = None, timeout_seconds: float | None = None) -> Ending:
@@ -47,29 +54,52 @@ class Collector:
             left = None if end is None else end - time.monotonic()
             if left is not None and left <= 0:
                 return self._ended(Ending.DONE if count is None else Ending.TOO_FEW)
-            if not self._show_next(left) and (end is None or time.monotonic() < end):
+            most = _COMMIT_ALERTS if count is None else min(_COMMIT_ALERTS, count - self.shown)
+            if not self._show_next(left, most) and (end is None or time.monotonic() < end):
                 break  # woken
         return self._ended(Ending.DONE)
 
     def _ended(self, code: Ending) -> Ending:
         return Ending.UNREADABLE if self._refused else code
 
-    def _show_next(self, timeout_seconds: float | None) -> bool:
+    def _show_next(self, timeout_seconds: float | None, most: int) -> bool:
         """False when none came in time, or the subscriber was woken."""
         try:
             message = self._subscriber.receive(timeout_seconds)
         except BusError as error:
-            self._refused = True
-            self._report(str(error))
+            self._refuse(error)
             return True
         if message is None:
             return False
+        messages = [message] if self._store is None else [message, *self._there_already(most - 1)]
+        if self._store is not None:
+            self._store.commit(messages)
+        for one in messages:
+            self._show(one)
+        return True
+
+    def _there_already(self, most: int) -> Iterator[Message]:
+        """What can be had without waiting, to be committed together."""
+        for _ in range(most):
+            try:
+                message = self._subscriber.receive(0)
+            except BusError as error:
+                self._refuse(error)
+                continue
+            if message is None:
+                return
+            yield message
+
+    def _refuse(self, error: BusError) -> None:
+        self._refused = True
+        self._report(str(error))
+
+    def _show(self, message: Message) -> None:
         if message.gap is not None:
             self._report(str(message.gap))
         for view in self._views:
             view.show(message)
         self.shown += 1
-        return True
 
     @property
     def faults(self) -> list[str]:
@@ -95,20 +125,31 @@ def collect(
     keys: str = "",
     plaintext: bool = False,
     start: Literal["now", "first"] = "now",
+    store: str = "",
 ) -> Ending:
     """Run a collector on this process's standard output and error, until done or told to end by a signal.
 
     `output`: a file to append lines to, "-" for lines on standard output even on a terminal. `format_`: of the lines, a
-    name of sensor/export/formats. `keys`, `plaintext`, `start`: of Subscriber. Raises SettingError for an unknown
-    format, BusError for a bad address and OutputError for an output that cannot be written.
+    name of sensor/export/formats. `keys`, `plaintext`, `start`: of Subscriber. `store`: where alerts are kept, each
+    once; it goes on where it ended. Raises SettingError for an unknown format, BusError for a bad address and
+    OutputError for an output or a store that cannot be written.
     """
     with ExitStack() as stack:
         stop = stack.enter_context(stop_signals())
         views = stack.enter_context(_views(output, format_))
+        kept = stack.enter_context(Store(store)) if store else None
         subscriber = stack.enter_context(
-            Subscriber(addresses, topics or ("alert.",), wake=stop, start=start, keys=keys, plaintext=plaintext)
+            Subscriber(
+                addresses,
+                topics or ("alert.",),
+                wake=stop,
+                cursors=kept.cursors if kept else None,
+                start="first" if kept else start,
+                keys=keys,
+                plaintext=plaintext,
+            )
         )
-        collector = Collector(subscriber, views, _report)
+        collector = Collector(subscriber, views, _report, kept)
         try:
             code = collector.run(count, timeout_seconds)
         except BrokenPipeError:

@@ -1,0 +1,88 @@
+"""What is kept of received alerts: messages go in, rows, incidents and cursors come out of one transaction.
+
+Law: an alert's revision, what follows from it (incident, deliveries, responses) and the cursor behind it are committed
+together or not at all: each is stored exactly once, whenever the process is killed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Self
+
+from sensor.alert import Alert
+from sensor.alert_log import Position
+from sensor.bus.message import Message
+from sensor.collector.incidents import Change, assign
+from sensor.collector.tables import opened, transaction
+
+INCIDENT_IDLE_SECONDS = 86_400.0
+
+
+class Stored(NamedTuple):
+    """A revision that was not there before: what consequences are drawn from."""
+
+    row: int
+    incident: int
+    change: Change
+    alert: Alert
+    now: float
+
+
+Consequence = Callable[[Stored], None]
+
+
+class Store:
+    """The alerts at `place` (a folder, or sqlite:///PATH). One thread uses it.
+
+    `stored` and `repeated`: revisions that were new, and that were there already. `consequences` are called within the
+    transaction, once for each new revision. `incident_idle_seconds`: packet time after which an actor's next alert is
+    a new incident.
+    """
+
+    def __init__(self, place: str, incident_idle_seconds: float = INCIDENT_IDLE_SECONDS) -> None:
+        self.base = opened(place, create=True)
+        self.consequences: list[Consequence] = []
+        self.stored = self.repeated = 0
+        self._idle_seconds = incident_idle_seconds
+
+    @property
+    def cursors(self) -> dict[str, Position]:
+        """(epoch, sequence) of the last revision of each sensor: what Subscriber goes on from."""
+        return {row["sensor"]: (row["epoch"], row["sequence"]) for row in self.base.execute("SELECT * FROM cursors")}
+
+    def commit(self, messages: Sequence[Message], now: float | None = None) -> None:
+        """All of them or none; `now` in seconds since 1970. Raises OutputError when it cannot be written."""
+        at = time.time() if now is None else now
+        new = 0
+        with transaction(self.base):
+            for message in messages:
+                new += self._add(message, at)
+        self.stored += new
+        self.repeated += len(messages) - new
+
+    def _add(self, message: Message, now: float) -> bool:
+        alert = message.alert
+        self.base.execute("INSERT OR REPLACE INTO cursors VALUES (?, ?, ?)", (alert.sensor, *message.position))
+        key = (alert.sensor, alert.alert_id, alert.revision)
+        query = "SELECT 1 FROM alerts WHERE sensor = ? AND alert_id = ? AND revision = ?"
+        if self.base.execute(query, key).fetchone():
+            return False
+        incident, change = assign(self.base, alert, now, self._idle_seconds)
+        added = self.base.execute(
+            "INSERT INTO alerts (incident, sensor, alert_id, revision, epoch, sequence, stored, rule_id, category,"
+            " severity, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (incident, *key, *message.position, now, alert.rule_id, alert.category, alert.severity, message.body),
+        )
+        for consequence in self.consequences:
+            consequence(Stored(int(added.lastrowid or 0), incident, change, alert, now))
+        return True
+
+    def close(self) -> None:
+        self.base.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
