@@ -90,7 +90,8 @@ def test_a_row_on_which_a_kernel_raises_is_left_out_and_counted():
     ("name", "rules"),
     [
         ("01a-benign", set()), ("02-nmap-fast", set()), ("04-dirbrute", set()), ("12-beacon", set()),
-        ("13-stolen-token", {"token-shared"}), ("15a-error-spike", set()), ("17-cleartext-creds", set()),
+        ("13-stolen-token", {"token-shared", "tool-in-account"}), ("15a-error-spike", set()),
+        ("17-cleartext-creds", set()),
     ],
 )  # fmt: skip
 def test_real_traffic_gives_what_is_in_it(name, rules):
