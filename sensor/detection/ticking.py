@@ -64,11 +64,10 @@ class Rolling:
         self.total = np.zeros(rows, np.int32)
         self._place = np.zeros(1, np.int64)
 
-    def add(self, rows: npt.NDArray[np.integer], counts: npt.NDArray[np.integer] | int = 1) -> None:
-        """Add to the present step; rows may repeat."""
-        place = int(self._place[0])
-        np.add.at(self.cells[place], rows, counts)
-        np.add.at(self.total, rows, counts)
+    def add(self, rows: npt.NDArray[np.integer], counts: npt.NDArray[np.integer]) -> None:
+        """Add to the present step; no row comes twice."""
+        self.cells[int(self._place[0])][rows] += counts
+        self.total[rows] += counts
 
     def clear(self, rows: npt.NDArray[np.integer]) -> None:
         """These rows are somebody else's now."""

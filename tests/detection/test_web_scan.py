@@ -93,7 +93,7 @@ def test_rolling_sums_and_distinct_counts() -> None:
     sums, kinds = Rolling(2, 3), Distinct(2, 3)
     rng = np.random.default_rng(1)
     for _ in range(3):
-        sums.add(np.array([0, 0, 1]))
+        sums.add(np.array([0, 1]), np.array([2, 1]))
         kinds.add(np.zeros(100, np.intp), rng.integers(0, 1 << 63, 100).astype(np.uint64))
         assert sums.total[0] == 2 * sums.total[1]
         sums.step()

@@ -98,6 +98,9 @@ class WebScan:
         self._ticks = Ticks(self._step_ns, 1 + nanoseconds(_DAY_SECONDS) // self._step_ns)
         self._spans: list[_Span] | None = None
         self._generations = np.zeros(0, np.uint32)
+        self._first = np.zeros(0, np.int64)
+        least = min(settings.targets_min, settings.hour_targets_min, settings.day_targets_min)
+        self._suspect_misses = max(1, least // 2)
         self._seen: dict[int, _Seen] = {}
         self._scanners: dict[str, str] = {}
 
@@ -115,11 +118,16 @@ class WebScan:
                 continue
             at = part.start + np.flatnonzero(missing[part.start : part.stop])
             targets = self.strings.tables.entries["hash"][rows["uri"][at]]
+            requests = np.unique(clients[part.start : part.stop], return_counts=True)
+            missed, first, counts = np.unique(clients[at], return_index=True, return_counts=True)
+            new = spans[-1].misses.total[missed] == 0
+            self._first[missed[new]] = rows["ts"][at[first[new]]]
             for span in spans:
-                span.requests.add(clients[part.start : part.stop])
-                span.misses.add(clients[at])
+                span.requests.add(*requests)
+                span.misses.add(missed, counts)
                 span.targets.add(clients[at], targets)
-            self._note(rows, clients, at)
+            suspect = spans[-1].misses.total[clients[at]] >= self._suspect_misses
+            self._note(rows, clients, at[suspect])
         if len(rows):
             detections += self._by_name(rows)
             detections += self._by_method(rows)
@@ -143,6 +151,7 @@ class WebScan:
         if self._spans is None:
             clients = batch.tables.client.rows
             self._generations = np.zeros(clients, np.uint32)
+            self._first = np.zeros(clients, np.int64)
             self._spans = [
                 self._span(clients, seconds, buckets, targets)
                 for seconds, buckets, targets in (
@@ -161,8 +170,10 @@ class WebScan:
     def _forget_former(self, spans: list[_Span], clients: npt.NDArray[np.intp], now: npt.NDArray[np.uint32]) -> None:
         """Rows that belong to other clients than before begin anew."""
         changed = np.unique(clients[now[clients] != self._generations[clients]])
+        former = self._generations[changed] != 0
+        self._generations[changed] = now[changed]
+        changed = changed[former]
         if len(changed):
-            self._generations[changed] = now[changed]
             for span in spans:
                 for table in (span.requests, span.misses, span.targets):
                     table.clear(changed)
@@ -180,14 +191,13 @@ class WebScan:
         """Remember each client's last miss, in words, because codes do not outlive the batch."""
         last = dict(zip(clients[at].tolist(), at.tolist(), strict=True))
         for client, place in last.items():
-            row = rows[place]
-            before = self._seen.get(client)
-            ts = int(row["ts"])
-            self._seen[client] = _Seen(
-                min(before.first_ts, ts) if before else ts, ts, address(row, "client"), int(row["client_port"]),
-                address(row, "server"), int(row["server_port"]), community_id(row, "client", "server"),
-                http_of(row, self.strings),
-            )  # fmt: skip
+            self._seen[client] = self._seen_of(rows[place], int(self._first[client]))
+
+    def _seen_of(self, row: Any, first_ts: int) -> _Seen:
+        return _Seen(
+            first_ts, int(row["ts"]), address(row, "client"), int(row["client_port"]), address(row, "server"),
+            int(row["server_port"]), community_id(row, "client", "server"), http_of(row, self.strings),
+        )  # fmt: skip
 
     def _judge(self, span: _Span, tick: int) -> list[Detection]:
         """At the end of a step: who has looked for too much that is not there."""
@@ -248,11 +258,7 @@ class WebScan:
         detections = []
         for place in at.tolist():
             row = rows[place]
-            ts = int(row["ts"])
-            seen = _Seen(
-                ts, ts, address(row, "client"), int(row["client_port"]), address(row, "server"),
-                int(row["server_port"]), community_id(row, "client", "server"), http_of(row, self.strings),
-            )  # fmt: skip
+            seen = self._seen_of(row, int(row["ts"]))
             numbers = Numbers(observed=1.0, threshold=1.0, unit=unit, window_seconds=0.0)
             run = f"{row['flow']}:{row['trans_depth']}"
             detections.append(_detection(rule, seen, int(row["now"]), numbers, 1, details, run))
