@@ -15,6 +15,7 @@ from sensor.cli import (
     incidents,
     journal,
     keys,
+    kpi,
     read,
     rules,
     run,
@@ -57,6 +58,7 @@ app.command(epilog=status.EPILOG)(status.status)
 app.command(epilog=status.EPILOG)(status.top)
 app.command(epilog=settings.EPILOG)(settings.settings)
 app.command()(warm.warm)
+app.command(epilog=kpi.EPILOG)(kpi.kpi)
 app.add_typer(journal.app)
 app.add_typer(rules.app)
 app.add_typer(keys.app)

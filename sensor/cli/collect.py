@@ -4,6 +4,7 @@ when it runs.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -45,6 +46,10 @@ def collect(
             metavar="DIR|sqlite:///PATH", help="Keep each alert once, as incidents; go on where it ended."
         ),
     ] = "",
+    settings: Annotated[
+        str, typer.Option(metavar="FILE", help="Settings in TOML: channels, routes, on-call chain ... (with --store).")
+    ] = "",
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting.")] = None,
 ) -> None:
     """Show the alerts of sensors as they come: a table on a terminal, JSON lines otherwise.
 
@@ -59,11 +64,15 @@ def collect(
     """
     from sensor.cli.exit_codes import code_of
     from sensor.collector.collector import collect as run
-    from sensor.errors import TapirError
+    from sensor.errors import SettingError, TapirError
+    from sensor.settings_file import load_settings
 
     try:
+        if (settings or set_) and not store:
+            raise SettingError("--settings and --set are about what is stored: expected --store too")
+        chosen = load_settings(Path(settings) if settings else None, set_ or ()).collector
         start: Literal["now", "first"] = "first" if from_first else "now"
-        code: int = run(addresses, topic or (), count, timeout, output, format_, keys, plaintext, start, store)
+        code: int = run(addresses, topic or (), count, timeout, output, format_, keys, plaintext, start, store, chosen)
     except TapirError as error:
         typer.echo(f"tapir collect: {error}", err=True)
         code = code_of(error)

@@ -47,7 +47,7 @@ def list_(
     """
     from sensor.collector.incidents import listed
 
-    with _store(store) as base:
+    with opened_store(store) as base:
         rows = listed(base, all_)
     if json:
         _print_json(rows)
@@ -71,7 +71,7 @@ def show(number: Number, store: StoreOption, json: Json = False) -> None:
     from sensor.collector.incidents import history, listed, timeline
     from sensor.errors import SettingError
 
-    with _store(store) as base:
+    with opened_store(store) as base:
         found = [row for row in listed(base, closed_too=True) if row["id"] == number]
         if not found:
             raise SettingError(f"incident {number}: there is none of that number")
@@ -100,7 +100,7 @@ def ack(number: Number, store: StoreOption, why: Why = "", by: By = "") -> None:
 
     from sensor.collector.incidents import acknowledge
 
-    with _store(store) as base:
+    with opened_store(store) as base:
         acknowledge(base, number, _who(by), why, time.time())
 
 
@@ -123,7 +123,7 @@ def resolve(
     from sensor.collector.incidents import IncidentState, close
 
     state = IncidentState.FALSE_POSITIVE if false_positive else IncidentState.RESOLVED
-    with _store(store) as base:
+    with opened_store(store) as base:
         close(base, number, state, _who(by), why, time.time())
 
 
@@ -143,7 +143,7 @@ def note(
 
     from sensor.collector.incidents import note as noted
 
-    with _store(store) as base:
+    with opened_store(store) as base:
         noted(base, number, _who(by), text, time.time())
 
 
@@ -155,7 +155,7 @@ def verify(store: StoreOption, json: Json = False) -> None:
     """
     from sensor.collector.audit import verify as verified
 
-    with _store(store) as base:
+    with opened_store(store) as base:
         found = verified(base)
     if json:
         _print_json(found)
@@ -166,8 +166,35 @@ def verify(store: StoreOption, json: Json = False) -> None:
     raise typer.Exit(1 if found.breaks else 0)
 
 
+@app.command()
+def undelivered(
+    store: StoreOption,
+    json: Json = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Try them all again.")] = False,
+) -> None:
+    """Notifications that could not be delivered and were given up.
+
+    \b
+    tapir incidents undelivered --retry
+    """
+    from sensor.collector import delivery
+
+    with opened_store(store) as base:
+        rows = delivery.undelivered(base)
+        if retry:
+            delivery.retry(base)
+    if json:
+        _print_json(rows)
+        return
+    for row in rows:
+        told = f"{row['problem']}, {row['tries']} tries"
+        typer.echo(f"{row['id']:>5}  incident {row['incident']}  {row['channel']}: {told}")
+    if not rows:
+        typer.echo("none")
+
+
 @contextmanager
-def _store(place: str) -> Iterator[sqlite3.Connection]:
+def opened_store(place: str, command: str = "tapir incidents") -> Iterator[sqlite3.Connection]:
     """The open store; an error of Tapir ends the command with its line and code."""
     from sensor.cli.exit_codes import code_of
     from sensor.collector.tables import opened
@@ -180,7 +207,7 @@ def _store(place: str) -> Iterator[sqlite3.Connection]:
         finally:
             base.close()
     except TapirError as error:
-        typer.echo(f"tapir incidents: {error}", err=True)
+        typer.echo(f"{command}: {error}", err=True)
         raise typer.Exit(code_of(error)) from None
 
 

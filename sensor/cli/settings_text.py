@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from sensor.config import Settings, detectors, outer, stages
+from sensor.config import Settings, collector, detectors, outer, stages
 
 _HEAD = """\
 # Settings
@@ -43,7 +43,7 @@ class Group(NamedTuple):
 def _abouts() -> dict[str, dict[str, str]]:
     """Class of sensor/config -> setting -> what it is for; "" is the class itself."""
     found: dict[str, dict[str, str]] = {}
-    nodes = [node for module in (stages, detectors, outer) for node in ast.parse(getsource(module)).body]
+    nodes = [node for module in (stages, detectors, outer, collector) for node in ast.parse(getsource(module)).body]
     for node in [*nodes, *ast.parse(getsource(Settings)).body]:
         if isinstance(node, ast.ClassDef):
             texts = found[node.name] = {"": ast.get_docstring(node) or ""}

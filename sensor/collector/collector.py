@@ -20,6 +20,8 @@ from sensor.collector.store import Store
 from sensor.collector.views.json_lines import JsonLines
 from sensor.collector.views.table import AlertTable
 from sensor.collector.views.view import View
+from sensor.collector.wiring import kept
+from sensor.config import CollectorSettings
 from sensor.errors import BusError, OutputError, SettingError
 from sensor.export.formats import FORMATS
 
@@ -126,30 +128,32 @@ def collect(
     plaintext: bool = False,
     start: Literal["now", "first"] = "now",
     store: str = "",
+    settings: CollectorSettings | None = None,
 ) -> Ending:
     """Run a collector on this process's standard output and error, until done or told to end by a signal.
 
     `output`: a file to append lines to, "-" for lines on standard output even on a terminal. `format_`: of the lines, a
     name of sensor/export/formats. `keys`, `plaintext`, `start`: of Subscriber. `store`: where alerts are kept, each
-    once; it goes on where it ended. Raises SettingError for an unknown format, BusError for a bad address and
-    OutputError for an output or a store that cannot be written.
+    once; it goes on where it ended. `settings`: what follows from alerts that are stored. Raises SettingError for an
+    unknown format or settings that cannot work, BusError for a bad address and OutputError for an output or a store
+    that cannot be written.
     """
     with ExitStack() as stack:
         stop = stack.enter_context(stop_signals())
         views = stack.enter_context(_views(output, format_))
-        kept = stack.enter_context(Store(store)) if store else None
+        at = stack.enter_context(kept(store, settings or CollectorSettings(), _report)) if store else None
         subscriber = stack.enter_context(
             Subscriber(
                 addresses,
                 topics or ("alert.",),
                 wake=stop,
-                cursors=kept.cursors if kept else None,
-                start="first" if kept else start,
+                cursors=at.cursors if at else None,
+                start="first" if at else start,
                 keys=keys,
                 plaintext=plaintext,
             )
         )
-        collector = Collector(subscriber, views, _report, kept)
+        collector = Collector(subscriber, views, _report, at)
         try:
             code = collector.run(count, timeout_seconds)
         except BrokenPipeError:

@@ -32,6 +32,12 @@ CREATE INDEX IF NOT EXISTS alerts_by_incident ON alerts (incident);
 CREATE TABLE IF NOT EXISTS audit (
     id INTEGER PRIMARY KEY, at REAL NOT NULL, incident INTEGER, who TEXT NOT NULL, action TEXT NOT NULL,
     why TEXT NOT NULL, hash TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS deliveries (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, channel TEXT NOT NULL, incident INTEGER NOT NULL REFERENCES incidents,
+    severity TEXT NOT NULL, digest INTEGER NOT NULL, notice BLOB NOT NULL, created REAL NOT NULL,
+    not_before REAL NOT NULL, state TEXT NOT NULL DEFAULT 'waiting', tries INTEGER NOT NULL DEFAULT 0,
+    problem TEXT NOT NULL DEFAULT '');
+CREATE INDEX IF NOT EXISTS deliveries_waiting ON deliveries (channel, not_before) WHERE state = 'waiting';
 CREATE TRIGGER IF NOT EXISTS audit_stays BEFORE UPDATE ON audit
     BEGIN SELECT RAISE(ABORT, 'the audit trail is only added to'); END;
 CREATE TRIGGER IF NOT EXISTS audit_keeps BEFORE DELETE ON audit

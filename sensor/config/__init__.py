@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from sensor.config.collector import ChannelSettings, CollectorSettings, RouteSettings
 from sensor.config.detectors import (
     AccountChangesSettings,
     AnomalySettings,
@@ -46,7 +47,9 @@ __all__ = [
     "BulkTransferSettings",
     "BusSettings",
     "CaptureSettings",
+    "ChannelSettings",
     "CleartextSettings",
+    "CollectorSettings",
     "DecodeSettings",
     "DetectionSettings",
     "ExposedSettings",
@@ -63,6 +66,7 @@ __all__ = [
     "PrivilegeAbuseSettings",
     "ProtocolSettings",
     "ReassemblySettings",
+    "RouteSettings",
     "SensitiveDataSettings",
     "ServiceSettings",
     "Settings",
@@ -87,3 +91,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     journal: JournalSettings = JournalSettings()
     service: ServiceSettings = ServiceSettings()
     bus: BusSettings = BusSettings()
+    collector: CollectorSettings = CollectorSettings()

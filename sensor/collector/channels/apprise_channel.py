@@ -1,0 +1,37 @@
+"""Slack, Teams, e-mail, PagerDuty and a hundred others: an address of apprise goes in, a way to deliver comes out.
+
+Law: apprise is imported when a channel asks for it and not before; what it logs, which may hold addresses, is dropped.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from sensor.collector.notice import Notice
+from sensor.errors import SettingError
+
+if TYPE_CHECKING:
+    from sensor.collector.channels import Send
+
+
+def apprise_channel(address: str, key: str) -> Send:
+    """Raises SettingError when apprise is missing, or does not know such an address."""
+    try:
+        import apprise
+    except ImportError:
+        raise SettingError(f"{key}: needs apprise: pip install 'tapir-sensor[notify]'") from None
+    logger = logging.getLogger("apprise")
+    logger.propagate = False
+    logger.addHandler(logging.NullHandler())
+    service = apprise.Apprise()
+    if not service.add(address):
+        raise SettingError(f"{key}: not an address that apprise knows: expected SERVICE://..., see its documentation")
+
+    def send(notice: Notice, delivery: int) -> None:
+        from sensor.collector.channels import Undelivered
+
+        if not service.notify(title=notice.title, body=notice.text):
+            raise Undelivered("apprise could not deliver it")
+
+    return send
