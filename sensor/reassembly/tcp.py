@@ -205,6 +205,16 @@ def tcp_segment(t, stream_row, segment, data):
         if syn != 0:
             stream["acked"] -= 1
             _time_round(stream, stream["first"], segment["ts"])
+    elif (
+        syn != 0
+        and flags & TcpFlag.ACK != 0
+        and stream["payload_bytes"] == length
+        and (number + 1 - stream["first"]) & _MASK != 0
+    ):  # what this side sent before was not the connection's
+        stream["first"] = _FIRST_LAP + number + 1
+        stream["next"] = stream["first"]
+        stream["acked"] = stream["first"] - 1
+        stream["fin"] = -1
     seq = _unwrap(stream["next"], (number + syn) & _MASK)
     if flags & TcpFlag.RST != 0:
         inside = stream["acked"] - 1 <= seq <= stream["next"] + RST_BYTES

@@ -213,6 +213,15 @@ def test_resets_from_both_sides_are_named_as_zeek_does(content: bytes, state: st
     assert only(talk)["conn_state"] == state
 
 
+def test_what_a_server_sent_before_its_syn_was_not_the_connections() -> None:
+    """An answer to an older connection, as hosts challenge a SYN on a port they think is in use (RFC 5961, 4)."""
+    talk = Talk().send(0, SYN).send(1, ACK, seq=3_000_000, ack=77)
+    talk.packets += exchange(GET, OK, start=talk.now).packets
+    outcome = observe(talk.packets)
+    assert [flow["conn_state"] for flow in outcome.flows] == ["SF"]
+    assert outcome.only["complete"]
+
+
 def test_a_syn_sent_again_is_the_same_connection() -> None:
     talk = Talk().send(0, SYN).pause(SECOND).send(0, SYN, seq=1_000).send(1, SYN | ACK).send(0, ACK)
     talk.client(GET).server(OK).close()

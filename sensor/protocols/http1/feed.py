@@ -276,6 +276,11 @@ def feed(t, stream_row, data, position, stop, seq, ack, ts, final):
     while position < stop or final:
         state = np.int64(stream["state"])
         if state == State.HEAD:
+            if stream["hold"] == 0:  # line breaks behind the last message belong to none (RFC 9112, 2.2)
+                while position < stop and (at(data, position) == _CR or at(data, position) == _LF):
+                    position += 1
+                if position == stop and not final:
+                    return
             position = _head(t, stream_row, data, position, stop, origin + position, ack, ts, final)
             if final:
                 return

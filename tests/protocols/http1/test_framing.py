@@ -39,6 +39,14 @@ def test_chunked(mss: int, extension: str, trailers: tuple[str, ...]) -> None:
     assert whole(second)
 
 
+def test_a_line_break_behind_a_body_is_no_part_of_what_follows() -> None:
+    """It comes with the first answer and is acknowledged before the second request."""
+    found = rows(request("/a"), OK + b"\r\n", request("/b"), response(b"later"))
+    assert [(row["uri"], row["response_body_len"], row["complete"]) for row in found] == [
+        ("/a", 2, True), ("/b", 5, True),
+    ]  # fmt: skip
+
+
 def test_chunked_request() -> None:
     body = chunked(b"a" * 10, b"b" * 16)
     row = one(request("/a", "Transfer-Encoding: chunked", method="POST") + body, OK)
