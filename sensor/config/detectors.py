@@ -249,6 +249,29 @@ class WebScanSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """User agents whose verdict is remembered; beyond it they are judged anew."""
 
 
+class ErrorSpikeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for servers and endpoints that fail more than they used to, or do not answer any more."""
+    window_seconds: Seconds = 20.0
+    """Packet time over which shares of errors are taken, in four steps."""
+    known_requests_min: AtLeastOne = 20
+    """Requests that a server or endpoint must have had before, for its usual share to be known."""
+    errors_min: AtLeastOne = 8
+    """Errors of one kind within the window, of one client only so many as of others."""
+    share_min: Share = 0.1
+    """Share of the requests that must fail."""
+    ratio_min: Times = 3.0
+    """Times the usual share (its upper bound while little is known)."""
+    clients_min: AtLeastOne = 3
+    """Clients that must have met the errors: what one does is its own doing."""
+    down_requests_min: AtLeastOne = 5
+    """Requests in a row without a proper answer, of two clients; twice as many of one."""
+    down_known_requests_min: AtLeastOne = 10
+    """Requests that it must have answered before."""
+    adopt_seconds: Seconds = 3_600.0
+    """Packet time after which a share that stays high is the usual one."""
+
+
 class SigmaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     enabled: bool = True
     """Run the Sigma rules that are named here."""
@@ -373,6 +396,7 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     signatures: SignatureSettings = SignatureSettings()
     sigma: SigmaSettings = SigmaSettings()
     web_scan: WebScanSettings = WebScanSettings()
+    error_spike: ErrorSpikeSettings = ErrorSpikeSettings()
     outside_uploads: OutsideUploadsSettings = OutsideUploadsSettings()
     page_walks: PageWalksSettings = PageWalksSettings()
     anomaly: AnomalySettings = AnomalySettings()

@@ -6,6 +6,7 @@ from sensor.detection.detectors.account_changes import AccountChanges
 from sensor.detection.detectors.anomaly import Anomaly
 from sensor.detection.detectors.bulk_transfer import BulkTransfer
 from sensor.detection.detectors.cleartext import Cleartext
+from sensor.detection.detectors.error_spike import ErrorSpike
 from sensor.detection.detectors.exposed import Exposed
 from sensor.detection.detectors.failed_logins import FailedLogins
 from sensor.detection.detectors.honeytokens import Honeytokens
@@ -37,6 +38,7 @@ DETECTORS = {
     "signatures": Signatures,
     "sigma": Sigma,
     "web_scan": WebScan,
+    "error_spike": ErrorSpike,
     "outside_uploads": OutsideUploads,
     "page_walks": PageWalks,
     "anomaly": Anomaly,

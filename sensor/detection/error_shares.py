@@ -1,0 +1,145 @@
+"""Error shares of the rows of one entity table: in: errors by row and kind; out: rows whose share has left the usual.
+
+A few steps make the window; what is older makes the baseline, unless the row was in trouble then. The one law: one
+client, or a few, cannot make a spike: of each client only so many errors count as its neighbours have.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sensor.config import ErrorSpikeSettings
+from sensor.detection.by_row import ByRow
+from sensor.structures.entity_tables import SharedTable
+
+KINDS = ("4xx", "5xx", "401", "403", "429")
+"""4xx are those that have no kind of their own."""
+DOWN = len(KINDS)
+"""502, 503, 504 or no answer."""
+REQUESTS = DOWN + 1
+WIDTH = 8
+STEPS = 4
+_USUAL = np.dtype([("generation", "u4"), ("requests", "f8"), ("errors", "f8", (REQUESTS,))], align=True)
+_LIFE_STEPS = 720.0  # steps with requests after which half of the baseline is new
+_DOWN_SHARE = 0.9
+_DEVIATIONS = 4.0
+
+Rows = npt.NDArray[np.intp]
+Floats = npt.NDArray[np.float64]
+
+
+class Errors(NamedTuple):
+    """Errors of the window, one for each: the row it is counted at, its client's row, its kind."""
+
+    rows: npt.NDArray[np.int32]
+    clients: npt.NDArray[np.int32]
+    kinds: npt.NDArray[np.uint8]
+
+
+class Spike(NamedTuple):
+    """`errors` of `requests` in the window against shares that were usual and would be too much."""
+
+    row: int
+    kind: int
+    errors: int
+    requests: int
+    clients: int
+    share: float
+    threshold: float
+    usual: float
+
+
+class Shares:
+    """Counts by row of one table. `down_requests` int64[rows]: requests since a row last answered, by whole steps."""
+
+    def __init__(self, settings: ErrorSpikeSettings) -> None:
+        self.settings = settings
+        self.usual = ByRow(_USUAL)
+        self.cells = np.zeros((STEPS, 0, WIDTH), np.int32)
+        self.troubled = np.zeros(0, np.int64)  # packet time of the last tick at which the row was in trouble
+        self.down_requests = np.zeros(0, np.int64)
+        self.down_since = np.zeros(0, np.int64)
+        self._place = 0
+
+    def begin(self, table: SharedTable, rows: Rows) -> Rows:
+        """Make room, and begin anew with rows that belong to others than before, which are returned."""
+        usual = self.usual.of(table)
+        if not self.cells.shape[1]:
+            self.cells = np.zeros((STEPS, table.rows, WIDTH), np.int32)
+            self.troubled, self.down_requests, self.down_since = np.zeros((3, table.rows), np.int64)
+        changed: Rows = np.unique(rows[usual["generation"][rows] != table.generations[rows]])
+        if len(changed):
+            usual[changed] = np.zeros(1, _USUAL)
+            usual["generation"][changed] = table.generations[changed]
+            self.cells[:, changed] = 0
+            for column in (self.troubled, self.down_requests, self.down_since):
+                column[changed] = 0
+        return changed
+
+    def add(self, rows: npt.NDArray[np.integer], column: npt.NDArray[np.integer] | int) -> None:
+        """Count in the present step."""
+        np.add.at(self.cells[self._place].reshape(-1), rows * WIDTH + column, 1)
+
+    def look(self, table: SharedTable, tick: int, step_ns: int) -> None:
+        """At the end of a step, before the judgements: who answered in it."""
+        step = self.cells[self._place]
+        active = np.flatnonzero(step[:, REQUESTS])
+        bad = step[active, DOWN] >= _DOWN_SHARE * step[active, REQUESTS]
+        begins = active[bad & (self.down_requests[active] == 0)]
+        self.down_since[begins] = tick - step_ns
+        self.down_requests[active] = np.where(bad, self.down_requests[active] + step[active, REQUESTS], 0)
+
+    def answered_before(self, table: SharedTable, row: int) -> bool:
+        """Whether the row used to answer."""
+        usual = self.usual.of(table)[row]
+        requests, down = float(usual["requests"]), float(usual["errors"][DOWN])
+        return requests - down >= self.settings.down_known_requests_min and down < requests / 2
+
+    def spikes(self, table: SharedTable, errors: Errors) -> list[Spike]:
+        """Rows and kinds whose share of errors is too much."""
+        recent = np.flatnonzero(self.cells[self._place][:, REQUESTS])
+        sums = self.cells[:, recent].sum(axis=0)
+        kinds, requests = sums[:, : len(KINDS)], sums[:, REQUESTS]
+        enough = (kinds >= self.settings.errors_min).any(axis=1)
+        recent, kinds, requests = recent[enough], kinds[enough], requests[enough]
+        usual = self.usual.of(table)[recent]
+        known = usual["requests"] >= self.settings.known_requests_min
+        upper = (usual["errors"][:, : len(KINDS)] + 2.0) / (usual["requests"][:, None] + 4.0)
+        limit = np.maximum(self.settings.share_min, np.minimum(self.settings.ratio_min * upper, 0.5 + upper / 2))
+        suspects = known[:, None] & (kinds >= self.settings.errors_min) & (kinds >= limit * requests[:, None])
+        found = []
+        for at, kind in np.argwhere(suspects).tolist():
+            mine = (errors.rows == recent[at]) & (errors.kinds == kind)
+            of_clients = np.unique(errors.clients[mine], return_counts=True)[1]
+            if len(of_clients) < self.settings.clients_min:
+                continue
+            counted = int(np.minimum(of_clients, max(2, round(2 * float(np.median(of_clients))))).sum())
+            total = int(requests[at]) - int(of_clients.sum()) + counted
+            share, expected = counted / total, float(upper[at, kind])
+            noise = _DEVIATIONS * float(np.sqrt(total * expected * (1 - expected)))
+            if counted < self.settings.errors_min or share < limit[at, kind] or counted < total * expected + noise:
+                continue
+            found.append(
+                Spike(
+                    int(recent[at]), kind, int(kinds[at, kind]), int(requests[at]), len(of_clients), share,
+                    float(limit[at, kind]), float(usual["errors"][at, kind] / usual["requests"][at]),
+                )
+            )  # fmt: skip
+        return found
+
+    def step(self, table: SharedTable, tick: int, step_ns: int) -> None:
+        """The present step is over; the oldest becomes part of the baseline, unless its row was in trouble."""
+        self._place = (self._place + 1) % STEPS
+        oldest = self.cells[self._place]
+        active = np.flatnonzero(oldest[:, REQUESTS])
+        if not len(active):
+            return
+        well = active[tick - self.troubled[active] > STEPS * step_ns]
+        usual, counts = self.usual.of(table), oldest[well]
+        keep = 0.5 ** (1 / _LIFE_STEPS)
+        usual["requests"][well] = usual["requests"][well] * keep + counts[:, REQUESTS]
+        usual["errors"][well] = usual["errors"][well] * keep + counts[:, :REQUESTS]
+        oldest[active] = 0
