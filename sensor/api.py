@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from sensor.alert import Alert
 from sensor.config import Settings
 from sensor.errors import InputError
+from sensor.tls import TlsConnection
 
 if TYPE_CHECKING:
     from sensor.export.held import Pool
@@ -34,6 +35,7 @@ class Capture:
 
     transactions: pl.DataFrame  # columns: `tapir schema transactions`
     flows: pl.DataFrame         # columns: `tapir schema flows`
+    tls: pl.DataFrame           # TLS connections, columns: `tapir schema tls`
     alerts: pl.DataFrame        # the last revision of each alert
     faults: list[InputError]    # inputs that could not be read to their end
     counters: dict[str, dict[str, int]]  # what each stage counted
@@ -61,17 +63,21 @@ def read(
     sources = [source] if isinstance(source, str | PathLike) else source
     pipeline = Pipeline(settings, [fspath(each) for each in sources])
     transactions, flows = _Collected("transactions"), _Collected("flows")
+    tls: list[TlsConnection] = []
     alerts: dict[str, Alert] = {}
     for batch in pipeline:
         transactions.add(batch.transactions, None, pipeline.pool)
         flows.add(batch.flows, batch.streams, pipeline.pool)
+        tls += batch.tls
         alerts.update((alert.alert_id, alert) for alert in batch.alerts)
     if pipeline.faults and not len(flows):
         raise pipeline.faults[0]
     from sensor.export.alerts import alert_frame
+    from sensor.export.tls import tls_frame
 
     alert_rows = alert_frame(list(alerts.values()))
-    return Capture(transactions.frame(), flows.frame(), alert_rows, pipeline.faults, pipeline.counters())
+    tables = transactions.frame(), flows.frame(), tls_frame(tls), alert_rows
+    return Capture(*tables, pipeline.faults, pipeline.counters())
 
 
 class _Collected:

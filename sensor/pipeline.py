@@ -29,12 +29,14 @@ from sensor.features.stage import FeatureStage
 from sensor.fingerprint import fingerprint_key
 from sensor.protocols.stage import Part as Read
 from sensor.protocols.stage import ProtocolStage
+from sensor.protocols.tls.stage import TlsStage
 from sensor.reassembly.stage import Part, ReassemblyStage
 from sensor.schema import CONTENT, FLOW, STREAM, TRANSACTION, FlowFlag
 from sensor.state_run import RunState
 from sensor.structures.entity_table_kernels import Use
 from sensor.structures.string_pool import StringPool
 from sensor.structures.string_pool_kernels import State as PoolState
+from sensor.tls import TlsConnection
 
 Rows = npt.NDArray[np.void]
 
@@ -52,7 +54,8 @@ _DEGRADING = (
 class Batch(NamedTuple):
     """Rows of TRANSACTION, of FLOW that ended with two of STREAM each, alerts; `now` is packet time (ns) at its end.
 
-    `contents` has a row of CONTENT for each transaction: what was kept of its bytes, in `arena`.
+    `contents` has a row of CONTENT for each transaction: what was kept of its bytes, in `arena`. `tls` are the TLS
+    connections among the flows that ended.
     """
 
     transactions: Rows
@@ -62,6 +65,7 @@ class Batch(NamedTuple):
     now: int
     contents: Rows
     arena: npt.NDArray[np.uint8]
+    tls: Sequence[TlsConnection] = ()
 
 
 def _turned(flows: Rows, streams: Rows) -> tuple[Rows, Rows]:
@@ -91,6 +95,7 @@ class Pipeline:
         self._state = RunState(settings.state, self._capture.files)
         key = fingerprint_key(self._state.key_file(settings.protocols.fingerprint_key_file))
         self._protocols = ProtocolStage(settings.protocols, self._reassembly.flows, key)
+        self._tls = TlsStage(settings.protocols, self._reassembly.flows)
         self._features = FeatureStage(settings.features, self._protocols.pool.tables)
         self._detection = DetectionStage(settings.detection, self._protocols.pool)
         self._protocols.keep(self._detection.wanted, self._detection.every_response)
@@ -143,24 +148,26 @@ class Pipeline:
 
     def _batches(self, data: npt.NDArray[np.uint8], datagrams: npt.NDArray[np.uint8], part: Part) -> Iterator[Batch]:
         """Usually one: more when the transactions of a part do not fit in their table. Time moves on with the last."""
+        tls = self._tls.process(data, datagrams, self._reassembly.pages, part.chunks)
         for read in self._protocols.process(data, datagrams, self._reassembly.pages, part.chunks):
             if not read.last and len(read.transactions):
                 self._now = max(self._now, int(read.transactions["now"][-1]))
                 yield self._judge(read, _NO_FLOWS, _NO_STREAMS)
             elif read.last:
                 self._now = max(self._now, part.now)
-                yield self._judge(read, *self._ended(part.ended), *_turned(part.told, part.told_streams))
+                yield self._judge(read, *self._ended(part.ended), *_turned(part.told, part.told_streams), tls)
         if not len(part.chunks):
             self._now = max(self._now, part.now)
             yield self._judge(_NOTHING, *self._ended(part.ended), *_turned(part.told, part.told_streams))
 
     def _judge(
-        self, read: Read, flows: Rows, streams: Rows, told: Rows = _NO_FLOWS, told_streams: Rows = _NO_STREAMS
-    ) -> Batch:
+        self, read: Read, flows: Rows, streams: Rows, told: Rows = _NO_FLOWS, told_streams: Rows = _NO_STREAMS,
+        tls: Sequence[TlsConnection] = (),
+    ) -> Batch:  # fmt: skip
         now = self._now
         fresh = self._state.fresh(read.transactions, flows, streams, told, told_streams, now)
         if fresh is None:
-            return Batch(read.transactions, flows, streams, [], now, read.contents, read.arena)
+            return Batch(read.transactions, flows, streams, [], now, read.contents, read.arena, tls)
         contents = read.contents[len(read.transactions) - len(fresh[0]) :]
         entities = self._features.process(fresh[0])
         detections = self._detection.process(
@@ -168,7 +175,7 @@ class Pipeline:
         )
         detections, self._reported = detections + self._reported, []
         alerts = self._alerting.process(detections, now, self._degraded())
-        return Batch(read.transactions, flows, streams, alerts, now, read.contents, read.arena)
+        return Batch(read.transactions, flows, streams, alerts, now, read.contents, read.arena, tls)
 
     def _without_rows(self, alerts: list[Alert]) -> Batch:
         return Batch(_NOTHING.transactions, _NO_FLOWS, _NO_STREAMS, alerts, self._now, _NOTHING.contents, _NO_BYTES)
@@ -248,6 +255,7 @@ class Pipeline:
             "reassembly": self._reassembly.counters,
             "protocols": self._protocols.counters,
             "coding": self._protocols.coding,
+            "tls": self._tls.counters,
             "features": self._features.counters,
             "detection": self._detection.counters,
             "alerting": self._alerting.counters,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sensor.config import Settings
     from sensor.export.alerts import AlertWriter
     from sensor.export.held import Pool
+    from sensor.export.tls import TlsWriter
     from sensor.export.writers import Writer
     from sensor.pipeline import Batch, Pipeline
 
@@ -27,13 +28,14 @@ def check_outputs(options: Options) -> None:
     """SettingError or OutputError when the outputs cannot go together or have an unknown ending."""
     from sensor.export.files import format_of
 
-    paths = [path for path in (options.transactions, options.flows, options.alerts) if path]
+    paths = [path for path in (options.transactions, options.flows, options.tls, options.alerts) if path]
     for path in paths:
         format_of(path)
     repeated = next((path for path in paths if paths.count(path) > 1), None)
     if repeated:
         name = "standard output (-)" if repeated == "-" else repeated
-        raise SettingError(f"{name} is named more than once: --transactions, --flows and --alerts need different files")
+        options_named = "--transactions, --flows, --tls and --alerts"
+        raise SettingError(f"{name} is named more than once: {options_named} need different files")
 
 
 class Outputs:
@@ -49,6 +51,7 @@ class Outputs:
         self._report = report
         self.transactions: Writer | None = None
         self.flows: Writer | None = None
+        self.tls: TlsWriter | None = None
         self.alerts: AlertWriter | None = None
         self.stream: AlertOutput | None = None
         self.epoch: int | None = None
@@ -67,6 +70,10 @@ class Outputs:
                 self.transactions = open_writer(options.transactions, "transactions", ordered=ordered)
             if options.flows:
                 self.flows = open_writer(options.flows, "flows", ordered=ordered)
+        if options.tls:
+            from sensor.export.tls import open_tls_writer
+
+            self.tls = open_tls_writer(options.tls)
         if options.alerts:
             from sensor.export.alerts import open_alert_writer
 
@@ -102,6 +109,8 @@ class Outputs:
             self.transactions.write(batch.transactions, NO_STREAMS, pool)
         if self.flows:
             self.flows.write(batch.flows, batch.streams, pool)
+        if self.tls:
+            self.tls.write(batch.tls)
         if self.stream:
             self.stream.send_tables(batch, pool)
         self._send(batch.alerts)
@@ -137,4 +146,5 @@ class Outputs:
         return failures
 
     def _closers(self) -> list[Callable[[], object]]:
-        return [output.close for output in (self.transactions, self.flows, self.alerts, self.stream) if output]
+        outputs = (self.transactions, self.flows, self.tls, self.alerts, self.stream)
+        return [output.close for output in outputs if output]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sensor.cli.run_options import Alerts, Flows, Rules, Sensor, Set, SettingsFile, Transactions
+from sensor.cli.run_options import Alerts, Flows, Rules, Sensor, Set, SettingsFile, Tls, Transactions
 from sensor.cli.stream_options import Journal, Keys, Plaintext, Publish, PublishTables, Replay
 
 EPILOG = (
@@ -25,6 +25,7 @@ def read(
     ],
     transactions: Transactions = None,
     flows: Flows = None,
+    tls: Tls = None,
     alerts: Alerts = None,
     publish: Publish = None,
     replay: Replay = None,
@@ -72,7 +73,7 @@ def read(
     from sensor.cli.rules import rules_setting
 
     options = Options(
-        inputs=inputs, transactions=transactions, flows=flows, alerts=alerts, publish=publish,
+        inputs=inputs, transactions=transactions, flows=flows, tls=tls, alerts=alerts, publish=publish,
         wait_subscribers=wait_subscribers, show_secrets=show_secrets, batch_frames=batch_frames, json=json, quiet=quiet,
         sensor=sensor or "", state=state or "", settings=settings, overrides=[*(set_ or []), *rules_setting(rules)],
         replay=replay, journal=journal, keys=keys, plaintext=plaintext, publish_tables=publish_tables,

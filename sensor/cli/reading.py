@@ -34,6 +34,7 @@ class Options:
     inputs: Sequence[str]
     transactions: str | None = None
     flows: str | None = None
+    tls: str | None = None
     alerts: str | None = None
     publish: str | None = None
     replay: str | None = None
@@ -182,7 +183,7 @@ def show(options: Options, summary: Summary, counters: dict[str, dict[str, int]]
     from sensor.cli.report_health import show_health, show_health_json
 
 
-    stream = sys.stderr if "-" in (options.transactions, options.flows, options.alerts) else sys.stdout
+    stream = sys.stderr if "-" in (options.transactions, options.flows, options.tls, options.alerts) else sys.stdout
     try:
         if options.doctor and options.json:
             show_health_json(examine(summary, counters), stream)

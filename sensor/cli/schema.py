@@ -12,6 +12,7 @@ class Of(StrEnum):
     alert = "alert"
     transactions = "transactions"
     flows = "flows"
+    tls = "tls"
 
 
 def schema(of: Annotated[Of, typer.Argument(help="Which output.")]) -> None:
@@ -20,6 +21,12 @@ def schema(of: Annotated[Of, typer.Argument(help="Which output.")]) -> None:
         from sensor.alert import json_schema
 
         typer.echo(json_schema(), nl=False)
+        return
+    if of is Of.tls:
+        from sensor.export.tls import tls_columns
+
+        for name, kind, about in tls_columns():
+            typer.echo(f"{name:18}  {kind:8}  {about}")
         return
     from sensor.export.columns import FLOW_COLUMNS, TRANSACTION_COLUMNS, json_type
 

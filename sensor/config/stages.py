@@ -100,6 +100,10 @@ class ProtocolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """CPU time for undoing content codings of either side, for each second of packet time; bodies beyond it stay coded
     and are counted. 0 turns it off.
     """
+    tls: bool = True
+    """Read what TLS connections say in clear, on any port."""
+    tls_handshakes_per_second: NotNegative = 1_000
+    """Sides of handshakes read for each second of packet time, about 0.1 ms each; those beyond it are counted."""
 
 
 class FeatureSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

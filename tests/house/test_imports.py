@@ -11,7 +11,7 @@ from tests.house.sources import Source, sources
 
 SOURCES = sources()
 GROUND = {"limits", "errors", "_jit", "_version", "schema", "schema_contents"}
-BASE = GROUND | {"structures", "counters", "config", "alert", "alert_log", "fingerprint"}
+BASE = GROUND | {"structures", "counters", "config", "alert", "alert_log", "fingerprint", "tls"}
 STAGES = {"capture", "decode", "reassembly", "protocols", "features", "detection", "alerting", "bus", "export"}
 SERVICE = {"service", "vitals", "metrics", "control"}
 MAY_IMPORT = {
@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "_jit": {"errors", "limits", "_kernel_sources"},
     "counters": set(),
     "alert": {"limits"},
+    "tls": set(),
     "alert_log": {"counters"},
     "config": {"limits", "errors", "alert"},
     "settings_file": {"config", "errors"},

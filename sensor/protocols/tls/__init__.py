@@ -1,0 +1,1 @@
+"""TLS: what a connection says of itself before it is encrypted."""

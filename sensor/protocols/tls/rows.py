@@ -1,0 +1,160 @@
+"""What both sides of a TLS connection said, as one row: in: its flow, figures and handshakes; out: TlsConnection.
+
+The one law: the client is who sent the ClientHello, or, when nobody was seen to, not who sent the ServerHello.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from typing import Any, NamedTuple
+
+import numpy.typing as npt
+
+from sensor.protocols.tls.certificates import Certificate, read_certificate
+from sensor.protocols.tls.ciphers import cipher_name, curve_name
+from sensor.protocols.tls.fingerprints import ja3, ja3s, ja4
+from sensor.protocols.tls.hello import PRE_SHARED_KEY, TLS13, Handshake, Hello
+from sensor.protocols.tls.tables import SideFlag
+from sensor.structures.community_id import community_id_of
+from sensor.tls import TlsConnection
+
+NS = 1e9
+FINISHED_BYTES = 53
+"""The shortest encrypted Finished of TLS 1.3: 4 + 32 bytes, content type, tag; an alert is 19."""
+_VERSIONS = {0x0300: "SSLv3", 0x0301: "TLSv10", 0x0302: "TLSv11", 0x0303: "TLSv12", 0x0304: "TLSv13"}
+_ALERTS = {
+    0: "close_notify", 10: "unexpected_message", 20: "bad_record_mac", 21: "decryption_failed", 22: "record_overflow",
+    40: "handshake_failure", 42: "bad_certificate", 43: "unsupported_certificate", 44: "certificate_revoked",
+    45: "certificate_expired", 46: "certificate_unknown", 47: "illegal_parameter", 48: "unknown_ca",
+    49: "access_denied", 50: "decode_error", 51: "decrypt_error", 70: "protocol_version", 71: "insufficient_security",
+    80: "internal_error", 86: "inappropriate_fallback", 90: "user_canceled", 100: "no_renegotiation",
+    109: "missing_extension", 110: "unsupported_extension", 112: "unrecognized_name",
+    115: "unknown_psk_identity", 116: "certificate_required", 120: "no_application_protocol",
+}  # fmt: skip
+_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_SIDES = ("orig", "resp")
+
+
+class Ended(NamedTuple):
+    """A connection that ended: FLOW row, its uid, packet time, SIDE[2] and what each direction sent in clear."""
+
+    flow: Any
+    uid: tuple[int, int]
+    now: int
+    sides: npt.NDArray[Any]
+    handshakes: list[Handshake]
+
+
+def uid_text(halves: tuple[int, int]) -> str:
+    """As the other outputs write it: C and eleven base62 digits for each half."""
+    text = "C"
+    for half in halves:
+        digits, rest = "", half
+        for _ in range(11):
+            rest, digit = divmod(rest, 62)
+            digits = _DIGITS[digit] + digits
+        text += digits
+    return text
+
+
+def row_of(ended: Ended) -> TlsConnection:
+    """The row; what was not seen is null."""
+    flow = ended.flow
+    client = 1 if ended.handshakes[1].client_hello or ended.handshakes[0].server_hello else 0
+    hello, answer = ended.handshakes[client].client_hello, ended.handshakes[1 - client].server_hello
+    version = _version(answer)
+    starts = [int(side["ts"]) for side in ended.sides if side["flags"] & SideFlag.TLS]
+    ends = [_end(flow, _SIDES[client]), _end(flow, _SIDES[1 - client])]
+    return TlsConnection(
+        ts=min(starts) / NS,
+        uid=uid_text(ended.uid),
+        community_id=_community_id(flow),
+        orig_h=ends[0][0], orig_p=ends[0][1], resp_h=ends[1][0], resp_p=ends[1][1],
+        duration=max(int(flow["last_ts"]) - min(starts), 0) / NS,
+        version=None if version is None else _VERSIONS.get(version, f"0x{version:04x}"),
+        resumed=_is_resumed(hello, answer, ended, 1 - client),
+        established=_is_established(version, ended.sides, client),
+        last_alert=_alert(ended.sides),
+        records_exact=not any(int(side["flags"]) & SideFlag.LOSS for side in ended.sides),
+        tunnel_id=int(flow["tunnel_id"]) if flow["tunnel"] else None,
+        vlan=int(flow["vlan"]) or None,
+        end_now=ended.now,
+        flow=int(flow["serial"]),
+        **_of_hellos(hello, answer),
+        **_of_certificates(ended.handshakes[client], ended.handshakes[1 - client]),
+        **_of_records(ended.sides, client),
+    )  # fmt: skip
+
+
+def _end(flow: Any, side: str) -> tuple[str, int]:
+    high, low = int(flow[f"{side}_hi"]), int(flow[f"{side}_lo"])
+    is_4 = high == 0 and low >> 32 == 0xFFFF
+    address = ipaddress.IPv4Address(low & 0xFFFFFFFF) if is_4 else ipaddress.IPv6Address(high << 64 | low)
+    return str(address), int(flow[f"{side}_port"])
+
+
+def _community_id(flow: Any) -> str:
+    fields = ("orig_hi", "orig_lo", "resp_hi", "resp_lo", "orig_port", "resp_port", "proto")
+    return community_id_of(*(int(flow[name]) for name in fields))
+
+
+def _version(answer: Hello | None) -> int | None:
+    if answer is None:
+        return None
+    return answer.versions[0] if answer.versions else answer.version
+
+
+def _of_hellos(hello: Hello | None, answer: Hello | None) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if hello:
+        found |= {"server_name": hello.server_name, "offered_protocols": hello.protocols}
+        found |= {"ja3": ja3(hello), "ja4": ja4(hello)}
+    if answer:
+        found |= {"cipher": cipher_name(answer.ciphers[0]), "ja3s": ja3s(answer)}
+        found["next_protocol"] = answer.protocols[0] if answer.protocols else None
+        found["curve"] = None if answer.key_share is None else curve_name(answer.key_share)
+    return found
+
+
+def _of_certificates(client: Handshake, server: Handshake) -> dict[str, Any]:
+    found: dict[str, Any] = {"certificates": len(server.certificates)}
+    own = read_certificate(client.certificates[0]) if client.certificates else None
+    if own:
+        found |= {"client_subject": own.subject, "client_issuer": own.issuer}
+    if server.certificates:
+        found["certificate_sha256"] = hashlib.sha256(server.certificates[0]).hexdigest()
+        certificate = read_certificate(server.certificates[0])
+        found |= certificate._asdict() if isinstance(certificate, Certificate) else {}
+    return found
+
+
+def _of_records(sides: npt.NDArray[Any], client: int) -> dict[str, int]:
+    found = {}
+    for name, side in (("orig", sides[client]), ("resp", sides[1 - client])):
+        if side["flags"] & SideFlag.TLS:
+            found[f"{name}_records"] = int(side["sealed_records"])
+            found[f"{name}_record_bytes"] = int(side["sealed_bytes"])
+    return found
+
+
+def _is_resumed(hello: Hello | None, answer: Hello | None, ended: Ended, server: int) -> bool:
+    """TLS 1.3 says so; before, the server takes up the session id, or goes on without a certificate for a ticket."""
+    if answer is None:
+        return False
+    if _version(answer) == TLS13:
+        return PRE_SHARED_KEY in answer.extensions
+    if ended.handshakes[server].certificates or not ended.sides[server]["flags"] & SideFlag.CHANGED:
+        return False
+    return hello is not None and bool(answer.session) and answer.session == hello.session
+
+
+def _is_established(version: int | None, sides: npt.NDArray[Any], client: int) -> bool:
+    if not all(int(side["flags"]) & SideFlag.SEALED for side in sides):
+        return False
+    return version != TLS13 or int(sides[client]["first_sealed"]) >= FINISHED_BYTES
+
+
+def _alert(sides: npt.NDArray[Any]) -> str | None:
+    said = [int(side["alert"]) for side in sides if side["flags"] & SideFlag.TLS and side["alert"] >= 0]
+    return _ALERTS.get(said[-1], str(said[-1])) if said else None
