@@ -129,8 +129,8 @@ def _of_certificates(client: Handshake, server: Handshake) -> dict[str, Any]:
     return found
 
 
-def _of_records(sides: npt.NDArray[Any], client: int) -> dict[str, int]:
-    found = {}
+def _of_records(sides: npt.NDArray[Any], client: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     for name, side in (("orig", sides[client]), ("resp", sides[1 - client])):
         if side["flags"] & SideFlag.TLS:
             found[f"{name}_records"] = int(side["sealed_records"])
