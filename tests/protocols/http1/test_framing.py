@@ -247,11 +247,20 @@ def test_content_lengths_that_are_none(value: str) -> None:
     assert "cl_invalid" in found[0]["anomalies"]
 
 
-@pytest.mark.parametrize("value", ["xchunked", "chunked, gzip", "gzip", "chunkedx"])
+@pytest.mark.parametrize("value", ["xchunked", "gzip", "chunkedx"])
 def test_transfer_encodings_that_do_not_end_in_chunked(value: str) -> None:
     row = one(GET, response(b"abc", f"Transfer-Encoding: {value}", length=False))
     assert "te_invalid" in row["anomalies"]
     assert lengths(row)[2:] == (3, 3)
+
+
+@pytest.mark.parametrize("value", ["chunked, gzip", "chunked, identity", "chunked,x"])
+def test_chunked_that_does_not_come_last_frames_the_body_and_is_odd(value: str) -> None:
+    """What a smuggler hides behind the body of such a request is found."""
+    asked = f"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: {value}\r\n\r\n".encode() + chunked(b"abc")
+    first, hidden = rows(asked + request("/hidden"), OK + OK)
+    assert (first["request_body_len"], hidden["uri"]) == (3, "/hidden")
+    assert "te_invalid" in first["anomalies"]
 
 
 @pytest.mark.parametrize("value", ["chunked", "Chunked", "gzip, chunked", "gzip,chunked", "chunked ", "\tchunked"])
