@@ -146,7 +146,7 @@ class Bodies:
             transaction["records"] = self._records(arena, place, plain, total, int(transaction["endpoint"]))
         kept = min(size, wanted)
         content[side.offset], content[side.length] = place, kept
-        if plain.sound:
+        if plain.sound and size:
             content["flags"] &= ~np.uint32(side.coded)
         if plain.used < total or kept < size:
             content["flags"] |= side.cut

@@ -5,6 +5,7 @@ The law: what a row of the contents holds does not depend on segments, batches o
 
 from __future__ import annotations
 
+import gzip
 import random
 
 import pytest
@@ -93,7 +94,7 @@ def test_pictures_and_sound_are_not_kept(kind: str) -> None:
 def test_codings(header: str, coding: list[Coding]) -> None:
     (row,) = kept(request("/a"), response(b"body", f"Content-Encoding: {header}"))
     assert row["response_coding"] == sum(layer << 4 * i for i, layer in enumerate(coding))
-    assert row["flags"] == (ContentFlag.RESPONSE_CODED if coding else 0)
+    assert bool(row["flags"] & ContentFlag.RESPONSE_CODED) == bool(coding)
 
 
 def test_bodies_go_on_behind_a_gap_unless_they_are_coded() -> None:
@@ -103,10 +104,11 @@ def test_bodies_go_on_behind_a_gap_unless_they_are_coded() -> None:
     head = len(answered) - len(BODY)
     assert row["response_body"] == BODY[: 2_000 - head] + BODY[3_000 - head :]
     assert row["flags"] & ContentFlag.RESPONSE_GAP
-    coded = without(talk(request("/a"), response(BODY, "Content-Encoding: br"), mss=1_000).packets, 6)
+    body = random.Random(3).randbytes(5_000)
+    coded = without(talk(request("/a"), response(gzip.compress(body), "Content-Encoding: gzip"), mss=1_000).packets, 6)
     (row,) = observe(coded, wanted=ALL).contents
-    assert BODY.startswith(row["response_body"])
-    assert 1_800 < len(row["response_body"]) < 2_000
+    assert body.startswith(row["response_body"])
+    assert 1_500 < len(row["response_body"]) < 2_000
 
 
 def test_a_response_that_waited_for_its_request_keeps_its_body() -> None:
