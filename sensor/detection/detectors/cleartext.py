@@ -38,6 +38,7 @@ TRAFFIC = Rule(
     id="cleartext-api", version=1, title="API in clear outside the allowed networks", category="exposure",
     kind=Kind.POSTURE, severity=Severity.MEDIUM, owasp=("API8:2023",), attack=("T1040",),
 )  # fmt: skip
+URL_SECRET = np.uint16(TransactionFlag.URL_SECRET)
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -73,40 +74,38 @@ class Cleartext:
         rows = batch.transactions
         if not len(rows):
             return []
-        secret = rows["flags"] & np.uint16(TransactionFlag.URL_SECRET) != 0
-        scheme = rows["auth_scheme"]
-        basic = np.isin(scheme, [code for code in np.unique(scheme).tolist() if self.strings.text(code) == "basic"])
-        said = self._by(BASIC, "client", batch, np.flatnonzero(basic & ~self._is_trusted(batch, basic)))
-        said += self._by(TARGET, "client", batch, np.flatnonzero(secret))
-        fresh = self._fresh(batch)
-        said += self._by(TOKENS, "server", batch, fresh[(rows["user"][fresh] != 0) | (rows["account"][fresh] != 0)])
+        user, account = rows["user"], rows["account"]
+        credential = (user != 0) | (account != 0)
+        basic = np.flatnonzero(credential & (user == account))  # only Basic names its account in every request
+        secret = np.flatnonzero(rows["flags"] & URL_SECRET)
+        fresh = self._untrusted(rows, self._fresh(batch, credential))
+        said = self._by(BASIC, "client", batch, self._untrusted(rows, basic))
+        said += self._by(TARGET, "client", batch, secret)
+        said += self._by(TOKENS, "server", batch, fresh[credential[fresh]])
         said += self._by(TRAFFIC, "server", batch, self._outside(rows, fresh))
         return said
 
-    def _fresh(self, batch: Batch) -> npt.NDArray[np.int64]:
-        """Rows that are the first of their client or of their server, with a credential or without; those of trusted
-        servers left out.
-        """
-        credential = (batch.transactions["user"] != 0) | (batch.transactions["account"] != 0)
-        news = np.zeros(len(credential), bool)
+    def _fresh(self, batch: Batch, credential: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+        """Rows that are the first of their client or of their server, with a credential or without."""
+        news: npt.NDArray[np.int64] = np.zeros(0, np.int64)
         for kind, table in (("client", batch.tables.client), ("server", batch.tables.server)):
             known = self._known.setdefault(kind, np.zeros(2 * table.rows, np.uint32))
-            places = 2 * batch.entities[kind].astype(np.int64) + credential
-            generations = table.generations[batch.entities[kind]]
-            unknown = np.flatnonzero(known[places] != generations)
+            owners = batch.entities[kind]
+            places = 2 * owners + credential
+            unknown = np.flatnonzero(known[places] != table.generations[owners])
             if unknown.size:
                 first = unknown[np.unique(places[unknown], return_index=True)[1]]
-                known[places[first]] = generations[first]
-                news[first] = True
-        return np.flatnonzero(news & ~self._is_trusted(batch, news))
+                known[places[first]] = table.generations[owners[first]]
+                news = np.union1d(news, first)
+        return news
 
-    def _is_trusted(self, batch: Batch, asked: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-        """Of the rows asked about: whether the server is one that is meant to be asked in clear."""
-        trusted = np.zeros(len(asked), bool)
-        if self._trusted:
-            for row in np.flatnonzero(asked).tolist():
-                trusted[row] = self._lies_in(address(batch.transactions[row], "server"), self._trusted)
-        return trusted
+    def _untrusted(self, rows: Table, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Of these rows, those whose server is not meant to be asked in clear."""
+        if not self._trusted or not numbers.size:
+            return numbers
+        outside = [not self._lies_in(address(rows[row], "server"), self._trusted) for row in numbers.tolist()]
+        kept: npt.NDArray[np.int64] = numbers[np.array(outside)]
+        return kept
 
     @staticmethod
     def _lies_in(text: str, among: list[Network]) -> bool:

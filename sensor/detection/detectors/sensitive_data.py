@@ -96,7 +96,10 @@ class SensitiveData:
         counts[sides == 0, Found.KEY] = 0
         refused = batch.transactions["status_code"][rows] >= 400
         endpoints = batch.entities["endpoint"][rows]
-        for hit in np.flatnonzero(counts.any(axis=1) & (endpoints > 0) & ~refused).tolist():
+        owned = self._owners[endpoints] == batch.tables.endpoint.generations[endpoints]
+        most_before = np.where(owned[:, None], self._most[endpoints, sides], 0)
+        perhaps = (counts >= np.maximum(_GROWTH * most_before, 1)).any(axis=1)
+        for hit in np.flatnonzero(perhaps & (endpoints > 0) & ~refused).tolist():
             row, side, endpoint = int(rows[hit]), int(sides[hit]), int(endpoints[hit])
             generation = batch.tables.endpoint.generations[endpoint]
             if self._owners[endpoint] != generation:

@@ -242,7 +242,7 @@ def keep_body(t, kept_row, data, start, stop):
             _give_extent(t, old)
     copy_long(data, start, taken, t.arena, np.int64(kept["offset"]) + filled)
     kept["body"] += taken
-    if kept_row & 1 != 0:
+    if kept_row & 1 != 0 and kept["coding"] == 0:  # coded ones have a budget of their own
         t.numbers[Scalar.RESPONSE_LEFT] -= taken
     kept["want"] -= taken
     return kept["want"] > 0
