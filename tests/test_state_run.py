@@ -13,7 +13,6 @@ import pytest
 import sensor
 from sensor.cli.reading import Options, run
 from sensor.config import Settings, StateSettings
-from sensor.detection.detectors import DETECTORS
 from sensor.errors import StateError
 from sensor.pipeline import Pipeline
 
@@ -96,9 +95,9 @@ def test_the_next_run_knows_what_the_last_one_learned(tmp_path: Path) -> None:
     first = sensor.read(CAPTURE, state=tmp_path)
     assert first.counters["state"]["saved"] >= 1
     second = sensor.read(CAPTURE, state=tmp_path)
-    assert second.counters["state"] | {"saved": 0} == {
-        "resumed": 0, "sections_restored": len(DETECTORS) + 2, "sections_reset": 0, "saved": 0,
-    }  # fmt: skip
+    counts = second.counters["state"]
+    assert counts["resumed"] == counts["sections_reset"] == 0
+    assert counts["sections_restored"] >= 6  # alerts, entities, and the detectors that remember
 
 
 def test_a_changed_setting_costs_that_memory_alone(tmp_path: Path) -> None:
