@@ -72,6 +72,22 @@ def key_check(key: bytes) -> str:
     return hashlib.sha256(b"tapir fingerprint key" + key).hexdigest()[:16]
 
 
+def _aligned(array: Array) -> Array:
+    """The same records as kernels know them: the file does not say that their fields are aligned."""
+    fields = array.dtype.fields
+    if fields is None:
+        return array
+    names = list(array.dtype.names or ())
+    layout = {
+        "names": names, "formats": [fields[name][0] for name in names], "offsets": [fields[name][1] for name in names],
+        "itemsize": array.dtype.itemsize,
+    }  # fmt: skip
+    try:
+        return array.view(np.dtype(layout, align=True))  # type: ignore[call-overload, no-any-return]
+    except ValueError:
+        return array
+
+
 class Section(Mapping[str, Array]):
     """The arrays of one section, each read when it is asked for."""
 
@@ -86,7 +102,7 @@ class Section(Mapping[str, Array]):
         if name not in self._names:
             raise KeyError(name)
         with self._archive.open(f"{self._name}/{name}.npy") as file:
-            return np.lib.format.read_array(file, allow_pickle=False)
+            return _aligned(np.lib.format.read_array(file, allow_pickle=False))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)

@@ -38,6 +38,16 @@ def test_what_is_saved_is_found_again(tmp_path: Path) -> None:
     assert len(folder.section("detection.other")) == 0
 
 
+def test_records_are_aligned_as_kernels_know_them(tmp_path: Path) -> None:
+    records = np.ones(3, np.dtype([("count", "u1"), ("bytes", "i8"), ("name", "u4")], align=True))
+    folder = StateFolder(str(tmp_path))
+    folder.save(Manifest(format=FORMAT, format_version=FORMAT_VERSION), {"one": {"records": records}})
+    folder.close()
+    found = StateFolder(str(tmp_path)).section("one")["records"]
+    assert found.dtype.isalignedstruct
+    assert found.tolist() == records.tolist()
+
+
 def test_nobody_else_can_read_it(tmp_path: Path) -> None:
     file = saved(tmp_path / "new")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
