@@ -17,6 +17,7 @@ from sensor.cli import (
     keys,
     kpi,
     read,
+    responses,
     rules,
     run,
     schema,
@@ -63,3 +64,4 @@ app.add_typer(journal.app)
 app.add_typer(rules.app)
 app.add_typer(keys.app)
 app.add_typer(incidents.app)
+app.add_typer(responses.app)

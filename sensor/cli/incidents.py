@@ -24,6 +24,8 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
+_ALLOW_DAYS = 90
+
 StoreOption = Annotated[
     str, typer.Option("--store", envvar="TAPIR_STORE", metavar="DIR|URL", help="As given to `tapir collect`.")
 ]
@@ -50,11 +52,11 @@ def list_(
     with opened_store(store) as base:
         rows = listed(base, all_)
     if json:
-        _print_json(rows)
+        print_json(rows)
         return
     for row in rows:
         typer.echo(
-            f"{row['id']:>5}  {row['severity']:<8}  {row['state']:<14}  due {_clock(row['due'])}"
+            f"{row['id']:>5}  {row['severity']:<8}  {row['state']:<14}  due {clock(row['due'])}"
             f"  {row['actor']:<20}  {row['title']}"
         )
     if not rows:
@@ -77,16 +79,16 @@ def show(number: Number, store: StoreOption, json: Json = False) -> None:
             raise SettingError(f"incident {number}: there is none of that number")
         row, alerts, entries = found[0], timeline(base, number), history(base, number)
     if json:
-        _print_json({**row, "timeline": alerts, "history": entries})
+        print_json({**row, "timeline": alerts, "history": entries})
         return
     typer.echo(f"incident {number}: {row['severity']}, {row['state']}, {row['actor']}: {row['title']}")
-    typer.echo(f"due {_clock(row['due'])}, owner {row['owner'] or 'none'}")
+    typer.echo(f"due {clock(row['due'])}, owner {row['owner'] or 'none'}")
     for one in alerts:
         typer.echo(
-            f"  {_clock(one.first_seen)}  {one.step:<20}  {one.severity:<8}  {one.rule_id}: {one.title} ({one.count:,})"
+            f"  {clock(one.first_seen)}  {one.step:<20}  {one.severity:<8}  {one.rule_id}: {one.title} ({one.count:,})"
         )
     for entry in entries:
-        typer.echo(f"  {_clock(entry['at'])}  {entry['who']}: {entry['action']}  {entry['why']}".rstrip())
+        typer.echo(f"  {clock(entry['at'])}  {entry['who']}: {entry['action']}  {entry['why']}".rstrip())
 
 
 @app.command()
@@ -101,7 +103,7 @@ def ack(number: Number, store: StoreOption, why: Why = "", by: By = "") -> None:
     from sensor.collector.incidents import acknowledge
 
     with opened_store(store) as base:
-        acknowledge(base, number, _who(by), why, time.time())
+        acknowledge(base, number, who(by), why, time.time())
 
 
 @app.command()
@@ -112,19 +114,23 @@ def resolve(
     false_positive: Annotated[bool, typer.Option("--false-positive", help="Nothing was wrong.")] = False,
     by: By = "",
 ) -> None:
-    """Close an incident, with a reason.
+    """Close an incident, with a reason. For a false positive, print what the sensor's alerting.allow_file lacked.
 
     \b
     tapir incidents resolve 17 --why "key was rotated"
     tapir incidents resolve 18 --false-positive --why "the nightly backup"
     """
+    import datetime
     import time
 
-    from sensor.collector.incidents import IncidentState, close
+    from sensor.collector.incidents import IncidentState, allowances, close
 
     state = IncidentState.FALSE_POSITIVE if false_positive else IncidentState.RESOLVED
     with opened_store(store) as base:
-        close(base, number, state, _who(by), why, time.time())
+        close(base, number, state, who(by), why, time.time())
+        if false_positive:
+            until = datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=_ALLOW_DAYS)
+            typer.echo(allowances(base, number, f"incident {number}: {why}", until.isoformat()), nl=False)
 
 
 @app.command()
@@ -144,7 +150,7 @@ def note(
     from sensor.collector.incidents import note as noted
 
     with opened_store(store) as base:
-        noted(base, number, _who(by), text, time.time())
+        noted(base, number, who(by), text, time.time())
 
 
 @app.command()
@@ -158,7 +164,7 @@ def verify(store: StoreOption, json: Json = False) -> None:
     with opened_store(store) as base:
         found = verified(base)
     if json:
-        _print_json(found)
+        print_json(found)
     else:
         typer.echo(f"{found.entries:,} entries, newest hash {found.hash}")
         for line in found.breaks:
@@ -184,7 +190,7 @@ def undelivered(
         if retry:
             delivery.retry(base)
     if json:
-        _print_json(rows)
+        print_json(rows)
         return
     for row in rows:
         told = f"{row['problem']}, {row['tries']} tries"
@@ -211,20 +217,20 @@ def opened_store(place: str, command: str = "tapir incidents") -> Iterator[sqlit
         raise typer.Exit(code_of(error)) from None
 
 
-def _who(by: str) -> str:
+def who(by: str) -> str:
     import getpass
 
     return by or getpass.getuser()
 
 
-def _clock(seconds: object) -> str:
+def clock(seconds: object) -> str:
     import datetime
 
     moment = datetime.datetime.fromtimestamp(float(str(seconds)), datetime.UTC)
     return moment.strftime("%Y-%m-%d %H:%M:%SZ")
 
 
-def _print_json(what: object) -> None:
+def print_json(what: object) -> None:
     import msgspec
 
     typer.echo(msgspec.json.encode(what))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sensor.errors import InputError, OutputError, SettingError
 
-VERSION = 1
+VERSION = 2
 FILE_NAME = "tapir.sqlite"
 _BUSY_SECONDS = 30.0
 _TABLES = """
@@ -38,6 +38,12 @@ CREATE TABLE IF NOT EXISTS deliveries (
     not_before REAL NOT NULL, state TEXT NOT NULL DEFAULT 'waiting', tries INTEGER NOT NULL DEFAULT 0,
     problem TEXT NOT NULL DEFAULT '');
 CREATE INDEX IF NOT EXISTS deliveries_waiting ON deliveries (channel, not_before) WHERE state = 'waiting';
+CREATE TABLE IF NOT EXISTS responses (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, action TEXT NOT NULL, target TEXT NOT NULL,
+    incident INTEGER NOT NULL REFERENCES incidents, asked REAL NOT NULL, until REAL NOT NULL, dry_run INTEGER NOT NULL,
+    state TEXT NOT NULL DEFAULT 'wanted', tries INTEGER NOT NULL DEFAULT 0, not_before REAL NOT NULL DEFAULT 0);
+CREATE UNIQUE INDEX IF NOT EXISTS responses_once ON responses (action, target) WHERE state IN ('wanted', 'active');
+CREATE TABLE IF NOT EXISTS sink_positions (name TEXT PRIMARY KEY, alert INTEGER NOT NULL);
 CREATE TRIGGER IF NOT EXISTS audit_stays BEFORE UPDATE ON audit
     BEGIN SELECT RAISE(ABORT, 'the audit trail is only added to'); END;
 CREATE TRIGGER IF NOT EXISTS audit_keeps BEFORE DELETE ON audit
@@ -73,13 +79,13 @@ def opened(place: str, create: bool = False) -> sqlite3.Connection:
 
 def _prepare(base: sqlite3.Connection, path: Path) -> None:
     (version,) = base.execute("PRAGMA user_version").fetchone()
-    if version not in (0, VERSION):
+    if version > VERSION:
         base.close()
         raise OutputError(f"{path}: a store of version {version}, this program reads {VERSION}: update it")
     base.execute("PRAGMA journal_mode=WAL")
     base.execute("PRAGMA synchronous=NORMAL")  # a crash may undo the last commits, cursors included: they come again
     base.execute("PRAGMA foreign_keys=ON")
-    if version == 0:
+    if version < VERSION:  # tables that an older version had no use for are added
         base.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
     base.row_factory = sqlite3.Row
 

@@ -13,10 +13,14 @@ from sensor.collector.channels import channel
 from sensor.collector.delivery import Dispatcher
 from sensor.collector.duties import Duties, Step
 from sensor.collector.escalation import Escalation
+from sensor.collector.response.act import Responder
+from sensor.collector.response.choose import Chooser
 from sensor.collector.routing import Router
+from sensor.collector.sinks import Feed, sink
 from sensor.collector.store import Store
 from sensor.collector.tables import opened
 from sensor.config import CollectorSettings
+from sensor.errors import SettingError
 
 
 @contextmanager
@@ -37,5 +41,11 @@ def kept(place: str, settings: CollectorSettings, report: Callable[[str], None])
             steps[f"channel {one.name}"] = Dispatcher(base(), one.name, send, settings).step
         if settings.on_call:
             steps["on-call"] = Escalation(base(), settings).step
+        store.consequences.append(Chooser(store.base, settings.response))
+        steps["responses"] = Responder(base(), settings.response).step  # also what an earlier run left to undo
+        if len({one.name for one in settings.sinks}) < len(settings.sinks):
+            raise SettingError("collector.sinks: two have the same name")
+        for each in settings.sinks:
+            steps[f"sink {each.name}"] = Feed(base(), each.name, sink(each)).step
         stack.enter_context(Duties(steps, report))
         yield store

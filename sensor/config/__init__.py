@@ -7,7 +7,14 @@ from __future__ import annotations
 
 import msgspec
 
-from sensor.config.collector import ChannelSettings, CollectorSettings, RouteSettings
+from sensor.config.collector import (
+    ActionSettings,
+    ChannelSettings,
+    CollectorSettings,
+    ResponseSettings,
+    RouteSettings,
+    SinkSettings,
+)
 from sensor.config.detectors import (
     AccountChangesSettings,
     AnomalySettings,
@@ -43,6 +50,7 @@ from sensor.config.stages import (
 
 __all__ = [
     "AccountChangesSettings",
+    "ActionSettings",
     "AlertingSettings",
     "AnomalySettings",
     "BulkTransferSettings",
@@ -68,12 +76,14 @@ __all__ = [
     "PrivilegeAbuseSettings",
     "ProtocolSettings",
     "ReassemblySettings",
+    "ResponseSettings",
     "RouteSettings",
     "SensitiveDataSettings",
     "ServiceSettings",
     "Settings",
     "SigmaSettings",
     "SignatureSettings",
+    "SinkSettings",
     "SlowExfiltrationSettings",
     "StateSettings",
     "TokenAbuseSettings",

@@ -4,6 +4,8 @@ for; a secret may be named as ${VARIABLE} of the environment instead of standing
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 import msgspec
 
 from sensor.alert import Severity
@@ -42,6 +44,63 @@ class RouteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """As Mon-Fri 08:00-18:00, days or hours may be left out; any time when empty."""
 
 
+class ActionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is done about a client, for a time: a command of one's own, or an element of an nftables set."""
+
+    name: str
+    """By which the audit trail names it."""
+    command: tuple[str, ...] = ()
+    """Program and arguments that get JSON on standard input; no shell is involved."""
+    nft_set_ipv4: str = ""
+    """Set of IPv4 addresses with timeouts, as inet tapir blocked4."""
+    nft_set_ipv6: str = ""
+    """Set of IPv6 addresses with timeouts, as inet tapir blocked6."""
+    nft: tuple[str, ...] = ("nft", "-f", "-")
+    """How nftables is told, commands on standard input; of another host: ssh, HOST, nft -f -."""
+    severities: tuple[Severity, ...] = (Severity.CRITICAL,)
+    """Of alerts that ask for it."""
+    rules: tuple[str, ...] = ()
+    """Ids of rules that ask for it; any when empty."""
+    confidence_min: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.9
+    """Alerts of less confidence do not ask for it."""
+    ttl_seconds: Seconds = 1_800.0
+    """After this time it is undone."""
+
+
+class ResponseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Automated response: off unless enabled, and then only told (audit trail) until `dry_run` is false."""
+
+    enabled: bool = False
+    """Whether alerts may ask for actions at all."""
+    dry_run: bool = True
+    """Note in the audit trail what would be done, and do nothing."""
+    never: tuple[str, ...] = ()
+    """Addresses and networks that no action may touch; loopback, link-local and multicast are never touched anyway."""
+    actions: tuple[ActionSettings, ...] = ()
+    """What can be done."""
+    command_seconds: Seconds = 10.0
+    """How long a command may take."""
+
+
+class SinkSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where each stored alert goes too, at least once: syslog or files. One of the two."""
+
+    name: str
+    """By which its position is kept: a new name begins with the first alert of the store."""
+    syslog: str = ""
+    """tcp://HOST:PORT (counted frames, RFC 6587) or udp://HOST:PORT of a syslog server (RFC 5424)."""
+    file: str = ""
+    """A file to append lines to; it is renamed to FILE.1, FILE.2 ... as it grows."""
+    format: Literal["native", "eve", "ecs", "ocsf", "cef"] = "native"
+    """Of the lines, or of the syslog messages' bodies."""
+    facility: Annotated[int, msgspec.Meta(ge=0, le=23)] = 16
+    """Of syslog: 16 is local0."""
+    file_bytes_max: AtLeastOne = 64 << 20
+    """A file is renamed before it gets larger."""
+    files_kept: AtLeastOne = 8
+    """Renamed files that are kept; the oldest goes."""
+
+
 class CollectorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What becomes of alerts in `tapir collect --store`."""
 
@@ -69,3 +128,6 @@ class CollectorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """A delivery that failed so often is given up: `tapir incidents undelivered`."""
     timeout_seconds: Seconds = 10.0
     """How long a webhook may take to answer."""
+    sinks: tuple[SinkSettings, ...] = ()
+    """Where each stored alert goes too."""
+    response: ResponseSettings = ResponseSettings()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from sensor.alerting.allowed import load_allowances
 from sensor.cli.app import app
 from sensor.collector.audit import verify
 from sensor.collector.store import Store
@@ -64,6 +66,16 @@ def test_a_closed_incident_stays_closed_and_the_actors_next_alert_opens_another(
         store.commit([a_message(an_alert(3, revision=2)), a_message(an_alert(4, alert_id=ID(4)))])
         found = [tuple(row) for row in store.base.execute("SELECT incident FROM alerts WHERE sequence > 2")]
     assert found == [(1,), (3,)]
+
+
+def test_a_false_positive_offers_the_allowance_that_would_have_prevented_it(place, tmp_path):
+    code, text = run(place, "resolve", "1", "--false-positive", "--why", 'the "nightly" test')
+    file = tmp_path / "allow.toml"
+    file.write_text(text)
+    (entry,) = tomllib.loads(text)["allow"]
+    assert (code, len(load_allowances(str(file)))) == (0, 1)
+    assert (entry["rule"], entry["entity"]) == ("brute-force-login", "client:192.0.2.7")
+    assert entry["reason"] == 'incident 1: the "nightly" test'
 
 
 @pytest.mark.parametrize("arguments", [("show", "9"), ("ack", "9"), ("note", "9", "x"), ("resolve", "9", "--why", "x")])
