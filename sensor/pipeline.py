@@ -79,6 +79,12 @@ def _turned(flows: Rows, streams: Rows) -> tuple[Rows, Rows]:
     return flows, streams
 
 
+def _of_flows(tls: Sequence[TlsConnection], flows: Rows) -> list[TlsConnection]:
+    """Those of these flows."""
+    serials = set(flows["serial"].tolist())
+    return [row for row in tls if row.flow in serials]
+
+
 class Pipeline:
     """Iterate to read the inputs. `pool` holds the strings of the present batch's transactions."""
 
@@ -171,7 +177,8 @@ class Pipeline:
         contents = read.contents[len(read.transactions) - len(fresh[0]) :]
         entities = self._features.process(fresh[0])
         detections = self._detection.process(
-            *fresh[:3], now, entities, self._features.tables, contents, read.arena, *fresh[3:]
+            *fresh[:3], now, entities, self._features.tables, contents, read.arena, *fresh[3:],
+            tls=_of_flows(tls, fresh[1]) if len(fresh[1]) < len(flows) else tls,
         )
         detections, self._reported = detections + self._reported, []
         alerts = self._alerting.process(detections, now, self._degraded())

@@ -37,6 +37,7 @@ from sensor.config.detectors import (
     SignatureSettings,
     SlowExfiltrationSettings,
     TokenAbuseSettings,
+    WeakTlsSettings,
     WebScanSettings,
 )
 from sensor.config.outer import AlertingSettings, BusSettings, JournalSettings, ServiceSettings, StateSettings
@@ -87,6 +88,7 @@ __all__ = [
     "SlowExfiltrationSettings",
     "StateSettings",
     "TokenAbuseSettings",
+    "WeakTlsSettings",
     "WebScanSettings",
 ]
 

@@ -318,6 +318,13 @@ class CleartextSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """Clients, and servers, whose findings are remembered; the oldest give way and are counted."""
 
 
+class WeakTlsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for servers with old TLS versions, weak ciphers, and expired or self-signed certificates."""
+    servers_max: AtLeastOne = 8_192
+    """Servers whose findings are remembered, for each rule; the oldest give way and are counted."""
+
+
 class ExposedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     enabled: bool = True
     """Look for pages, files, errors and versions that servers should not show."""
@@ -401,6 +408,7 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     page_walks: PageWalksSettings = PageWalksSettings()
     anomaly: AnomalySettings = AnomalySettings()
     cleartext: CleartextSettings = CleartextSettings()
+    weak_tls: WeakTlsSettings = WeakTlsSettings()
     exposed: ExposedSettings = ExposedSettings()
     sensitive_data: SensitiveDataSettings = SensitiveDataSettings()
     honeytokens: HoneytokensSettings = HoneytokensSettings()

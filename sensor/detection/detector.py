@@ -6,7 +6,7 @@ needs, works in packet time, and takes from the batch alone whatever a later bat
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -16,6 +16,7 @@ from sensor.alert import Detection, Rule
 from sensor.schema import CONTENT, FLOW, STREAM
 from sensor.structures.entity_tables import EntityTables
 from sensor.structures.string_pool import PoolTables
+from sensor.tls import TlsConnection
 
 Table = npt.NDArray[np.void]
 
@@ -40,7 +41,8 @@ class Batch(NamedTuple):
     """`transactions` TRANSACTION[n]; `flows` FLOW[m] that ended; `streams` STREAM[2 * m], rows 2*i and 2*i+1 of flow i;
     `now` its end, ns; `entities` ENTITIES[n], one for each transaction, rows of `tables`; `contents` CONTENT[n], what
     was kept of each transaction's bytes, in `arena`, uint8; `told` FLOW[k] and `told_streams` STREAM[2 * k], flows that
-    carry much, as they were at `end_now` while they live: `told_bytes` of a stream was told before.
+    carry much, as they were at `end_now` while they live: `told_bytes` of a stream was told before. `tls` are the TLS
+    connections among the flows that ended.
     """
 
     transactions: Table
@@ -53,6 +55,7 @@ class Batch(NamedTuple):
     arena: npt.NDArray[np.uint8] = NO_BYTES
     told: Table = NO_FLOWS
     told_streams: Table = NO_STREAMS
+    tls: Sequence[TlsConnection] = ()
 
 
 class Detector(Protocol):

@@ -7,6 +7,7 @@ batch before.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from enum import IntEnum
 
 import numpy as np
@@ -20,6 +21,7 @@ from sensor.detection.detectors import DETECTORS
 from sensor.schema import Wanted
 from sensor.structures.entity_tables import EntityTables
 from sensor.structures.memory import Remembering
+from sensor.tls import TlsConnection
 
 
 class Count(IntEnum):
@@ -77,6 +79,7 @@ class DetectionStage:
         arena: npt.NDArray[np.uint8] = NO_BYTES,
         told: Table = NO_FLOWS,
         told_streams: Table = NO_STREAMS,
+        tls: Sequence[TlsConnection] = (),
     ) -> list[Detection]:
         """Detections of one batch: TRANSACTION[n], FLOW[m], STREAM[2 * m] with rows 2*i and 2*i+1 of flow i, and
         ENTITIES[n], whose rows are those of `tables`.
@@ -85,7 +88,7 @@ class DetectionStage:
         decrease, are not after it, and not before that of the batch before. `contents` CONTENT[n] says what was kept of
         the transactions' bytes in `arena`, or is empty when nothing was. `told` are flows that live, see Batch.
         """
-        batch = Batch(transactions, flows, streams, now, entities, tables, contents, arena, told, told_streams)
+        batch = Batch(transactions, flows, streams, now, entities, tables, contents, arena, told, told_streams, tls)
         detections: list[Detection] = []
         for name, detector in self.detectors.items():
             began = time.perf_counter_ns()

@@ -22,6 +22,7 @@ from sensor.detection.detectors.sigma import Sigma
 from sensor.detection.detectors.signatures import Signatures
 from sensor.detection.detectors.slow_exfiltration import SlowExfiltration
 from sensor.detection.detectors.token_abuse import TokenAbuse
+from sensor.detection.detectors.weak_tls import WeakTls
 from sensor.detection.detectors.web_scan import WebScan
 
 DETECTORS = {
@@ -43,6 +44,7 @@ DETECTORS = {
     "page_walks": PageWalks,
     "anomaly": Anomaly,
     "cleartext": Cleartext,
+    "weak_tls": WeakTls,
     "exposed": Exposed,
     "sensitive_data": SensitiveData,
     "honeytokens": Honeytokens,
