@@ -17,6 +17,7 @@ from sensor.config import CollectorSettings
 
 _RETRY_SECONDS_MAX = 3600.0
 _DIGEST_MAX = 200  # incidents in one digest
+_ALONE_MAX = 20    # incidents due at once that are told one by one; more are told together
 
 
 class Dispatcher:
@@ -33,10 +34,11 @@ class Dispatcher:
             " AND not_before <= ? ORDER BY id LIMIT ?",
             (self._name, now, _DIGEST_MAX),
         ).fetchall()
-        for row in rows:
-            if not row["digest"]:
-                self._try([row], now)
-        together = [row for row in rows if row["digest"]]
+        alone = [row for row in rows if not row["digest"]]
+        flood = len(alone) > _ALONE_MAX
+        for row in [] if flood else alone:
+            self._try([row], now)
+        together = [row for row in rows if flood or row["digest"]]
         if together:
             self._try(together, now)
 

@@ -17,7 +17,7 @@ Step = Callable[[float], None]
 """Gets the time, in seconds since 1970."""
 
 _EVERY_SECONDS = 0.5
-_ENDING_SECONDS = 15.0
+_ENDING_SECONDS = 15.0  # for all together: what is under way is noted, or tried again by the next run
 
 
 class Duties:
@@ -33,7 +33,9 @@ class Duties:
 
     def _run(self, name: str, step: Step) -> None:
         said = ""
-        while not self._ending.is_set():
+        last = False
+        while not last:
+            last = self._ending.is_set()  # one more step then, for what was stored since
             try:
                 step(time.time())
                 said = ""
@@ -50,5 +52,6 @@ class Duties:
 
     def __exit__(self, *raised: object) -> None:
         self._ending.set()
+        end = time.monotonic() + _ENDING_SECONDS
         for thread in self._threads:
-            thread.join(_ENDING_SECONDS)
+            thread.join(max(0.0, end - time.monotonic()))

@@ -111,6 +111,16 @@ def test_medium_and_low_are_told_together(tmp_path, receiver):
     assert "192.0.2.2" in body["message"]
 
 
+def test_a_flood_is_told_together_and_nobody_is_left_out(tmp_path, receiver):
+    bench = Bench(tmp_path, settings_for(receiver))
+    for _ in range(250):
+        bench.alert(NOON, severity="critical")
+    bench.dispatcher.step(NOON)
+    bench.dispatcher.step(NOON)
+    assert [body["title"] for body in receiver.bodies] == ["200 incidents", "50 incidents"]
+    assert rows(bench.store, "SELECT DISTINCT state FROM deliveries") == [("done",)]
+
+
 def test_low_waits_for_the_end_of_quiet_hours_and_high_does_not(tmp_path, receiver):
     bench = Bench(tmp_path, settings_for(receiver, digest_low_seconds=0, quiet_hours="11:00-13:00"))
     bench.alert(NOON, severity="low")

@@ -31,7 +31,11 @@ def apprise_channel(address: str, key: str) -> Send:
     def send(notice: Notice, delivery: int) -> None:
         from sensor.collector.channels import Undelivered
 
-        if not service.notify(title=notice.title, body=notice.text):
+        try:
+            delivered = service.notify(title=notice.title, body=notice.text)
+        except Exception as error:  # of any of its hundred services
+            raise Undelivered(f"apprise failed: {type(error).__name__}") from None
+        if not delivered:
             raise Undelivered("apprise could not deliver it")
 
     return send
