@@ -18,6 +18,7 @@ from sensor.config.collector import (
 from sensor.config.detectors import (
     AccountChangesSettings,
     AnomalySettings,
+    BeaconingSettings,
     BulkTransferSettings,
     CleartextSettings,
     DetectionSettings,
@@ -54,6 +55,7 @@ __all__ = [
     "ActionSettings",
     "AlertingSettings",
     "AnomalySettings",
+    "BeaconingSettings",
     "BulkTransferSettings",
     "BusSettings",
     "CaptureSettings",

@@ -272,6 +272,21 @@ class ErrorSpikeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     """Packet time after which a share that stays high is the usual one."""
 
 
+class BeaconingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for clients that call a rare destination at a steady beat."""
+    calls_min: AtLeastTwo = 12
+    """Calls, in different seconds, from which on a beat is one."""
+    span_seconds: Seconds = 50.0
+    """Packet time that these calls must span."""
+    known_seconds: SecondsOrNone = 20.0
+    """Pairs of client and destination seen so soon after watching began were there before, and are left alone."""
+    clients_max: AtLeastOne = 4
+    """A destination with more clients is not rare."""
+    pairs_max: AtLeastTwo = limits.SCAN_PAIRS_MAX
+    """Pairs of client and destination remembered; those not used lately give way and are counted."""
+
+
 class SigmaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     enabled: bool = True
     """Run the Sigma rules that are named here."""
@@ -404,6 +419,7 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     sigma: SigmaSettings = SigmaSettings()
     web_scan: WebScanSettings = WebScanSettings()
     error_spike: ErrorSpikeSettings = ErrorSpikeSettings()
+    beaconing: BeaconingSettings = BeaconingSettings()
     outside_uploads: OutsideUploadsSettings = OutsideUploadsSettings()
     page_walks: PageWalksSettings = PageWalksSettings()
     anomaly: AnomalySettings = AnomalySettings()

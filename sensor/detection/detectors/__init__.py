@@ -4,6 +4,7 @@ here.
 
 from sensor.detection.detectors.account_changes import AccountChanges
 from sensor.detection.detectors.anomaly import Anomaly
+from sensor.detection.detectors.beaconing import Beaconing
 from sensor.detection.detectors.bulk_transfer import BulkTransfer
 from sensor.detection.detectors.cleartext import Cleartext
 from sensor.detection.detectors.error_spike import ErrorSpike
@@ -40,6 +41,7 @@ DETECTORS = {
     "sigma": Sigma,
     "web_scan": WebScan,
     "error_spike": ErrorSpike,
+    "beaconing": Beaconing,
     "outside_uploads": OutsideUploads,
     "page_walks": PageWalks,
     "anomaly": Anomaly,

@@ -190,7 +190,7 @@ class ErrorSpike:
                     detections.append(self._outage(watch, row, tick, 0))
             detections += self._recovered(watch, down, spiking, tick)
             if watch.column == "server":
-                covered = {SPIKE.id: spiking, OUTAGE.id: down}
+                covered = {SPIKE.id: {row for row, rule in watch.told if rule == SPIKE.id}, OUTAGE.id: down}
             shares.step(table, tick, self.step_ns)
             empty = Errors(window.rows[:0], window.clients[:0], window.kinds[:0])
             watch.errors = [*watch.errors, empty][-STEPS:]

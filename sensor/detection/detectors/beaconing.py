@@ -1,0 +1,250 @@
+"""Beaconing: in: requests, and flows without HTTP; out: detections of clients that call somewhere at a steady beat.
+
+A beat may jitter, miss and change its period; what counts is that nearly all intervals of the latest calls are the
+usual one or a few times that, and that sizes are alike. Only destinations that few clients have are looked at, and
+only pairs that were not there when watching began: pollers and health checks are there from the start. What also looks
+like this: a monitor that was set up today. The one law: one call a second and pair at most is looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sensor.alert import Detection, Entity, Kind, Numbers, Rule, Severity
+from sensor.config import BeaconingSettings
+from sensor.detection.detector import REPORT_SECONDS, Batch, Strings, nanoseconds
+from sensor.detection.evidence import address_text
+from sensor.detection.ticking import Ticks
+from sensor.schema import Proto, Service
+
+BEACON = Rule(
+    id="beaconing",
+    version=1,
+    title="Beaconing: a client calls a rare destination at a steady beat",
+    category="command-and-control",
+    kind=Kind.BEHAVIOUR,
+    severity=Severity.MEDIUM,
+    owasp=("API10:2023",),
+    attack=("T1071.001",),
+)
+KEPT = 32
+"""Latest calls of a pair."""
+_SHARE, _STEADY, _SPREAD, _MISSED = 0.85, 0.6, 0.2, 4
+_SIZES = 0.3
+_STEP_NS = nanoseconds(10)
+_POPULAR = 1 << 16
+_CALL = np.dtype([(name, "u8") for name in ("client_hi", "client_lo", "server_hi", "server_lo", "port", "destination")]
+                 + [(name, "i8") for name in ("now", "ts", "size")])  # fmt: skip
+_ODD = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F), np.uint64(0x165667B19E3779F9))
+Table = npt.NDArray[np.void]
+
+
+def _mixed(high: Any, low: Any, port: Any) -> npt.NDArray[np.uint64]:
+    words: npt.NDArray[np.uint64] = (high * _ODD[0] ^ low) * _ODD[1] + port * _ODD[2]
+    words = (words ^ words >> np.uint64(29)) * _ODD[0]
+    return words ^ words >> np.uint64(32)
+
+
+class Key(NamedTuple):
+    client_hi: int
+    client_lo: int
+    server_hi: int
+    server_lo: int
+    port: int
+    destination: int
+
+
+@dataclass(slots=True)
+class Pair:
+    """Calls of one client to one destination: times (ns) and bytes sent, and when it was told of."""
+
+    known: bool
+    starts: list[int] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    told: int = 0
+    fresh: bool = False
+
+
+class Beat(NamedTuple):
+    period_ns: float
+    jitter: float
+    calls: int
+
+
+def beat_of(starts: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64]) -> Beat | None:
+    """The beat of calls, None when they have none: intervals are folded to the nearest multiple of the median."""
+    gaps = np.diff(np.sort(starts)).astype(np.float64)
+    period = float(np.median(gaps))
+    times = np.clip(np.round(gaps / period), 1, _MISSED)
+    off = np.abs(gaps - times * period) / period
+    near = off <= 0.35
+    usual = float(np.median(sizes))
+    alike = np.abs(sizes - usual) <= np.maximum(_SIZES * usual, 64)
+    if near.mean() < _SHARE or (near & (times == 1)).mean() < _STEADY or alike.mean() < _SHARE:
+        return None
+    jitter = float(np.median(off))
+    return Beat(period, jitter, len(starts)) if jitter <= _SPREAD else None
+
+
+class Beaconing:
+    """See the file's head; settings: BeaconingSettings."""
+
+    rules = (BEACON,)
+    faults = 0
+
+    def __init__(self, settings: BeaconingSettings, strings: Strings) -> None:
+        self.settings, self.strings = settings, strings
+        self.ticks = Ticks(_STEP_NS, 6)
+        self.began = np.zeros(1, np.int64)
+        self.pairs: dict[Key, Pair] = {}
+        self.clients: dict[int, set[tuple[int, int]]] = {}
+        self.popular = np.zeros(_POPULAR, np.bool_)
+        self.evicted = 0
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        times = np.zeros((len(self.pairs), 2, KEPT), np.int64)
+        for row, pair in zip(times, self.pairs.values(), strict=True):
+            row[0, : len(pair.starts)], row[1, : len(pair.sizes)] = pair.starts, pair.sizes
+        told = [(pair.known, pair.told) for pair in self.pairs.values()]
+        return {
+            "keys": np.array(list(self.pairs), np.uint64).reshape(-1, len(Key._fields)), "times": times,
+            "told": np.array(told, np.int64).reshape(-1, 2), "popular": self.popular, "began": self.began,
+        }  # fmt: skip
+
+    def restore(self, saved: Mapping[str, npt.NDArray[Any]]) -> bool:
+        if any(name not in saved for name in ("keys", "times", "told", "popular", "began")):
+            return False
+        if saved["times"].shape[1:] != (2, KEPT) or saved["popular"].shape != self.popular.shape:
+            return False
+        self.began[:], self.popular[:] = saved["began"], saved["popular"]
+        for words, times, (known, told) in zip(
+            saved["keys"].tolist(), saved["times"].tolist(), saved["told"].tolist(), strict=True
+        ):
+            calls = sum(1 for start in times[0] if start)
+            key = Key(*words)
+            self.pairs[key] = Pair(bool(known), times[0][:calls], times[1][:calls], told)
+            self.clients.setdefault(key.destination, set()).add((key.client_hi, key.client_lo))
+        return True
+
+    def process(self, batch: Batch) -> list[Detection]:
+        calls = self._calls(batch)
+        if not self.began[0]:
+            if not len(calls):
+                return []
+            self.began[0] = calls["now"][0]
+        detections: list[Detection] = []
+        for part in self.ticks.parts(calls["now"], batch.now):
+            if part.tick:
+                detections += self._judge(part.tick)
+            else:
+                self._add(calls[part.start : part.stop])
+        return detections
+
+    def _calls(self, batch: Batch) -> Table:
+        """Calls to destinations that are not popular, in order of packet time, one a second and pair."""
+        rows, flows = batch.transactions, batch.flows
+        sent = batch.streams["payload_bytes"][::2]
+        chosen = np.flatnonzero((flows["proto"] == Proto.TCP) & (flows["service"] != Service.HTTP) & (sent > 0))
+        parts = [
+            self._taken(rows, ("client", "server"), "now", rows["ts"], rows["request_body_len"]),
+            self._taken(flows[chosen], ("orig", "resp"), "end_now", flows["start_ts"][chosen], sent[chosen]),
+        ]
+        calls = np.concatenate(parts)
+        calls = calls[np.argsort(calls["now"], kind="stable")]
+        pairs = _mixed(calls["client_hi"], calls["client_lo"], calls["destination"])
+        seconds = (calls["ts"] // 1_000_000_000).astype(np.uint64)
+        first = np.unique(pairs + seconds * _ODD[1], return_index=True)[1]
+        return calls[np.sort(first)]
+
+    def _taken(
+        self, rows: Table, sides: tuple[str, str], now: str, starts: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64]
+    ) -> Table:
+        source, target = sides
+        destinations = _mixed(rows[f"{target}_hi"], rows[f"{target}_lo"], rows[f"{target}_port"].astype(np.uint64))
+        rare = np.flatnonzero(~self.popular[(destinations % np.uint64(_POPULAR)).astype(np.intp)])
+        calls = np.zeros(len(rare), _CALL)
+        for word in ("hi", "lo"):
+            calls[f"client_{word}"] = rows[f"{source}_{word}"][rare]
+            calls[f"server_{word}"] = rows[f"{target}_{word}"][rare]
+        calls["port"], calls["destination"] = rows[f"{target}_port"][rare], destinations[rare]
+        calls["now"], calls["ts"], calls["size"] = rows[now][rare], starts[rare], sizes[rare]
+        return calls
+
+    def _add(self, calls: Table) -> None:
+        known_until = int(self.began[0]) + nanoseconds(self.settings.known_seconds)
+        for *words, now, ts, size in calls.tolist():
+            key = Key(*words)
+            if self.popular[key.destination % _POPULAR]:
+                continue
+            clients = self.clients.setdefault(key.destination, set())
+            clients.add((key.client_hi, key.client_lo))
+            if len(clients) > self.settings.clients_max:
+                self._forget(key.destination)
+                continue
+            pair = self.pairs.pop(key, None)
+            if pair is None:
+                pair = Pair(known=min(now, ts) <= known_until)
+                if len(self.pairs) >= self.settings.pairs_max:
+                    gone = next(iter(self.pairs))
+                    del self.pairs[gone]
+                    self.clients.pop(gone.destination, None)
+                    self.evicted += 1
+            self.pairs[key] = pair
+            if not any(start // 1_000_000_000 == ts // 1_000_000_000 for start in pair.starts):
+                pair.starts.append(ts)
+                pair.sizes.append(size)
+                pair.fresh = True
+                del pair.starts[:-KEPT], pair.sizes[:-KEPT]
+
+    def _forget(self, destination: int) -> None:
+        """So many have it that it is no rare destination."""
+        self.popular[destination % _POPULAR] = True
+        del self.clients[destination]
+        for key in [key for key in self.pairs if key.destination == destination]:
+            del self.pairs[key]
+
+    def _judge(self, tick: int) -> list[Detection]:
+        detections = []
+        for key, pair in self.pairs.items():
+            due = pair.fresh and not pair.known and tick - pair.told >= nanoseconds(REPORT_SECONDS)
+            pair.fresh = pair.fresh and not due
+            if not due or len(pair.starts) < self.settings.calls_min:
+                continue
+            for latest in (len(pair.starts), self.settings.calls_min):
+                beat = beat_of(np.array(pair.starts[-latest:]), np.array(pair.sizes[-latest:]))
+                if beat and max(pair.starts) - min(pair.starts[-latest:]) >= nanoseconds(self.settings.span_seconds):
+                    pair.told = tick
+                    detections.append(self._detection(key, pair, beat, tick))
+                    break
+        return detections
+
+    def _detection(self, key: Key, pair: Pair, beat: Beat, tick: int) -> Detection:
+        client, server = address_text(key.client_hi, key.client_lo), address_text(key.server_hi, key.server_lo)
+        first, last = min(pair.starts[-beat.calls :]), max(pair.starts)
+        return Detection(
+            now=tick,
+            rule=BEACON,
+            entity=Entity("client", client),
+            numbers=Numbers(
+                observed=float(beat.calls), threshold=float(self.settings.calls_min), unit="calls at a steady beat",
+                window_seconds=round((last - first) / 1e9, 1),
+            ),
+            count=beat.calls,
+            run=f"{server}:{key.port}",
+            first_ts=first,
+            last_ts=last,
+            confidence=round(0.9 - beat.jitter, 2),
+            client_ip=client,
+            server_ip=server,
+            server_port=key.port,
+            details={
+                "destination": f"{server}:{key.port}", "period_seconds": round(beat.period_ns / 1e9, 1),
+                "jitter": round(beat.jitter, 2), "bytes_sent": int(np.median(pair.sizes)),
+                "clients_of_destination": len(self.clients.get(key.destination, ())),
+            },
+        )  # fmt: skip

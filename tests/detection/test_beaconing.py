@@ -1,0 +1,100 @@
+"""Beacons: found by their beat, over HTTP and without, however rows are cut; visitors and old pollers are none."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+
+from sensor.alert import Detection
+from sensor.config import DetectionSettings
+from sensor.detection.stage import DetectionStage
+from sensor.schema import ConnState
+from tests.detection.tables import Pool, flow, join, real_alerts, run_flows, run_transactions, transaction
+
+FAR, INSIDER = "203.0.113.7", "10.0.0.9"
+
+
+def stage_of(pool: Pool) -> DetectionStage:
+    others = {name: {"enabled": name == "beaconing"} for name in DetectionSettings.__struct_fields__}
+    return DetectionStage(msgspec.convert(others, DetectionSettings), pool)
+
+
+def over_http(starts: np.ndarray, pool: Pool, batch: int = 1 << 30, sizes: list[int] | None = None) -> list[Detection]:
+    """Requests of INSIDER to FAR beside ordinary traffic from 0 on."""
+    rows = [transaction(pool, n, f"10.0.0.{n % 8}") for n in range(int(max(starts)) + 40)]
+    for n, start in enumerate(starts):
+        rows.append(transaction(pool, start, INSIDER, server=FAR, request_body_len=sizes[n] if sizes else 120))
+    rows.sort(key=lambda row: row["now"][0])
+    return run_transactions(stage_of(pool), join(rows), batch)
+
+
+def beats(period: float, count: int, jitter: float, first: float = 40.0) -> np.ndarray:
+    rng = np.random.default_rng(7)
+    return first + np.cumsum(period * (1 + rng.uniform(-jitter, jitter, count)))
+
+
+@pytest.mark.parametrize(("period", "jitter"), [(5, 0.1), (5, 0.3), (60, 0.3), (300, 0.05)])
+def test_a_beat_with_jitter(period: float, jitter: float) -> None:
+    hits = over_http(beats(period, 30, jitter), Pool())
+    assert {hit.entity.value for hit in hits} == {INSIDER}
+    assert hits[0].details["period_seconds"] == pytest.approx(period, rel=0.2)
+
+
+def test_batches_do_not_matter() -> None:
+    whole, cut = (over_http(beats(5, 30, 0.3), Pool(), batch) for batch in (1 << 30, 3))
+    assert [(hit.now, hit.numbers) for hit in whole] == [(hit.now, hit.numbers) for hit in cut] != []
+
+
+def test_missed_beats_and_another_sleep() -> None:
+    assert over_http(np.delete(beats(10, 40, 0.1), [4, 9, 10, 17, 25]), Pool())
+    assert over_http(np.concatenate([beats(5, 6, 0.1), beats(20, 20, 0.1, 90.0)]), Pool())
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_visitor_has_no_beat(seed: int) -> None:
+    gaps = np.random.default_rng(seed).exponential(10, 60)
+    assert over_http(40 + np.cumsum(gaps), Pool()) == []
+
+
+def test_sizes_that_vary_are_no_beacon() -> None:
+    assert over_http(beats(5, 30, 0.1), Pool(), sizes=[100 * 3 ** (n % 5) for n in range(30)]) == []
+
+
+def test_a_poller_that_was_there_from_the_start() -> None:
+    assert over_http(beats(5, 60, 0.05, first=0.0), Pool()) == []
+
+
+def connections(host: str, client: str, first: float, sent: int = 700) -> list:
+    return [flow(at, ConnState.SF, client, host, 443, (sent, 3_000)) for at in beats(5, 30, 0.1, first)]
+
+
+def found_of_flows(*each: list) -> set[str]:
+    rows = sorted((row for rows in each for row in rows), key=lambda row: row[0]["end_now"][0])
+    return {hit.entity.value for hit in run_flows(stage_of(Pool()), rows, 5)}
+
+
+def test_without_http() -> None:
+    early = connections("10.0.1.1", "10.0.0.2", 0.0)
+    assert found_of_flows(early, connections(FAR, INSIDER, 40.0)) == {INSIDER}
+    assert found_of_flows(early, connections(FAR, INSIDER, 40.0, sent=0)) == set()
+
+
+def test_a_destination_that_many_have() -> None:
+    assert found_of_flows(*[connections(FAR, f"10.0.0.{n}", 40.0 + n) for n in range(8)]) == set()
+
+
+def test_what_is_known_outlives_a_restart() -> None:
+    first, second = stage_of(Pool()), stage_of(Pool())
+    early = connections(FAR, INSIDER, 0.0)
+    run_flows(first, early)
+    memory = first.detectors["beaconing"].state()
+    assert second.detectors["beaconing"].restore({name: each.copy() for name, each in memory.items()})
+    assert run_flows(second, connections(FAR, INSIDER, 400.0), 5) == []
+    hits = run_flows(second, connections("203.0.113.8", "10.0.0.3", 700.0))
+    assert {hit.entity.value for hit in hits} == {"10.0.0.3"}
+
+
+def test_real_beacons() -> None:
+    hits = [alert for alert in real_alerts("12-beacon") if alert["rule_id"] == "beaconing"]
+    assert {alert["entity"]["value"] for alert in hits} == {"10.60.1.35", "10.60.1.36"}
