@@ -96,7 +96,7 @@ def test_a_banner_is_told_once_for_each_server(tmp_path: Path) -> None:
     exchanges = [("10.0.0.7", request("/a"), response(b"", "Server: nginx/1.18.0"))] * 5
     (alert,) = [alert for alert in raised(tmp_path, exchanges) if alert.rule_id == "server-banner"]
     assert (alert.entity.value, alert.severity, alert.details["out_of_support"]) == (
-        "10.0.1.1:80", "medium", ["nginx/1.18.0"],
+        "10.0.1.1:80", "low", ["nginx/1.18.0"],
     )  # fmt: skip
     assert rules(raised(tmp_path, [("10.0.0.7", request("/a"), response(b"", "Server: nginx"))]), *RULES) == []
 

@@ -101,7 +101,7 @@ class Exposed:
             return []
         old = [name for name, is_old in shown if is_old]
         details: dict[str, Any] = {"shown": [name for name, _ in shown][:8]} | ({"out_of_support": old} if old else {})
-        return self._say(BANNER, "server", batch, row, "servers", details, Severity.MEDIUM if old else None)
+        return self._say(BANNER, "server", batch, row, "servers", details)
 
     def _page(self, batch: Batch, row: int) -> list[Detection]:
         body = _kept(batch, row, "response_body")

@@ -38,7 +38,7 @@ _PERSONAL = (
     Found.CARD, Found.IBAN, Found.NATIONAL_ID, Found.EMAIL, Found.PHONE, Found.HEALTH, Found.LOCATION,
 )  # fmt: skip
 _GRAVE = (Found.CARD, Found.IBAN, Found.NATIONAL_ID, Found.HEALTH)
-"""Kinds whose loss has to be told to people or banks: the finding is one of medium severity."""
+"""Kinds whose loss has to be told to people or banks: of medium severity where no credential is asked for."""
 _ISSUING = np.uint16(TransactionFlag.LOGIN | TransactionFlag.REFRESH)
 
 
@@ -123,7 +123,7 @@ class SensitiveData:
             if not any(grown[kind] for kind in kinds):
                 continue
             amount = sum(int(counts[kind]) for kind in kinds)
-            grave = rule is PERSONAL and any(counts[kind] for kind in _GRAVE)
+            grave = rule is PERSONAL and not transaction["user"] and any(counts[kind] for kind in _GRAVE)
             details: dict[str, Any] = {
                 "side": ("request", "response")[side],
                 "kinds": {kind.name.lower(): int(counts[kind]) for kind in kinds if counts[kind]},
