@@ -287,6 +287,31 @@ class BeaconingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """Pairs of client and destination remembered; those not used lately give way and are counted."""
 
 
+class RequestRateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The limits as in "60 requests a minute, burst 100, window 300 s" allow 60 * 5 + 100 requests in 300 s."""
+
+    enabled: bool = True
+    """Look for clients, accounts and endpoints with too many requests."""
+    window_seconds: Seconds = 300.0
+    """Packet time over which the limits hold, in whole minutes."""
+    burst_max: NotNegative = 100
+    """Requests on top of a limit that a window may have."""
+    client_per_minute_max: NotNegative = 0
+    """Limit of requests a minute for each client; 0 is none."""
+    identity_per_minute_max: NotNegative = 0
+    """Limit of requests a minute for each account or credential; 0 is none."""
+    endpoint_per_minute_max: NotNegative = 0
+    """Limit of requests a minute for each endpoint; 0 is none."""
+    surge_ratio_min: Times = 3.0
+    """Times its own average of a minute."""
+    surge_minutes_min: AtLeastOne = 5
+    """Minutes in a row that must be above."""
+    surge_per_minute_min: AtLeastOne = 300
+    """Less than this many requests a minute are never a surge."""
+    known_minutes_min: AtLeastOne = 30
+    """Minutes that a row must be known for its average to count."""
+
+
 class SigmaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     enabled: bool = True
     """Run the Sigma rules that are named here."""
@@ -420,6 +445,7 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     web_scan: WebScanSettings = WebScanSettings()
     error_spike: ErrorSpikeSettings = ErrorSpikeSettings()
     beaconing: BeaconingSettings = BeaconingSettings()
+    request_rate: RequestRateSettings = RequestRateSettings()
     outside_uploads: OutsideUploadsSettings = OutsideUploadsSettings()
     page_walks: PageWalksSettings = PageWalksSettings()
     anomaly: AnomalySettings = AnomalySettings()

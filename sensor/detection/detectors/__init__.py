@@ -18,6 +18,7 @@ from sensor.detection.detectors.outside_uploads import OutsideUploads
 from sensor.detection.detectors.page_walks import PageWalks
 from sensor.detection.detectors.port_scan import PortScan
 from sensor.detection.detectors.privilege_abuse import PrivilegeAbuse
+from sensor.detection.detectors.request_rate import RequestRate
 from sensor.detection.detectors.sensitive_data import SensitiveData
 from sensor.detection.detectors.sigma import Sigma
 from sensor.detection.detectors.signatures import Signatures
@@ -42,6 +43,7 @@ DETECTORS = {
     "web_scan": WebScan,
     "error_spike": ErrorSpike,
     "beaconing": Beaconing,
+    "request_rate": RequestRate,
     "outside_uploads": OutsideUploads,
     "page_walks": PageWalks,
     "anomaly": Anomaly,

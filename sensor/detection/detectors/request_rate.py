@@ -1,0 +1,181 @@
+"""Request rates: in: transactions; out: detections of clients, accounts and endpoints with too many requests.
+
+Limits that the operator sets hold over a window: so many a minute, and a burst on top. Without any, a row is compared
+with itself: five minutes in a row above three times its own average. The one law: what is told never became part of
+the average that told it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sensor.alert import Detection, Entity, Kind, Numbers, Rule, Severity
+from sensor.config import RequestRateSettings
+from sensor.detection.by_row import ByRow, Columns
+from sensor.detection.detector import Batch, Strings, nanoseconds
+from sensor.detection.evidence import address, http_of, identity_of
+from sensor.detection.findings import endpoint_name
+from sensor.detection.ticking import Ticks
+from sensor.structures.entity_tables import IdentityKind, SharedTable
+
+
+def _rule(name: str, title: str) -> Rule:
+    return Rule(
+        id=name, version=1, title=title, category="availability", kind=Kind.BEHAVIOUR, severity=Severity.MEDIUM,
+        owasp=("API4:2023",), attack=("T1499",),
+    )  # fmt: skip
+
+
+LIMIT = _rule("request-rate-limit", "More requests than the limit that was set allows")
+SURGE = _rule("request-rate-surge", "Requests stay above a multiple of their own average for minutes")
+_MINUTE = nanoseconds(60)
+_USUAL = np.dtype([("generation", "u4"), ("minutes", "i4"), ("above", "i4"), ("average", "f8")], align=True)
+_MEMORY_MINUTES = 1_440
+Rows = npt.NDArray[np.intp]
+
+
+class _Watch:
+    """Rows of one table: requests by minute, what is usual, and how alerts name them."""
+
+    def __init__(self, column: str, minutes: int) -> None:
+        self.column, self.minutes = column, minutes
+        self.usual = ByRow(_USUAL)
+        self.cells = np.zeros((minutes, 0), np.int32)
+        self.place = 0
+        self.names: dict[int, tuple[Entity, str, dict[str, Any]]] = {}
+
+    def begin(self, table: SharedTable, rows: Rows) -> Any:
+        usual = self.usual.of(table)
+        if not self.cells.shape[1]:
+            self.cells = np.zeros((self.minutes, table.rows), np.int32)
+        changed = np.unique(rows[usual["generation"][rows] != table.generations[rows]])
+        if len(changed):
+            usual[changed] = np.zeros(1, _USUAL)
+            usual["generation"][changed] = table.generations[changed]
+            self.cells[:, changed] = 0
+            for row in changed.tolist():
+                self.names.pop(row, None)
+        return usual
+
+    def step(self) -> None:
+        """The present minute is over; the oldest one is forgotten."""
+        self.place = (self.place + 1) % self.minutes
+        self.cells[self.place] = 0
+
+
+class RequestRate:
+    """See the file's head; settings: RequestRateSettings."""
+
+    rules = (LIMIT, SURGE)
+    faults = 0
+    evicted = 0
+
+    def __init__(self, settings: RequestRateSettings, strings: Strings) -> None:
+        self.settings, self.strings = settings, strings
+        minutes = max(1, round(settings.window_seconds / 60))
+        self.limits = {
+            "client": settings.client_per_minute_max, "identity": settings.identity_per_minute_max,
+            "endpoint": settings.endpoint_per_minute_max,
+        }  # fmt: skip
+        self.watches = [_Watch(column, minutes) for column in self.limits]
+        self.ticks = Ticks(_MINUTE, 60)
+        self.columns = Columns(**{watch.column: watch.usual for watch in self.watches})
+        self.state, self.restore = self.columns.state, self.columns.restore
+
+    def process(self, batch: Batch) -> list[Detection]:
+        columns = [batch.entities[watch.column].astype(np.intp) for watch in self.watches]
+        for watch, column in zip(self.watches, columns, strict=True):
+            watch.begin(getattr(batch.tables, watch.column), column)
+        detections: list[Detection] = []
+        for part in self.ticks.parts(batch.transactions["now"], batch.now):
+            if part.tick:
+                for watch in self.watches:
+                    detections += self._minute(watch, getattr(batch.tables, watch.column), part.tick)
+                continue
+            for watch, column in zip(self.watches, columns, strict=True):
+                self._count(watch, batch, np.arange(part.start, part.stop), column)
+        return detections
+
+    def _count(self, watch: _Watch, batch: Batch, places: Rows, column: Rows) -> None:
+        if watch.column == "identity":  # who is but an address is counted as a client
+            places = places[batch.entities["identity_kind"][places] != IdentityKind.CLIENT]
+        elif watch.column == "endpoint":
+            places = places[column[places] > 0]
+        rows = column[places]
+        np.add.at(watch.cells[watch.place], rows, 1)
+        limit = self.limits[watch.column]
+        least = self.settings.surge_per_minute_min // 2
+        if limit:
+            least = min(least, limit // 2)
+        least = max(1, least)
+        now = watch.cells[watch.place]
+        for row in np.unique(rows[now[rows] >= least]).tolist():
+            if row not in watch.names:  # named after the request that made it many, wherever rows are cut
+                own = places[rows == row]
+                watch.names[row] = self._name(watch, batch, int(own[max(0, least - 1 - int(now[row]) + len(own))]))
+
+    def _name(self, watch: _Watch, batch: Batch, place: int) -> tuple[Entity, str, dict[str, Any]]:
+        transaction = batch.transactions[place]
+        if watch.column == "endpoint":
+            entity, client = Entity("endpoint", endpoint_name(transaction, self.strings)), {}
+        else:
+            kind = IdentityKind.CLIENT if watch.column == "client" else int(batch.entities["identity_kind"][place])
+            entity, client = identity_of(transaction, kind), {"client_ip": address(transaction, "client")}
+        return entity, address(transaction, "server"), {**client, "http": http_of(transaction, self.strings)}
+
+    def _minute(self, watch: _Watch, table: SharedTable, tick: int) -> list[Detection]:
+        """At the end of a minute: who is above a limit, and who above its own average for long enough."""
+        usual, last = watch.usual.of(table), watch.cells[watch.place]
+        detections = []
+        limit = self.limits[watch.column]
+        if limit:
+            allowed = limit * watch.minutes + self.settings.burst_max
+            window = watch.cells.sum(axis=0)
+            for row in np.flatnonzero(window > allowed).tolist():
+                detections += self._detection(watch, row, LIMIT, tick, int(window[row]), allowed, None)
+        seen = np.flatnonzero((usual["minutes"] > 0) | (last > 0))
+        average, count = usual["average"][seen], last[seen]
+        warm = usual["minutes"][seen] >= self.settings.known_minutes_min
+        high = warm & (count >= self.settings.surge_per_minute_min) & (count > self.settings.surge_ratio_min * average)
+        above = np.where(high, usual["above"][seen] + 1, 0)
+        usual["above"][seen] = above
+        calm = seen[~high]
+        minutes = np.minimum(usual["minutes"][calm] + 1, _MEMORY_MINUTES)
+        usual["average"][calm] += (last[calm] - usual["average"][calm]) / minutes
+        usual["minutes"][calm] = minutes
+        long = above >= self.settings.surge_minutes_min
+        for row, requests, mean in zip(seen[long].tolist(), count[long].tolist(), average[long].tolist(), strict=True):
+            threshold = max(self.settings.surge_per_minute_min, self.settings.surge_ratio_min * mean)
+            detections += self._detection(watch, row, SURGE, tick, requests, threshold, mean)
+        watch.step()
+        return detections
+
+    def _detection(
+        self, watch: _Watch, row: int, rule: Rule, tick: int, requests: int, threshold: float, average: float | None
+    ) -> list[Detection]:
+        if row not in watch.names:
+            return []
+        entity, server, more = watch.names[row]
+        seconds = 60.0 if rule is SURGE else 60.0 * watch.minutes
+        since = tick - (_MINUTE * self.settings.surge_minutes_min if rule is SURGE else nanoseconds(seconds))
+        return [
+            Detection(
+                now=tick,
+                rule=rule,
+                entity=entity,
+                numbers=Numbers(
+                    observed=float(requests), threshold=round(threshold, 1), unit="requests", window_seconds=seconds,
+                    baseline=None if average is None else round(average, 1),
+                ),
+                count=requests,
+                run=f"{entity.value}/{since // nanoseconds(seconds)}",
+                first_ts=since,
+                last_ts=tick,
+                server_ip=server,
+                details={"minutes_above": int(watch.usual.state()["above"][row])} if rule is SURGE else {},
+                **more,
+            )
+        ]  # fmt: skip

@@ -1,0 +1,78 @@
+"""Request rates: limits that were set, and surges above one's own average; bursts and growing use are none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from sensor.alert import Detection
+from sensor.config import DetectionSettings
+from sensor.detection.stage import DetectionStage
+from tests.detection.tables import Pool, join, run_transactions, transaction
+
+CLIENT = "10.0.0.9"
+
+
+def found(rows: list[np.ndarray], pool: Pool, batch: int = 1 << 30, **settings: Any) -> list[Detection]:
+    others: dict[str, Any] = {name: {"enabled": False} for name in DetectionSettings.__struct_fields__}
+    others["request_rate"] = settings
+    stage = DetectionStage(msgspec.convert(others, DetectionSettings), pool)
+    last = transaction(pool, 20_000, "10.0.0.250", endpoint="/quiet", uri="/quiet")
+    return run_transactions(stage, join([*sorted(rows, key=lambda row: row["now"][0]), last]), batch)
+
+
+def requests(pool: Pool, start: int, minutes: int, each: int) -> list[np.ndarray]:
+    """So many requests in each minute from minute `start` on."""
+    return [
+        transaction(pool, 60 * (start + minute) + 59 * n / each, CLIENT, uri=f"/things/{n}")
+        for minute in range(minutes)
+        for n in range(each)
+    ]
+
+
+@pytest.mark.parametrize("batch", [7, 1 << 30])
+def test_a_limit_that_was_set(batch: int) -> None:
+    pool = Pool()
+    hits = found(requests(pool, 0, 5, 90), pool, batch, client_per_minute_max=60, burst_max=100)
+    assert {(hit.rule.id, hit.entity.value) for hit in hits} == {("request-rate-limit", CLIENT)}
+    assert hits[0].numbers.threshold == 400
+    assert hits[0].numbers.observed > 400
+    whole = found(requests(pool, 0, 5, 90), pool, client_per_minute_max=60, burst_max=100)
+    assert [(hit.now, hit.numbers, hit.http) for hit in hits] == [(hit.now, hit.numbers, hit.http) for hit in whole]
+
+
+def test_a_burst_within_the_limit() -> None:
+    pool = Pool()
+    rows = requests(pool, 0, 5, 60) + requests(pool, 2, 1, 90)
+    assert found(rows, pool, client_per_minute_max=60, burst_max=100) == []
+
+
+def test_without_limits_a_high_rate_is_none() -> None:
+    pool = Pool()
+    assert found(requests(pool, 0, 10, 400), pool) == []
+
+
+SMALL = {"surge_per_minute_min": 40, "known_minutes_min": 10}
+
+
+def test_a_surge_above_ones_own_average() -> None:
+    pool = Pool()
+    rows = requests(pool, 0, 20, 12) + requests(pool, 20, 8, 60)
+    hits = [hit for hit in found(rows, pool, **SMALL) if hit.entity.kind == "client"]
+    assert {hit.rule.id for hit in hits} == {"request-rate-surge"}
+    assert [hit.details["minutes_above"] for hit in hits] == [5, 6, 7, 8]
+    assert hits[-1].numbers.baseline == pytest.approx(12, abs=0.5)
+
+
+@pytest.mark.parametrize(("minutes", "each"), [(4, 60), (8, 35)])
+def test_short_bursts_and_some_more_are_no_surge(minutes: int, each: int) -> None:
+    pool = Pool()
+    assert found(requests(pool, 0, 20, 12) + requests(pool, 20, minutes, each), pool, **SMALL) == []
+
+
+def test_who_is_new_has_no_average() -> None:
+    pool = Pool()
+    assert found(requests(pool, 0, 5, 5) + requests(pool, 5, 4, 60), pool, **SMALL) == []
