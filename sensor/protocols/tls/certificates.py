@@ -7,6 +7,7 @@ what cannot be read gives None.
 from __future__ import annotations
 
 import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from sensor.protocols.tls.hello import MalformedError, Reader
@@ -31,8 +32,9 @@ class Certificate(NamedTuple):
     self_signed: bool
 
 
+@lru_cache(256)
 def read_certificate(der: bytes) -> Certificate | None:
-    """None when it is none, or cut."""
+    """None when it is none, or cut. Those read lately are remembered: servers show the same again and again."""
     try:
         body = Reader(_value(Reader(_value(Reader(der), SEQUENCE)), SEQUENCE))
         kind, _ = _item(body)

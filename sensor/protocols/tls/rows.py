@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy.typing as npt
@@ -105,11 +106,28 @@ def _version(answer: Hello | None) -> int | None:
     return answer.versions[0] if answer.versions else answer.version
 
 
+def _shape(hello: Hello) -> tuple[Any, ...]:
+    """What the fingerprints of a ClientHello are made of: the same in all hellos of one program."""
+    lists = hello.ciphers, tuple(hello.extensions), hello.groups, hello.point_formats, hello.signatures, hello.versions
+    return hello.version, hello.protocol_bytes, lists
+
+
+@lru_cache(1_024)
+def _fingerprints(version: int, protocol: bytes, lists: tuple[Any, ...]) -> tuple[str, str]:
+    """JA3 and JA4 of a shape; those made lately are remembered."""
+    ciphers, extensions, groups, formats, signatures, versions = lists
+    hello = Hello(
+        version=version, session=b"", ciphers=ciphers, extensions=list(extensions), protocol_bytes=protocol,
+        groups=groups, point_formats=formats, signatures=signatures, versions=versions,
+    )  # fmt: skip
+    return ja3(hello), ja4(hello)
+
+
 def _of_hellos(hello: Hello | None, answer: Hello | None) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if hello:
         found |= {"server_name": hello.server_name, "offered_protocols": hello.protocols}
-        found |= {"ja3": ja3(hello), "ja4": ja4(hello)}
+        found |= dict(zip(("ja3", "ja4"), _fingerprints(*_shape(hello)), strict=True))
     if answer:
         found |= {"cipher": cipher_name(answer.ciphers[0]), "ja3s": ja3s(answer)}
         found["next_protocol"] = answer.protocols[0] if answer.protocols else None
