@@ -42,7 +42,7 @@ import numpy.typing as npt
 import platformdirs
 from numba import _dynfunc, from_dtype, njit, types
 from numba.core import itanium_mangler
-from numba.core.caching import FunctionCache
+from numba.core.caching import FunctionCache, UserProvidedCacheLocator
 from numba.core.codegen import CPUCodeLibrary
 from numba.core.cpu import CPUContext
 
@@ -131,6 +131,14 @@ _NO_CODE = ctypes.cast(ctypes.pythonapi.PyErr_NoMemory, ctypes.c_void_p).value
 """Where a callee that was compiled for a kernel only would have its entry from Python: raises MemoryError."""
 
 
+def _place(file: str) -> str:
+    """Below the digest of its sources a kernel goes by its file's name.
+
+    numba would have it by the file's full path, and compile again for every checkout of the same sources.
+    """
+    return Path(file).stem
+
+
 @contextmanager
 def _one_module(name: str) -> Iterator[None]:
     """While compiling kernel `name`, optimise and emit its final module only.
@@ -178,6 +186,7 @@ def _one_module(name: str) -> Iterator[None]:
         patch.object(CPUContext, "get_executable", get_executable),
         patch.object(CPUCodeLibrary, "_optimize_functions", keep),
         patch.object(CPUCodeLibrary, "_optimize_final_module", optimise),
+        patch.object(UserProvidedCacheLocator, "get_suitable_cache_subpath", staticmethod(_place)),
     ):
         yield
 

@@ -156,3 +156,13 @@ def test_kernels_run_as_plain_python() -> None:
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False
     )
     assert result.returncode == 0, result.stdout[-3_000:]
+
+
+def test_another_copy_of_the_same_sources_finds_what_is_compiled(home: Path) -> None:
+    run(home)
+    before = {path: path.stat().st_mtime_ns for path in cached(home)}
+    (home / "elsewhere").mkdir()
+    (home / "small.py").rename(home / "elsewhere" / "small.py")
+    copy = f"import sys; sys.path.insert(0, {str(home / 'elsewhere')!r})\n"
+    assert run(home, copy + USE) == ("10", "")
+    assert {path: path.stat().st_mtime_ns for path in cached(home)} == before
