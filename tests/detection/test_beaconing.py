@@ -97,4 +97,4 @@ def test_what_is_known_outlives_a_restart() -> None:
 
 def test_real_beacons() -> None:
     hits = [alert for alert in real_alerts("12-beacon") if alert["rule_id"] == "beaconing"]
-    assert {alert["entity"]["value"] for alert in hits} == {"10.60.1.35", "10.60.1.36"}
+    assert {alert["entity.value"] for alert in hits} == {"10.60.1.35", "10.60.1.36"}

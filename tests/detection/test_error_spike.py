@@ -125,7 +125,7 @@ def test_what_is_usual_outlives_a_restart(tmp_path: Path) -> None:
 def test_a_real_server_that_is_unwell() -> None:
     alerts = [alert for alert in real_alerts("15a-error-spike") if alert["rule_id"] == "error-spike"]
     assert alerts
-    assert {alert["entity"]["kind"] for alert in alerts} <= {"server", "endpoint"}
+    assert {alert["entity.kind"] for alert in alerts} <= {"server", "endpoint"}
     assert all(alert["client_ip"] is None for alert in alerts)
 
 

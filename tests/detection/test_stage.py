@@ -90,8 +90,9 @@ def test_a_row_on_which_a_kernel_raises_is_left_out_and_counted():
 @pytest.mark.parametrize(
     ("name", "rules"),
     [
-        ("01a-benign", set()), ("02-nmap-fast", set()), ("04-dirbrute", set()), ("12-beacon", set()),
-        ("13-stolen-token", {"token-shared", "tool-in-account"}), ("15a-error-spike", set()),
+        ("01a-benign", set()), ("02-nmap-fast", {"method-probing", "scanner-software"}),
+        ("04-dirbrute", {"scanner-software", "web-scan"}), ("12-beacon", set()),
+        ("13-stolen-token", {"token-shared", "tool-in-account"}), ("15a-error-spike", {"error-spike"}),
         ("17-cleartext-creds", set()),
     ],
 )  # fmt: skip
