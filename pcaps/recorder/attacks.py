@@ -39,6 +39,7 @@ def spread_guessing(lab: Lab) -> None:
 @capture(
     "a script tries one password on each of thirty accounts, from one address: 401 every time",
     Alert("brute-force-login", "client", "10.77.0.7"),
+    Alert("password-spraying", "client", "10.77.0.7"),
 )
 def stuffing(lab: Lab) -> None:
     with network.recording(lab.pcap):
@@ -49,6 +50,7 @@ def stuffing(lab: Lab) -> None:
 @capture(
     "hydra at the form of POST /login: 60 wrong passwords (403) and the right one",
     Alert("brute-force-login", "client", ATTACKER),
+    Alert("scanner-software", "client", ATTACKER),
     ACCOUNT,
 )
 def hydra_form(lab: Lab) -> None:
@@ -59,7 +61,12 @@ def hydra_form(lab: Lab) -> None:
         lab.client("browse", 2)
 
 
-@capture("hydra at HTTP Basic: 30 wrong passwords", Alert("brute-force-login", "client", ATTACKER), ACCOUNT)
+@capture(
+    "hydra at HTTP Basic: 30 wrong passwords",
+    Alert("brute-force-login", "client", ATTACKER),
+    Alert("scanner-software", "client", ATTACKER),
+    ACCOUNT,
+)
 def hydra_basic(lab: Lab) -> None:
     with network.recording(lab.pcap):
         _hydra("-P", _words(lab, 30), "10.77.0.100", "http-get", "/api/v1/reports")

@@ -43,6 +43,9 @@ OPEN = Rule(
     category="exposure", kind=Kind.POSTURE, severity=Severity.HIGH, owasp=("API2:2023", "API5:2023"), attack=("T1190",),
 )  # fmt: skip
 
+_FOUND = np.iinfo(np.uint32).max
+"""Looks at an endpoint of which the page is known."""
+
 
 class Exposed:
     """See the file's head; settings: ExposedSettings."""
@@ -104,11 +107,14 @@ class Exposed:
         return self._say(BANNER, "server", batch, row, "servers", details)
 
     def _page(self, batch: Batch, row: int) -> list[Detection]:
+        endpoint = int(batch.entities["endpoint"][row])
+        if self._shown["looked"][endpoint] == _FOUND:
+            return []
         body = _kept(batch, row, "response_body")
         path = self.strings.text(int(batch.transactions["endpoint"][row])).lower()
         for mark in MARKS if body else ():
             if mark.path.search(path) and mark.body.search(body):
-                self._shown["looked"][int(batch.entities["endpoint"][row])] = np.iinfo(np.uint32).max
+                self._shown["looked"][endpoint] = _FOUND
                 rule = INSIDES if mark.grave else PAGES
                 return self._say(rule, "endpoint", batch, row, "pages", {"what": mark.name})
         return []

@@ -41,7 +41,7 @@ QUERY = [
     Pattern("open-redirect", 5, "redirect elsewhere", r"\A[/\\.]{0,4}(?:\w+:)?/{1,4}\S{0,60}(?:/\.\./?|/%2e%2e|/%2f\.\.|\\\.\w|%0d|%00|〱|。|%e3%80%82)\S{0,10}\z|\A\.\w+\.\w+\z"),
     # headers
     Pattern("crlf", 9, "header injection", r"[\r\n\x85]+\s*(?:set-cookie|location|content-(?:type|length|disposition|location|encoding)|http/\d|x-[\w-]{2,30}|refresh|transfer-encoding|host|status|link|access-control-\w+|injected[\w-]*|bcc|cc|to|subject|from|mime-version)\s*:", True),
-    Pattern("crlf", 8, "response or request in a value", r"[\r\n]\s*(?:http/\d\.\d\s+\d{3}|(?:get|post|head|put|delete|options|trace|connect|propfind|patch)\s+\S+\s+http/\d)|\bhttp/[01][.\d]*\s+\d{3}\s+\w+[\r\n]|[\r\n]\s*<(?:html|script|meta|svg|img)\b|\A\s*(?:get|post|head|connect)\s+\S+\s+http/\d\.\d\b", True),
+    Pattern("crlf", 8, "response or request in a value", r"[\r\n]\s*(?:http/\d\.\d\s+\d{3}|(?:get|post|head|put|delete|options|trace|connect|propfind|patch)\s+\S+\s+http/\d)|\bhttp/[01][.\d]*\s+\d{3}\s+\w+[\r\n]|[\r\n]\s*<(?:html|script|meta|svg|img)\b", True),
     # language models
     Pattern("prompt", 8, "instruction to a language model", r"\b(?:ignore|disregard|forget|override|bypass|discard|do\s+not\s+follow)\s+(?:\w+\s+){0,4}(?:previous|prior|above|preceding|earlier|all|your|these|system|safety)\s+(?:\w+\s+){0,2}(?:instructions?|prompts?|directions?|guidelines?|constraints?)\b", True),
     Pattern("prompt", 7, "system prompt asked for", r"\b(?:reveal|show|print|output|repeat|tell\s+me|give\s+me|display|leak|expose|what\s+(?:is|are)|dump|summari[sz]e)\s+(?:\w+\s+){0,5}(?:system|initial|hidden|original|secret|developer)\s+(?:prompt|instructions?|message|configuration)\b|\brepeat\s+(?:everything|all|the\s+(?:text|words))\s+above\b", True),

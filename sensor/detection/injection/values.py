@@ -102,6 +102,10 @@ def _header_values(headers: list[tuple[bytes, bytes]]) -> Iterator[Value]:
             yield Value("header", text_of(name), text_of(value))
 
 
+_RAW_BYTES_MAX = 2_048
+"""A body of no known form that is longer is a file or a document, not a value."""
+
+
 def _body_values(content_type: bytes, body: bytes) -> Iterator[Value]:
     if not body:
         return
@@ -125,7 +129,8 @@ def _body_values(content_type: bytes, body: bytes) -> Iterator[Value]:
         if b"=" not in body:
             yield Value("form", "", text_of(body), True)
         return
-    yield Value("body", "", text_of(body))
+    if len(body) <= _RAW_BYTES_MAX:
+        yield Value("body", "", text_of(body))
 
 
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
