@@ -18,6 +18,7 @@ class ReadyBatch(NamedTuple):
     streams: Any
     alerts: list[Any]
     now: int = 0
+    tls: tuple[Any, ...] = ()
 
 
 NO_BATCH = ReadyBatch(np.zeros(0, schema.TRANSACTION), np.zeros(0, schema.FLOW), np.zeros(0, schema.STREAM), [])

@@ -54,6 +54,7 @@ def candidates(path: Path) -> list[dict[str, Any]]:
             "pcap": path.name,
             "client": _endpoint(row["client_ip"], row["client_port"]),
             "server": _endpoint(row["server_ip"], row["server_port"]),
+            "version": row["version"],
             "method": row["method"],
             "host": row["host"],
             "uri": row["uri"],

