@@ -26,10 +26,12 @@ demo: $(VENV)/installed
 	trap 'kill $$collector 2>/dev/null; wait $$collector || true' EXIT; \
 	timeout 600 $(BIN)/tapir read pcaps --publish $$address --wait-subscribers 1
 
-# tshark is one of the oracles of the tests: installed where this user may, otherwise its tests say why they skip.
+# What tests run beside Tapir: installed where this user may, otherwise those tests say why they skip.
+PROGRAMS := tshark iproute2 systemd openssl
 test: $(VENV)/installed-for-tests
-	@command -v tshark >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || \
-	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends tshark; } >/dev/null
+	@[ "$$(command -v tshark ip systemd-analyze openssl | wc -l)" = 4 ] || \
+	[ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || { apt-get update -qq && \
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PROGRAMS); } >/dev/null
 	$(BIN)/tapir warm
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
 
