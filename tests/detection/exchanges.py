@@ -10,8 +10,8 @@ from pathlib import Path
 
 from sensor.alert import Alert, State
 from sensor.config import AlertingSettings, DetectionSettings, Settings
-from sensor.detection.detectors import DETECTORS
 from sensor.pipeline import Pipeline
+from tests.detection.tables import alone
 from tests.traffic import SECOND, START, Packet, Talk, merged, write_pcap
 
 TOGETHER = ("cleartext", "exposed", "sensitive_data", "honeytokens")
@@ -31,11 +31,7 @@ def packets(exchanges: Sequence[Exchange], seconds: float = 1.0, server: str = "
 
 def _alone(detection: DetectionSettings) -> DetectionSettings:
     """The detectors of bodies and postures without the others, some of which take long to make ready."""
-    slices = {
-        name: getattr(detection, name) if name in TOGETHER else type(getattr(detection, name))(enabled=False)
-        for name in DETECTORS
-    }
-    return DetectionSettings(**slices)
+    return alone(**{name: getattr(detection, name) for name in TOGETHER})
 
 
 def raised(

@@ -10,17 +10,9 @@ from typing import Any
 import numpy as np
 
 from sensor.alert import Detection
-from sensor.config import DetectionSettings
-from sensor.detection.detectors import DETECTORS
 from sensor.detection.stage import DetectionStage
 from sensor.schema import CONTENT
 from tests.detection.tables import NO_FLOWS, NO_STREAMS, SECOND, START, Pool, features_of, join, transaction
-
-
-def alone(name: str, settings: Any) -> DetectionSettings:
-    """Settings with no detector but one."""
-    others = {other: type(getattr(DetectionSettings(), other))(enabled=False) for other in DETECTORS if other != name}
-    return DetectionSettings(**{**others, name: settings})
 
 
 class Talk:
@@ -72,5 +64,3 @@ class Talk:
                 np.frombuffer(bytes(arena) or b"\0", np.uint8).copy(),
             )  # fmt: skip
         return found
-
-

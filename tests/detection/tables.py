@@ -14,12 +14,14 @@ from types import SimpleNamespace
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import msgspec
 import numpy as np
 import pytest
 
 import sensor
 from sensor.alert import Detection
-from sensor.config import FeatureSettings
+from sensor.config import DetectionSettings, FeatureSettings
+from sensor.detection.detectors import DETECTORS
 from sensor.detection.stage import DetectionStage
 from sensor.features.stage import FeatureStage
 from sensor.schema import FLOW, STREAM, TRANSACTION, ConnState, Proto, TransactionFlag
@@ -140,6 +142,13 @@ def features_of(stage: DetectionStage) -> FeatureStage:
     if stage not in _FEATURES:
         _FEATURES[stage] = FeatureStage(FEW, stage.strings.tables)
     return _FEATURES[stage]
+
+
+def alone(**settings: Any) -> DetectionSettings:
+    """Settings with no detectors but those named."""
+    shipped = DetectionSettings()
+    others = {name: msgspec.structs.replace(getattr(shipped, name), enabled=False) for name in DETECTORS}
+    return DetectionSettings(**(others | settings))
 
 
 def run_transactions(stage: DetectionStage, rows: np.ndarray, batch: int = 1 << 30) -> list[Detection]:

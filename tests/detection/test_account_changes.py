@@ -14,16 +14,11 @@ from sensor.detection.detectors.account_changes import Place, kilometres
 from sensor.detection.stage import DetectionStage
 from sensor.errors import SettingError
 from tests.detection import mmdb
-from tests.detection.tables import Pool, features_of, join, real_alerts, run_transactions, transaction
+from tests.detection.tables import Pool, alone, features_of, join, real_alerts, run_transactions, transaction
 
 BERLIN, MUNICH, TOKYO, SYDNEY = "10.1.0.1", "10.2.0.1", "10.3.0.1", "10.4.0.1"
 BROWSER, TOOL, APP = "Mozilla/5.0 (X11) Firefox/140.0", "python-requests/2.32", "ShopApp/4 (Android)"
 BOB = 0xB0B
-ONLY = {
-    name: type(getattr(DetectionSettings(), name))(enabled=False)
-    for name in DetectionSettings().__struct_fields__
-    if name != "account_changes"
-}
 
 
 def spot(country: str, latitude: float, longitude: float) -> dict[str, Any]:
@@ -58,7 +53,7 @@ class Account:
         return self
 
     def found(self, batch: int = 1 << 30) -> list[Any]:
-        settings = DetectionSettings(**ONLY, account_changes=AccountChangesSettings(location_table=self.table))
+        settings = alone(account_changes=AccountChangesSettings(location_table=self.table))
         self.stage = DetectionStage(settings, self.pool)
         return run_transactions(self.stage, join(self.rows), batch)
 
@@ -131,7 +126,7 @@ def test_memory_outlives_a_restart():
     second = Account()
     second.pool = first.pool
     second.use(100, BERLIN, TOOL)
-    stage = DetectionStage(DetectionSettings(**ONLY), second.pool)
+    stage = DetectionStage(alone(account_changes=DetectionSettings().account_changes), second.pool)
     assert stage.memories["detection.account_changes"].restore(saved)
     assert features_of(stage).restore(features_of(first.stage).state())
     assert [one.rule.id for one in run_transactions(stage, join(second.rows))] == ["tool-in-account"]

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from sensor.alert import Severity
-from sensor.config import BulkTransferSettings, DetectionSettings
+from sensor.config import BulkTransferSettings
 from sensor.detection.stage import DetectionStage
-from tests.detection.tables import Pool, join, read_server_log, run_transactions, transaction
+from tests.detection.tables import Pool, alone, join, read_server_log, run_transactions, transaction
 
 SMALL = {"pairs_max": 512, "endpoints_max": 64}
 
 
 def judge(pool, rows, batch=1 << 30, **given):
-    settings = DetectionSettings(bulk_transfer=BulkTransferSettings(**(SMALL | given)))
+    settings = alone(bulk_transfer=BulkTransferSettings(**(SMALL | given)))
     rows = rows[np.argsort(rows["now"], kind="stable")]
     return run_transactions(DetectionStage(settings, pool), rows, batch)
 
@@ -212,7 +212,7 @@ def test_batches_and_the_random_hash_do_not_matter(pool, room):
 
 def test_populations_count_exactly_the_cells_that_are_remembered(pool):
     """However often cells and endpoints give way, every histogram holds each of its living cells once."""
-    settings = DetectionSettings(bulk_transfer=BulkTransferSettings(pairs_max=16, endpoints_max=8, window_seconds=60.0))
+    settings = alone(bulk_transfer=BulkTransferSettings(pairs_max=16, endpoints_max=8, window_seconds=60.0))
     stage = DetectionStage(settings, pool)
     run_transactions(stage, random_rows(pool))
     (detector,) = [one for one in stage.detectors.values() if one.rules[0].id == "bulk-transfer"]

@@ -5,17 +5,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensor.alert import Severity
-from sensor.config import DetectionSettings, FailedLoginsSettings
+from sensor.config import FailedLoginsSettings
 from sensor.detection.stage import DetectionStage
 from sensor.schema import TransactionFlag
-from tests.detection.tables import START, Pool, join, login, read_server_log, run_transactions, transaction
+from tests.detection.tables import START, Pool, alone, join, login, read_server_log, run_transactions, transaction
 from tests.oracles.windows import more_than
 
 ADMIN = 0xAD
 
 
 def judge(pool, rows, settings=FailedLoginsSettings(entities_max=64), batch=1 << 30):  # noqa: B008
-    stage = DetectionStage(DetectionSettings(failed_logins=settings), pool)
+    stage = DetectionStage(alone(failed_logins=settings), pool)
     return run_transactions(stage, join(rows), batch)
 
 
@@ -124,7 +124,7 @@ def test_verdicts_are_those_of_the_slow_twin(tried, allowed, window):
 
 
 def test_clients_beyond_the_budget_give_way_and_are_counted(pool):
-    stage = DetectionStage(DetectionSettings(failed_logins=FailedLoginsSettings(entities_max=8)), pool)
+    stage = DetectionStage(alone(failed_logins=FailedLoginsSettings(entities_max=8)), pool)
     run_transactions(stage, join([login(pool, i, f"10.9.0.{i % 200}", account=1 + i) for i in range(200)]))
     assert stage.counters.as_dict()["evicted"] == 2 * (200 - 8)
 

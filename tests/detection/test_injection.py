@@ -9,11 +9,12 @@ from sensor.config import InjectionSettings
 from sensor.detection.detectors.injection import Injection
 from sensor.detection.injection import search
 from sensor.detection.stage import DetectionStage
-from tests.detection.messages import Talk, alone
+from tests.detection.messages import Talk
+from tests.detection.tables import alone
 
 
 def stage_for(talk: Talk) -> DetectionStage:
-    return DetectionStage(alone("injection", InjectionSettings()), talk.pool)
+    return DetectionStage(alone(injection=InjectionSettings()), talk.pool)
 
 
 def injections(talk: Talk, stage: DetectionStage, batch: int = 1 << 30) -> list[Detection]:
@@ -113,5 +114,5 @@ def test_what_the_budget_leaves_out_is_counted(monkeypatch: pytest.MonkeyPatch) 
 def test_it_is_off_when_it_is_off() -> None:
     talk = Talk()
     talk.say(0, "/a?id=1%27%20or%201=1--")
-    settings = alone("injection", InjectionSettings(enabled=False))
+    settings = alone(injection=InjectionSettings(enabled=False))
     assert injections(talk, DetectionStage(settings, talk.pool)) == []

@@ -11,19 +11,14 @@ from hypothesis import strategies as st
 
 from sensor._jit import U64s, kernel
 from sensor.alert import Severity
-from sensor.config import DetectionSettings, LoginAttacksSettings
+from sensor.config import LoginAttacksSettings
 from sensor.detection.detectors.login_attacks_kernel import WORDS, distinct
 from sensor.detection.stage import DetectionStage
 from sensor.schema import TransactionFlag
-from tests.detection.tables import Pool, join, login, real_alerts, run_transactions
+from tests.detection.tables import Pool, alone, join, login, real_alerts, run_transactions
 
 FAILED = TransactionFlag.REQUEST | TransactionFlag.RESPONSE | TransactionFlag.LOGIN | TransactionFlag.LOGIN_FAILED
 WELL = TransactionFlag.REQUEST | TransactionFlag.RESPONSE | TransactionFlag.LOGIN
-ONLY = {
-    name: type(getattr(DetectionSettings(), name))(enabled=False)
-    for name in DetectionSettings().__struct_fields__
-    if name != "login_attacks"
-}
 
 
 def account(number: int) -> int:
@@ -48,7 +43,7 @@ class Door:
         return self
 
     def found(self, batch: int = 1 << 30) -> list[Any]:
-        settings = DetectionSettings(**ONLY, login_attacks=LoginAttacksSettings(entities_max=1_024))
+        settings = alone(login_attacks=LoginAttacksSettings(entities_max=1_024))
         stage = DetectionStage(settings, self.pool)
         rows = join(self.rows)
         return run_transactions(stage, rows[np.argsort(rows["now"], kind="stable")], batch)

@@ -12,18 +12,13 @@ from hypothesis import strategies as st
 
 from sensor._jit import kernel
 from sensor.alert import Severity
-from sensor.config import DetectionSettings, ObjectEnumerationSettings
+from sensor.config import ObjectEnumerationSettings
 from sensor.detection.detectors.object_enumeration_kernel import bin_of, estimate
 from sensor.detection.stage import DetectionStage
-from tests.detection.tables import Pool, features_of, join, real_alerts, run_transactions, transaction
+from tests.detection.tables import Pool, alone, features_of, join, real_alerts, run_transactions, transaction
 
 USER, AGENT, PARTNER = 0x11, 0x22, 0x33
 DAY = 86_400
-ONLY = {
-    name: type(getattr(DetectionSettings(), name))(enabled=False)
-    for name in DetectionSettings().__struct_fields__
-    if name != "object_enumeration"
-}
 
 
 class Shop:
@@ -47,7 +42,7 @@ class Shop:
     def found(self, batch: int = 1 << 30, **settings: Any) -> list[Any]:
         rows = join([row for _, row in sorted(self.rows, key=lambda pair: pair[0])])
         given = ObjectEnumerationSettings(cohorts_max=64, **settings)
-        self.stage = DetectionStage(DetectionSettings(**ONLY, object_enumeration=given), self.pool)
+        self.stage = DetectionStage(alone(object_enumeration=given), self.pool)
         return run_transactions(self.stage, rows, batch)
 
 
@@ -181,7 +176,7 @@ def test_memory_outlives_a_restart():
     for i in range(8, 16):
         second.read(100 + i, 0xBAD, 1 + i)
     assert second.found() == []
-    settings = DetectionSettings(**ONLY, object_enumeration=ObjectEnumerationSettings(cohorts_max=64))
+    settings = alone(object_enumeration=ObjectEnumerationSettings(cohorts_max=64))
     stage = DetectionStage(settings, second.pool)
     assert stage.memories["detection.object_enumeration"].restore(saved)
     assert features_of(stage).restore(features_of(first.stage).state())

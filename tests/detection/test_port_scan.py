@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensor.config import DetectionSettings, PortScanSettings
+from sensor.config import PortScanSettings
 from sensor.detection.stage import DetectionStage
 from sensor.schema import ConnState, FlowFlag, Proto
-from tests.detection.tables import START, Pool, flow, run_flows
+from tests.detection.tables import START, Pool, alone, flow, run_flows
 from tests.oracles.windows import targets_within
 
 SETTINGS = PortScanSettings(pairs_max=64)
@@ -18,7 +18,7 @@ ATTEMPTS = [ConnState.S0, ConnState.REJ, ConnState.RSTOS0, ConnState.SH, ConnSta
 
 
 def scan(rows, settings=SETTINGS, batch=1 << 30):
-    stage = DetectionStage(DetectionSettings(port_scan=settings), Pool())
+    stage = DetectionStage(alone(port_scan=settings), Pool())
     return run_flows(stage, rows, batch)
 
 
@@ -130,7 +130,7 @@ def test_verdicts_are_those_of_the_slow_twin(tried, ports_min, window):
 
 
 def test_pairs_beyond_the_budget_give_way_and_are_counted():
-    stage = DetectionStage(DetectionSettings(port_scan=PortScanSettings(pairs_max=8)), Pool())
+    stage = DetectionStage(alone(port_scan=PortScanSettings(pairs_max=8)), Pool())
     run_flows(stage, [flow(i, ConnState.S0, f"10.9.{i // 200}.{i % 200}") for i in range(1_000)])
     assert stage.counters.as_dict()["evicted"] == 2 * (1_000 - 8)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sensor._jit import Bytes, I64s, kernel
 from sensor.alert import Severity
-from sensor.config import DetectionSettings, PrivilegeAbuseSettings
+from sensor.config import PrivilegeAbuseSettings
 from sensor.detection.detectors.privilege_abuse import RIGHTS, hashes_of
 from sensor.detection.detectors.privilege_abuse_kernel import next_field
 from sensor.detection.stage import DetectionStage
@@ -21,6 +21,7 @@ from tests.detection.tables import (
     NO_FLOWS,
     NO_STREAMS,
     Pool,
+    alone,
     features_of,
     join,
     real_alerts,
@@ -29,11 +30,6 @@ from tests.detection.tables import (
 )
 
 USER, ADMIN, MOLE = 0x11, 0x99, 0xBAD
-ONLY = {
-    name: type(getattr(DetectionSettings(), name))(enabled=False)
-    for name in DetectionSettings().__struct_fields__
-    if name != "privilege_abuse"
-}
 
 
 class Site:
@@ -57,7 +53,7 @@ class Site:
         return self
 
     def stage(self) -> DetectionStage:
-        settings = DetectionSettings(**ONLY, privilege_abuse=PrivilegeAbuseSettings(accesses_max=256))
+        settings = alone(privilege_abuse=PrivilegeAbuseSettings(accesses_max=256))
         return DetectionStage(settings, self.pool)
 
     def found(self, batch: int = 1 << 30) -> list[Any]:

@@ -18,8 +18,9 @@ from sensor.detection.signatures.network import DEFAULT_VARIABLES
 from sensor.detection.signatures.parser import RuleError, parse_rule
 from sensor.detection.signatures.ruleset import RuleSet
 from sensor.detection.stage import DetectionStage
-from tests.detection.messages import Talk, alone
+from tests.detection.messages import Talk
 from tests.detection.signatures.keyword_cases import CASES, TALKS
+from tests.detection.tables import alone
 from tests.traffic import Packet, exchange, write_pcap
 
 NOTES = {"msg", "sid", "rev", "gid", "classtype", "priority", "reference", "metadata", "target", "tag", "rawbytes",
@@ -42,7 +43,7 @@ def text_of_rules() -> str:
 
 
 def settings(path: Path) -> DetectionSettings:
-    return alone("signatures", SignatureSettings(rules=(str(path),)))
+    return alone(signatures=SignatureSettings(rules=(str(path),)))
 
 
 def matched(path: Path) -> dict[int, set[int]]:

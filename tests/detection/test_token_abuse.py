@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sensor.config import DetectionSettings, TokenAbuseSettings
+from sensor.config import TokenAbuseSettings
 from sensor.detection.stage import DetectionStage
 from sensor.schema import TokenFlag, TransactionFlag
-from tests.detection.tables import START, Pool, features_of, join, real_alerts, run_transactions, transaction
+from tests.detection.tables import START, Pool, alone, features_of, join, real_alerts, run_transactions, transaction
 
 TOKEN, OTHER, BOB = 0x70, 0x71, 0xB0B
 OWNER, THIEF = "10.0.0.1", "10.0.9.9"
@@ -34,16 +34,8 @@ class Day:
         """Before all else the endpoint refuses who has no token."""
         return self.use(0, user=0, status_code=401)
 
-    def only(self) -> DetectionSettings:
-        """This detector alone."""
-        shipped = DetectionSettings()
-        names = set(shipped.__struct_fields__) - {"token_abuse"}
-        return DetectionSettings(
-            **{name: type(getattr(shipped, name))(enabled=False) for name in names}, token_abuse=self.settings
-        )
-
     def found(self, batch: int = 1 << 30) -> list[Any]:
-        self.stage = DetectionStage(self.only(), self.pool)
+        self.stage = DetectionStage(alone(token_abuse=self.settings), self.pool)
         return run_transactions(self.stage, join(self.rows), batch)
 
     def rules(self) -> list[str]:
@@ -203,7 +195,7 @@ def test_memory_outlives_a_restart():
     second = Day().use(10).use(15, THIEF, TOOL)
     second.pool = first.pool
     assert second.rules() == []
-    stage = DetectionStage(second.only(), second.pool)
+    stage = DetectionStage(alone(token_abuse=second.settings), second.pool)
     assert stage.memories["detection.token_abuse"].restore(saved)
     features = features_of(stage)
     assert features.restore(features_of(first.stage).state())

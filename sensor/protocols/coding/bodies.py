@@ -181,7 +181,11 @@ class Bodies:
         self.counters.values[Count.DAMAGED] += not plain.sound
 
     def _records(self, arena: Bytes, place: int, plain: _Plain, total: int, endpoint: int) -> int:
-        """Records of a coded JSON body: in what was decoded, and in proportion to the coded bytes beyond it."""
+        """Records of a coded JSON body: in what was decoded, and in proportion to the coded bytes beyond it; -1 when
+        nothing could be decoded.
+        """
+        if not plain.content:
+            return -1
         records = int(count_json(self._stream, arena, place, place + len(plain.content)))
         if records > 1 and 0 < plain.used < total:
             records = min(round(records * total / plain.used), (1 << 31) - 1)

@@ -9,8 +9,9 @@ from sensor.detection.detectors.signatures import Signatures
 from sensor.detection.signatures.page import page
 from sensor.detection.signatures.ruleset import SHIPPED, RuleSet, shipped_folder
 from sensor.detection.stage import DetectionStage
-from tests.detection.messages import Talk, alone
+from tests.detection.messages import Talk
 from tests.detection.signatures.shipped_cases import CASES
+from tests.detection.tables import alone
 
 RULES = RuleSet([SHIPPED])
 COUNTED = {9100704: 60}
@@ -21,7 +22,7 @@ def sids(case: tuple[str | bytes, ...], times: int = 1) -> set[int]:
     talk = Talk()
     for i in range(times):
         talk.say(i / 10, str(target), bytes(body or b""), headers=f"{header}\r\n".encode() if header else b"")
-    found = talk.detections(DetectionStage(alone("signatures", SignatureSettings()), talk.pool))
+    found = talk.detections(DetectionStage(alone(signatures=SignatureSettings()), talk.pool))
     return {detection.details["sid"] for detection in found if "sid" in detection.details}
 
 
@@ -53,6 +54,6 @@ def test_the_rules_cover_the_owasp_top_ten() -> None:
 
 def test_nothing_of_them_is_tested_on_every_transaction() -> None:
     talk = Talk()
-    detector = DetectionStage(alone("signatures", SignatureSettings()), talk.pool).detectors["signatures"]
+    detector = DetectionStage(alone(signatures=SignatureSettings()), talk.pool).detectors["signatures"]
     assert isinstance(detector, Signatures)
     assert detector.candidates.unconditional == []
