@@ -29,7 +29,14 @@ class InputError(TapirError):
 
 
 class SettingError(TapirError):
-    """A setting has a value that cannot be used."""
+    """A setting has a value that cannot be used.
+
+    `place` (FILE:LINE, or "command line") and `key` are empty where only the text says them.
+    """
+
+    def __init__(self, problem: str, *, place: str = "", key: str = "") -> None:
+        self.problem, self.place, self.key = problem, place, key
+        super().__init__(": ".join(part for part in (place, key, problem) if part))
 
 
 class StateError(TapirError):

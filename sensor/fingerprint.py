@@ -31,7 +31,7 @@ def fingerprint_key(configured: str = "") -> bytes:
     """
     path = Path(configured) if configured else default_path()
     try:
-        return _read(path)
+        return read_key(path)
     except FileNotFoundError:
         pass
     except OSError as error:
@@ -47,14 +47,15 @@ def fingerprint_key(configured: str = "") -> bytes:
             pass
         finally:
             made.unlink()
-        return _read(path)
+        return read_key(path)
     except OSError as error:
         raise SettingError(
             f"{path}: the fingerprint key cannot be made: {error.strerror}; set protocols.fingerprint_key_file"
         ) from error
 
 
-def _read(path: Path) -> bytes:
+def read_key(path: Path) -> bytes:
+    """The key in this file; OSError when it cannot be read, SettingError when it is none that is private."""
     with path.open("rb") as file:
         mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
         key = file.read(_KEY_BYTES + 1)

@@ -77,17 +77,23 @@ def _counter(name: str, about: str, labels: tuple[str, ...], rows: Sequence[tupl
     return family
 
 
+def host_and_port(address: str) -> tuple[str, int]:
+    """HOST:PORT in its parts; SettingError when it is none."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdecimal() or not 0 <= int(port) < 1 << 16:
+        raise SettingError(f"service.metrics: {address!r} is no HOST:PORT, such as 127.0.0.1:9464")
+    return host.strip("[]"), int(port)
+
+
 def serve(address: str, newest: Callable[[], Snapshot]) -> Callable[[], None]:
     """Serve the metrics at http://`address`/metrics in a thread of their own; the function returned ends it.
 
     Raises SettingError when the address is none, OSError when it cannot be bound.
     """
-    host, colon, port = address.rpartition(":")
-    if not colon or not port.isdecimal() or not 0 <= int(port) < 1 << 16:
-        raise SettingError(f"service.metrics: {address!r} is no HOST:PORT, such as 127.0.0.1:9464")
+    host, port = host_and_port(address)
     registry = CollectorRegistry(auto_describe=False)
     registry.register(SensorMetrics(newest))
-    server, thread = start_http_server(int(port), host.strip("[]"), registry)
+    server, thread = start_http_server(port, host, registry)
 
     def stop() -> None:
         server.shutdown()

@@ -9,17 +9,25 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, get_args, get_origin
 
 import msgspec
 
 from sensor.config import Settings
 from sensor.errors import SettingError
 
-_HEADER = re.compile(r"\s*\[\s*([\w.\s\"-]+?)\s*\]")
+_HEADER = re.compile(r"\s*\[\[?\s*([\w.\s\"-]+?)\s*\]")
 _KEY = re.compile(r"\s*([\w.\"-]+)\s*=")
 _PLACE = re.compile(r"^(?P<problem>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(\w+)`")
+
+
+class Examined(NamedTuple):
+    """`settings` without what is wrong; `faults`, all of them; `places`: dotted key -> FILE:LINE or command line."""
+
+    settings: Settings
+    faults: list[SettingError]
+    places: dict[str, str]
 
 
 def load_settings(path: Path | None, overrides: Iterable[str] = ()) -> Settings:
@@ -27,6 +35,37 @@ def load_settings(path: Path | None, overrides: Iterable[str] = ()) -> Settings:
 
     Raises SettingError when the file cannot be read or is not TOML, for unknown keys, and for wrong values.
     """
+    tree, places = _gathered(path, overrides)
+    return _settings(tree, places, str(path) if path else "command line")
+
+
+def examine_settings(path: Path | None, overrides: Iterable[str] = ()) -> Examined:
+    """As `load_settings`, but with everything that is wrong; what is wrong counts as if it were not there.
+
+    Raises SettingError when the file cannot be read or is not TOML.
+    """
+    tree, places = _gathered(path, overrides)
+    faults: list[SettingError] = []
+    while True:
+        try:
+            return Examined(_settings(tree, places, str(path) if path else "command line"), faults, places)
+        except SettingError as fault:
+            faults.append(fault)
+            if not _removed(tree, fault.key.split(".")):
+                raise
+
+
+def _removed(tree: dict[str, Any], path: list[str]) -> bool:
+    """Take the key out, or the innermost value around it; False when there is nothing to take."""
+    for name in path[:-1]:
+        if not isinstance(tree.get(name), dict):
+            return tree.pop(name, None) is not None
+        tree = tree[name]
+    return tree.pop(path[-1], None) is not None
+
+
+def _gathered(path: Path | None, overrides: Iterable[str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The values as they were written, and where each stands."""
     text = "" if path is None else _read(path)
     tree = _parsed(text, path)
     places = {key: f"{path}:{line}" for key, line in _lines(text).items()}
@@ -34,7 +73,7 @@ def load_settings(path: Path | None, overrides: Iterable[str] = ()) -> Settings:
         key, value = _override(word)
         _put(tree, key.split("."), value, key)
         places[key] = "command line"
-    return _settings(tree, places, str(path) if path else "command line")
+    return tree, places
 
 
 def _read(path: Path) -> str:
@@ -98,7 +137,7 @@ def _settings(tree: Mapping[str, Any], places: dict[str, str], source: str) -> S
             problem = f"no such setting; known here: {', '.join(_known(key))}"
         else:
             problem = problem[:1].lower() + problem[1:]
-        raise SettingError(f"{_place(key, places, source)}: {key}: {problem}") from None
+        raise SettingError(problem, place=_place(key, places, source), key=key) from None
 
 
 def _place(key: str, places: dict[str, str], source: str) -> str:
@@ -112,5 +151,6 @@ def _known(key: str) -> list[str]:
     """Names of the settings beside `key`."""
     kind: Any = Settings
     for name in key.split(".")[:-1]:
-        kind = msgspec.structs.fields(kind)[[field.name for field in msgspec.structs.fields(kind)].index(name)].type
+        kind = {field.name: field.type for field in msgspec.structs.fields(kind)}[name]
+        kind = get_args(kind)[0] if get_origin(kind) is tuple else kind  # of the members of a list
     return [field.name for field in msgspec.structs.fields(kind)]

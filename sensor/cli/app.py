@@ -10,6 +10,7 @@ import typer
 
 from sensor._version import __version__
 from sensor.cli import (
+    check,
     collect,
     doctor,
     incidents,
@@ -58,6 +59,7 @@ app.command()(schema.schema)
 app.command(epilog=status.EPILOG)(status.status)
 app.command(epilog=status.EPILOG)(status.top)
 app.command(epilog=settings.EPILOG)(settings.settings)
+app.command(epilog=check.EPILOG)(check.check)
 app.command()(warm.warm)
 app.command(epilog=kpi.EPILOG)(kpi.kpi)
 app.add_typer(journal.app)

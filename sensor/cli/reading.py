@@ -85,11 +85,15 @@ def run(options: Options) -> ExitCode:
 
 def effective_settings(options: Options) -> Settings:
     """The file's, then `--set`, then the options that have a name of their own."""
-    from msgspec.structs import replace
-
     from sensor.settings_file import load_settings
 
-    settings = load_settings(options.settings, options.overrides)
+    return with_options(options, load_settings(options.settings, options.overrides))
+
+
+def with_options(options: Options, settings: Settings) -> Settings:
+    """The settings with the options that have a name of their own on top."""
+    from msgspec.structs import replace
+
     if options.batch_frames:
         settings = replace(settings, capture=replace(settings.capture, batch_frames=options.batch_frames))
     if options.show_secrets:

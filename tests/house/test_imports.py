@@ -40,7 +40,7 @@ MAY_IMPORT = {
     "collector": BASE | {"bus", "export"},
     "pipeline": BASE | STAGES | {"state_run"},
     "api": BASE | {"pipeline", "export", "bus"},
-    "cli": BASE | SERVICE | {"alerting", "detection", "pipeline", "collector", "bus", "export", "api", "settings_file"},
+    "cli": BASE | SERVICE | STAGES | {"pipeline", "collector", "api", "settings_file"},
     "__main__": {"cli"},
     "__init__": {"_version"},
 }
