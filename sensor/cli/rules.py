@@ -15,10 +15,10 @@ app = typer.Typer(name="rules", help="Signatures in Suricata's syntax: check the
 
 
 def rules_setting(paths: list[str] | None) -> list[str]:
-    """`--rules PATH ...` as `--set` has it: Sigma where a file, or one in a folder, is YAML; signatures elsewhere."""
+    """`--rules PATH ...` as `--set` has it: Sigma for `limits` and where a file, or one of a folder, is YAML."""
     from json import dumps
 
-    sigma = [path for path in paths or [] if _has(Path(path), ".yml", ".yaml")]
+    sigma = [path for path in paths or [] if path == "limits" or _has(Path(path), ".yml", ".yaml")]
     signatures = [path for path in paths or [] if path not in sigma or _has(Path(path), ".rules")]
     found = {"signatures": signatures, "sigma": sigma}
     return [f"detection.{name}.rules={dumps(chosen)}" for name, chosen in found.items() if chosen]

@@ -316,7 +316,9 @@ class SigmaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     enabled: bool = True
     """Run the Sigma rules that are named here."""
     rules: tuple[str, ...] = ()
-    """Files, and folders of files, with Sigma rules and correlations; what does not load is told with the reason."""
+    """Files, and folders of files, with Sigma rules and correlations; what does not load is told with the reason.
+    `limits` are those that ship: failed logins, requests and records, each against a number.
+    """
 
 
 class OutsideUploadsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

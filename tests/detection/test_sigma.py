@@ -274,8 +274,8 @@ def test_the_scan_leaves_out_nothing(tmp_path_factory: pytest.TempPathFactory, v
 
 
 @pytest.mark.skipif(not PUBLIC.exists(), reason="needs the public rules in ../shared/sigma")
-def test_public_rules_load_or_are_named() -> None:
+def test_public_rules_load() -> None:
     files = list(PUBLIC.glob("*.yml"))
     loaded = load([str(PUBLIC)])
     assert len(loaded.detecting) + len(loaded.problems) == len(files)
-    assert len(loaded.problems) <= 0.03 * len(files), loaded.problems
+    assert loaded.problems == []

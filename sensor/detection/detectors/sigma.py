@@ -12,6 +12,7 @@ from sensor.alert import Detection, Rule
 from sensor.config import SigmaSettings
 from sensor.detection.detector import Batch, Strings
 from sensor.errors import SettingError
+from sensor.schema import Wanted
 
 if TYPE_CHECKING:
     from sensor.detection.sigma.run import SigmaRun
@@ -27,6 +28,7 @@ class Sigma:
 
     def __init__(self, settings: SigmaSettings, strings: Strings) -> None:
         self._run = _run(settings, strings) if settings.rules else None
+        self.wanted = self._run.loaded.wanted if self._run else Wanted()
         if self._run:
             self.rules = self._run.rules
 

@@ -1,8 +1,6 @@
 """What Sigma's field names mean here: in: a log source and a field; out: a column of transactions or of flows.
 
-A column gives, for some rows, its distinct values and which row has which, so that a test runs once per value. A value
-is a tuple: some fields stand for several spellings of one thing (a URL with and without its host), and a test holds
-when it holds for one of them. The one law: what is not on the wire has no column, and a rule that needs it says so.
+The one law: what is not on the wire has no column, and a rule that needs it says so.
 
 Field names: https://github.com/SigmaHQ/sigma-specification, taxonomy appendix 2.1.0. `cs-bytes` and `sc-bytes` mean
 opposite things for web servers and proxies there.
@@ -11,7 +9,7 @@ opposite things for web servers and proxies there.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from enum import Enum
+from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
@@ -19,27 +17,9 @@ import numpy.typing as npt
 
 from sensor.detection.detector import Batch, Strings
 from sensor.detection.evidence import address_text, community_id
-from sensor.schema import ConnState, Proto
-
-Rows = npt.NDArray[np.intp]
-Values = tuple[list[tuple[str, ...]], npt.NDArray[np.intp]]
-
-
-class Of(Enum):
-    """Which table a log source speaks of."""
-
-    TRANSACTIONS = "transactions"
-    FLOWS = "flows"
-
-
-class Column(NamedTuple):
-    """`texts` gives the values of some rows; `numbers` the same as numbers where they are; `scanned` is the pooled
-    column in whose text a literal of this field must occur, None when there is none.
-    """
-
-    texts: Callable[[Batch, Strings, Rows], Values]
-    numbers: Callable[[Batch, Rows], npt.NDArray[np.float64]] | None = None
-    scanned: str | None = None
+from sensor.detection.sigma.column import Column, Of, Rows, Values
+from sensor.detection.sigma.content_columns import LOGGED, WHOLE, ZEEK
+from sensor.schema import Anomaly, ConnState, Proto, TokenFlag, TransactionFlag, Tunnel
 
 
 def _pooled(name: str, derive: Callable[[str], tuple[str, ...]] = lambda text: (text,)) -> Column:
@@ -91,22 +71,77 @@ def _milliseconds(end: str, start: str) -> Column:
     return _number("transactions", read)
 
 
-def _each(describe: Callable[[np.void], str], table: str = "transactions") -> Column:
-    """A text made of the row itself."""
+def _positive(name: str) -> Column:
+    """A number of which 0 is absent."""
+    return _number("transactions", lambda rows: np.where(rows[name] > 0, rows[name].astype(np.float64), -1.0))
+
+
+def _distinct(table: npt.NDArray[np.void], names: tuple[str, ...]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """(a row of each distinct combination, which combination each row has) of these columns."""
+    which = np.zeros(len(table), np.intp)
+    for name in names:
+        found, codes = np.unique(table[name], return_inverse=True)
+        which = np.unique(which * len(found) + codes, return_inverse=True)[1]
+    return np.unique(which, return_index=True)[1], which
+
+
+def _each(describe: Callable[[np.void], str], *names: str, table: str = "transactions") -> Column:
+    """A text made of these columns of a row."""
 
     def texts(batch: Batch, strings: Strings, rows: Rows) -> Values:
         chosen = getattr(batch, table)[rows]
-        return [(text,) if (text := describe(row)) else () for row in chosen], np.arange(len(rows))
+        places, which = _distinct(chosen, names)
+        return [(text,) if (text := describe(row)) else () for row in chosen[places]], which
 
     return Column(texts)
 
 
 def _address(side: str, table: str = "transactions") -> Column:
-    return _each(lambda row: address_text(int(row[f"{side}_hi"]), int(row[f"{side}_lo"])), table)
+    hi, lo = f"{side}_hi", f"{side}_lo"
+    return _each(lambda row: address_text(int(row[hi]), int(row[lo])), hi, lo, table=table)
 
 
-def _fingerprint(name: str) -> Column:
-    return _each(lambda row: f"{row[name]:016x}" if row[name] else "")
+def _community(one: str, other: str, table: str = "transactions") -> Column:
+    names = [f"{side}_{part}" for side in (one, other) for part in ("hi", "lo", "port")]
+    return _each(lambda row: community_id(row, one, other), "proto", *names, table=table)
+
+
+def _fingerprint(*names: str) -> Column:
+    """The first of these that is known."""
+    return _each(lambda row: next((f"{row[name]:016x}" for name in names if row[name]), ""), *names)
+
+
+def _identity(row: np.void) -> str:
+    """Whom the credential stands for, the credential, else the client's address."""
+    known = next((f"{row[name]:016x}" for name in ("subject", "user") if row[name]), "")
+    return known or address_text(int(row["client_hi"]), int(row["client_lo"]))
+
+
+def _names_of(spell: Callable[[npt.NDArray[np.void]], npt.NDArray[np.uint64]], names: tuple[str, ...]) -> Column:
+    """Names of the bits that are set, the lowest first."""
+
+    def texts(batch: Batch, strings: Strings, rows: Rows) -> Values:
+        found, which = np.unique(spell(batch.transactions[rows]), return_inverse=True)
+        spelled = [tuple(name for bit, name in enumerate(names) if value >> bit & 1) for value in found.tolist()]
+        return spelled, which
+
+    return Column(texts)
+
+
+def _names(kind: type[IntEnum], prefix: str = "") -> tuple[str, ...]:
+    return tuple(prefix + member.name.lower() for member in kind)
+
+
+def _outcome(rows: npt.NDArray[np.void]) -> npt.NDArray[np.uint64]:
+    """Bits of _OUTCOMES."""
+    login = rows["flags"] & TransactionFlag.LOGIN != 0
+    failed = login & (rows["flags"] & TransactionFlag.LOGIN_FAILED != 0)
+    locked = login & (rows["flags"] & TransactionFlag.LOCKED != 0)
+    well = login & ~failed & (rows["status_code"] >= 200) & (rows["status_code"] < 400)
+    return (login | failed * 2 | locked * 4 | well * 8).astype(np.uint64)
+
+
+_OUTCOMES = ("attempt", "failed", "locked", "succeeded")
 
 
 def _stream(name: str, side: int) -> Column:
@@ -139,9 +174,10 @@ def _extension(uri: str) -> tuple[str, ...]:
 
 _VERSIONS = {9: "0.9", 10: "1.0", 11: "1.1", 20: "2"}
 _TARGET = Column(_url, scanned="uri")
-_VERSION = _each(lambda row: _VERSIONS.get(int(row["version"]), ""))
-_HTTP_VERSION = _each(lambda row: f"HTTP/{_VERSIONS[int(row['version'])]}" if int(row["version"]) in _VERSIONS else "")
-_COMMUNITY = _each(lambda row: community_id(row, "client", "server"))
+_VERSION = _each(lambda row: _VERSIONS.get(int(row["version"]), ""), "version")
+_HTTP_VERSION = _each(
+    lambda row: f"HTTP/{_VERSIONS[int(row['version'])]}" if int(row["version"]) in _VERSIONS else "", "version"
+)
 
 COMMON: Mapping[str, Column] = {
     "cs-method": _pooled("method"),
@@ -172,6 +208,7 @@ COMMON: Mapping[str, Column] = {
     "sc-content-type": _pooled("response_content_type"),
     "cs-username": _fingerprint("account"),
     "time-taken": _milliseconds("response_end_ts", "ts"),
+    **LOGGED,
 }
 
 WEBSERVER: Mapping[str, Column] = {
@@ -189,6 +226,7 @@ PROXY: Mapping[str, Column] = {
 
 ZEEK_HTTP: Mapping[str, Column] = {
     **COMMON,  # public rules for Zeek use these as well
+    **ZEEK,
     "method": _pooled("method"),
     "host": _pooled("host"),
     "uri": _pooled("uri"),
@@ -211,6 +249,7 @@ ZEEK_HTTP: Mapping[str, Column] = {
 
 API: Mapping[str, Column] = {
     **ZEEK_HTTP,
+    **WHOLE,
     "client_ip": _address("client"),
     "client_port": _plain("client_port"),
     "server_ip": _address("server"),
@@ -223,11 +262,29 @@ API: Mapping[str, Column] = {
     "user": _fingerprint("user"),
     "account": _fingerprint("account"),
     "subject": _fingerprint("subject"),
+    "role": _fingerprint("role"),
+    "identity": _each(_identity, "subject", "user", "client_hi", "client_lo"),
     "records": _plain("records"),
+    "login": _names_of(_outcome, _OUTCOMES),
+    "flags": _names_of(lambda rows: rows["flags"].astype(np.uint64), _names(TransactionFlag)),
+    "token_flags": _names_of(lambda rows: rows["token_flags"].astype(np.uint64), _names(TokenFlag)),
+    "anomalies": _names_of(lambda rows: rows["anomalies"], _names(Anomaly)),
+    "token_seconds": _positive("token_seconds"),
+    "page": _plain("page"),
+    "object_number": _plain("object_number"),
+    "tunnel": _each(lambda row: Tunnel(int(row["tunnel"])).name.lower() if row["tunnel"] else "", "tunnel"),
+    "tunnel_id": _plain("tunnel_id"),
+    "grpc_status": _plain("grpc_status"),
+    "request_messages": _plain("request_messages"),
+    "response_messages": _plain("response_messages"),
+    "request_missing_bytes": _plain("request_missing_bytes"),
+    "response_missing_bytes": _plain("response_missing_bytes"),
+    "request_body_len_max": _plain("request_body_max"),
+    "response_body_len_max": _plain("response_body_max"),
     "request_ms": _milliseconds("request_end_ts", "ts"),
     "wait_ms": _milliseconds("response_ts", "request_end_ts"),
     "response_ms": _milliseconds("response_end_ts", "response_ts"),
-    "community_id": _COMMUNITY,
+    "community_id": _community("client", "server"),
 }
 
 _TRANSPORTS = {int(Proto.TCP): "tcp", int(Proto.UDP): "udp", int(Proto.ICMP): "icmp", int(Proto.ICMP6): "ipv6-icmp"}
@@ -245,10 +302,14 @@ CONNECTION: Mapping[str, Column] = {
     "destination.packets": _stream("packets", 1),
     "source.bytes": _stream("ip_bytes", 0),
     "destination.bytes": _stream("ip_bytes", 1),
-    "network.transport": _each(lambda row: _TRANSPORTS.get(int(row["proto"]), str(int(row["proto"]))), "flows"),
-    "network.type": _each(lambda row: "ipv4" if int(row["orig_lo"]) >> 32 == 0xFFFF else "ipv6", "flows"),
-    "network.state": _each(lambda row: ConnState(int(row["conn_state"])).name, "flows"),
-    "network.community_id": _each(lambda row: community_id(row, "orig", "resp"), "flows"),
+    "network.transport": _each(
+        lambda row: _TRANSPORTS.get(int(row["proto"]), str(int(row["proto"]))), "proto", table="flows"
+    ),
+    "network.type": _each(
+        lambda row: "ipv4" if int(row["orig_lo"]) >> 32 == 0xFFFF else "ipv6", "orig_lo", table="flows"
+    ),
+    "network.state": _each(lambda row: ConnState(int(row["conn_state"])).name, "conn_state", table="flows"),
+    "network.community_id": _community("orig", "resp", "flows"),
     "event.duration": _number("flows", lambda rows: (rows["last_ts"] - rows["start_ts"]) / 1e9),
 }
 

@@ -29,7 +29,8 @@ from sigma.types import (
 )
 
 from sensor.detection.detector import Batch, Strings
-from sensor.detection.sigma.columns import Column, Of, Rows, Source
+from sensor.detection.sigma.column import Column, Of, Rows
+from sensor.detection.sigma.columns import Source
 from sensor.detection.sigma.predicates import Unsupported, literals, moment_test, number_test, text_test
 
 Mask = npt.NDArray[np.bool_]
@@ -181,6 +182,14 @@ class FieldsAgree(NamedTuple):
 def _worth(guard: Guard) -> tuple[int, int]:
     """Long literals are rare, and few of them rarer."""
     return min(len(literal) for _, literal in guard), -len(guard)
+
+
+def fields_of(parsed: object) -> set[str]:
+    """The fields that a parsed condition speaks of."""
+    found = {parsed.field} if isinstance(parsed, ConditionFieldEqualsValueExpression) else set()
+    if found and isinstance(parsed.value, SigmaFieldReference):
+        found.add(parsed.value.field)
+    return found.union(*(fields_of(part) for part in getattr(parsed, "args", ())))
 
 
 def tree(parsed: object, source: Source) -> Node:

@@ -9,7 +9,6 @@ forgotten is counted.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from dataclasses import dataclass, field
 from statistics import fmean
 from typing import NamedTuple
 
@@ -41,13 +40,83 @@ class Held(NamedTuple):
     first: int
 
 
-@dataclass
+class _Sums:
+    """What slides of a count or a sum: (now, amount, matches). When there are too many, neighbours become one: the
+    moment at which they leave the span moves by less than the span's share of SIGMA_EVENTS_MAX / 2.
+    """
+
+    def __init__(self, correlation: Correlation) -> None:
+        self._counts = correlation.type == "event_count"
+        self._entries: deque[tuple[int, float, int]] = deque()
+        self._total = 0.0
+        self.matches = 0
+
+    def add(self, match: Match) -> bool:
+        amount = 1.0 if self._counts else sum(_numbers(match))
+        self._entries.append((match.now, amount, 1))
+        self._total += amount
+        self.matches += 1
+        if len(self._entries) > SIGMA_EVENTS_MAX:
+            each = list(self._entries)
+            pairs = zip(each[::2], each[1::2], strict=False)
+            rest = each[len(each) & ~1 :]
+            self._entries = deque([*((b[0], a[1] + b[1], a[2] + b[2]) for a, b in pairs), *rest])
+        return False
+
+    def drop(self, since: int) -> None:
+        while self._entries and self._entries[0][0] < since:
+            _, amount, matches = self._entries.popleft()
+            self._total -= amount
+            self.matches -= matches
+
+    def value(self, since: int | None = None) -> float:
+        return self._total if since is None else sum(amount for now, amount, _ in self._entries if now >= since)
+
+    @property
+    def first(self) -> int:
+        return self._entries[0][0]
+
+
+class _Matches:
+    """What slides of other kinds: the matches themselves, the oldest of which is forgotten when there are too many."""
+
+    def __init__(self, correlation: Correlation) -> None:
+        self._correlation = correlation
+        self._entries: deque[Match] = deque()
+
+    def add(self, match: Match) -> bool:
+        """Whether one was forgotten."""
+        self._entries.append(match)
+        if len(self._entries) <= SIGMA_EVENTS_MAX:
+            return False
+        self._entries.popleft()
+        return True
+
+    def drop(self, since: int) -> None:
+        while self._entries and self._entries[0].now < since:
+            self._entries.popleft()
+
+    def value(self, since: int | None = None) -> float:
+        entries = self._entries if since is None else deque(each for each in self._entries if each.now >= since)
+        return _value(self._correlation, entries)
+
+    @property
+    def matches(self) -> int:
+        return len(self._entries)
+
+    @property
+    def first(self) -> int:
+        return self._entries[0].now
+
+
 class _Group:
-    matches: deque[Match] = field(default_factory=deque)
-    held_since: int | None = None
-    spans: deque[tuple[int, float]] = field(default_factory=deque)
-    """(end, value) of spans gone by, for the baseline."""
-    span_end: int = 0
+    """`spans`: (end, value) of spans gone by, for the baseline."""
+
+    def __init__(self, correlation: Correlation) -> None:
+        self.held_since: int | None = None
+        self.spans: deque[tuple[int, float]] = deque()
+        self.span_end = 0
+        self.sliding = (_Sums if correlation.type in ("event_count", "value_sum") else _Matches)(correlation)
 
 
 class Correlating:
@@ -63,15 +132,10 @@ class Correlating:
         group = self._group(match.group)
         if self.correlation.times:
             self._close_spans(group, match.now)
-        matches = group.matches
-        matches.append(match)
-        since = match.now - self.correlation.span_ns
-        while matches[0].now < since:
-            matches.popleft()
-        if len(matches) > SIGMA_EVENTS_MAX:
-            matches.popleft()
-            self.forgotten += 1
-        value = self._value(matches)
+        sliding = group.sliding
+        sliding.drop(match.now - self.correlation.span_ns)
+        self.forgotten += sliding.add(match)
+        value = sliding.value()
         usual = fmean(value for _, value in group.spans) if len(group.spans) >= _SPANS_MIN else None
         if not self._holds(value, usual):
             group.held_since = None
@@ -79,7 +143,7 @@ class Correlating:
         if group.held_since is not None and match.now - group.held_since <= self.correlation.span_ns:
             return None
         group.held_since = match.now
-        return Held(match.group, value, usual, len(matches), matches[0].now)
+        return Held(match.group, value, usual, sliding.matches, sliding.first)
 
     def _holds(self, value: float, usual: float | None) -> bool:
         if not self.correlation.holds(value):
@@ -92,7 +156,7 @@ class Correlating:
             if len(self._groups) >= SIGMA_GROUPS_MAX:
                 self._groups.popitem(last=False)
                 self.evicted += 1
-            group = self._groups[key] = _Group()
+            group = self._groups[key] = _Group(self.correlation)
         else:
             self._groups.move_to_end(key)
         return group
@@ -103,8 +167,7 @@ class Correlating:
         if not group.span_end:
             group.span_end = now + span
         if now >= group.span_end:
-            within = deque(match for match in group.matches if match.now >= group.span_end - span)
-            group.spans.append((group.span_end, self._value(within) if within else 0.0))
+            group.spans.append((group.span_end, group.sliding.value(group.span_end - span)))
             empty = (now - group.span_end) // span
             first = max(0, empty - reach // span)
             group.spans.extend((group.span_end + (place + 1) * span, 0.0) for place in range(first, empty))
@@ -112,17 +175,16 @@ class Correlating:
         while group.spans and group.spans[0][0] < now - reach:
             group.spans.popleft()
 
-    def _value(self, matches: deque[Match]) -> float:
-        kind = self.correlation.type
-        if kind == "event_count":
-            return float(len(matches))
-        if kind == "value_count":
-            return float(len({match.value for match in matches if match.value}))
-        if kind == "temporal":
-            return float(len({match.rule for match in matches}))
-        if kind in ("temporal_ordered", "chained"):
-            return float(_in_order(matches, len(self.correlation.rules)))
-        return _figure(kind, self.correlation.percentile, [number for match in matches for number in _numbers(match)])
+
+def _value(correlation: Correlation, matches: deque[Match]) -> float:
+    kind = correlation.type
+    if kind == "value_count":
+        return float(len({match.value for match in matches if match.value}))
+    if kind == "temporal":
+        return float(len({match.rule for match in matches}))
+    if kind in ("temporal_ordered", "chained"):
+        return float(_in_order(matches, len(correlation.rules)))
+    return _figure(kind, correlation.percentile, [number for match in matches for number in _numbers(match)])
 
 
 def _in_order(matches: deque[Match], rules: int) -> int:
@@ -145,11 +207,9 @@ def _numbers(match: Match) -> list[float]:
 
 
 def _figure(kind: str, percentile: float, numbers: list[float]) -> float:
-    """Sum, mean or percentile (nearest rank) of the field's values."""
+    """Mean or percentile (nearest rank) of the field's values."""
     if not numbers:
         return 0.0
-    if kind == "value_sum":
-        return sum(numbers)
     if kind == "value_avg":
         return fmean(numbers)
     share = 50.0 if kind == "value_median" else percentile

@@ -34,7 +34,7 @@ COMPARE: Mapping[str, Callable[[float, float], bool]] = {
 
 class Correlation(NamedTuple):
     """`aliases`: alias -> name of a rule -> field. `limits`: (operator, number), all of which must hold. `times`: how
-    many times the usual value must be exceeded, 0 for no such condition.
+    many times the usual value must be exceeded, 0 for no such condition. `confidence` of what it says, 0 to 1.
     """
 
     rule: Rule
@@ -50,13 +50,20 @@ class Correlation(NamedTuple):
     times: float
     baseline_ns: int
     generate: bool
+    confidence: float
+
+    @property
+    def named(self) -> set[str]:
+        """Every field that it speaks of."""
+        aliased = {field for fields in self.aliases.values() for field in fields.values()}
+        return {*self.group_by, *self.fields} | aliased
 
     def holds(self, value: float) -> bool:
         """Whether the value meets every limit."""
         return all(COMPARE[operator](value, given) for operator, given in self.limits)
 
 
-def correlation_of(document: Mapping[str, Any], rule: Rule) -> Correlation:
+def correlation_of(document: Mapping[str, Any], rule: Rule, confidence: float) -> Correlation:
     """The correlation of a document; Unsupported says what is wrong with it."""
     body = document["correlation"]
     if not isinstance(body, dict):
@@ -95,6 +102,7 @@ def correlation_of(document: Mapping[str, Any], rule: Rule) -> Correlation:
         times=times,
         baseline_ns=_span(condition["baseline"]) if "baseline" in condition else 3_600 * NS,
         generate=bool(body.get("generate", document.get("generate", False))),
+        confidence=confidence,
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sensor.detection.detector import Batch, Strings
-from sensor.detection.sigma.columns import Of
+from sensor.detection.sigma.column import Of
 from sensor.detection.sigma.rules import Detecting
 from sensor.detection.sigma.scan import Scan
 

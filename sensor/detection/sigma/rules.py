@@ -19,10 +19,12 @@ from sigma.rule import SigmaRule
 
 from sensor.alert import Kind, Rule, Severity
 from sensor.detection.sigma.columns import Source, source_of
-from sensor.detection.sigma.conditions import Any, Node, tree
+from sensor.detection.sigma.conditions import Any, Node, fields_of, tree
 from sensor.detection.sigma.correlation_rules import Correlation, correlation_of
 from sensor.detection.sigma.predicates import Unsupported
+from sensor.detection.signatures.ruleset import shipped_folder
 from sensor.errors import SettingError
+from sensor.schema import Wanted
 
 _SEVERITIES = {
     "critical": Severity.CRITICAL,
@@ -32,9 +34,15 @@ _SEVERITIES = {
     "informational": Severity.LOW,
 }
 _CONFIDENCES = {"stable": 0.9, "test": 0.7, "experimental": 0.5, "deprecated": 0.3, "unsupported": 0.3}
+_CORRELATED = 0.8
+"""Confidence of a correlation that does not say its status."""
 _ENDINGS = (".yml", ".yaml")
 _NAME_MAX = 80
 _TECHNIQUE = re.compile(r"attack\.t\d{4}(\.\d{3})?")
+
+
+LIMITS = "limits"
+"""The name under which the rules with limits that ship are asked for."""
 
 
 class Problem(NamedTuple):
@@ -52,6 +60,7 @@ class Detecting(NamedTuple):
     source: Source
     condition: Node
     confidence: float
+    wanted: Wanted = Wanted()
 
 
 @dataclass
@@ -66,6 +75,23 @@ class RuleSet:
     def told(self) -> list[bool]:
         used = {name for each in self.correlations if not each.generate for name in each.rules}
         return [used.isdisjoint(each.names) for each in self.detecting]
+
+    @property
+    def wanted(self) -> Wanted:
+        """What of messages the fields of all rules, and those that correlations speak of, are made of."""
+        named = {name for each in self.correlations for name in each.named}
+        used = [wanted_of(each.source, named) for each in self.detecting]
+        return most([*(each.wanted for each in self.detecting), *used])
+
+
+def most(wanted: Iterable[Wanted]) -> Wanted:
+    """The most that any of these wants."""
+    return Wanted(*map(max, zip(Wanted(), *wanted, strict=True)))
+
+
+def wanted_of(source: Source, fields: Iterable[str]) -> Wanted:
+    """What these fields of a log source are made of."""
+    return most(source.fields[name].wanted for name in fields if name in source.fields)
 
 
 def load(paths: Iterable[str]) -> RuleSet:
@@ -88,7 +114,7 @@ def load(paths: Iterable[str]) -> RuleSet:
 
 def _files(paths: Iterable[str]) -> Iterator[Path]:
     for name in paths:
-        path = Path(name)
+        path = shipped_folder() / LIMITS if name == LIMITS else Path(name)
         if path.is_dir():
             yield from sorted(each for each in path.rglob("*") if each.suffix in _ENDINGS and each.is_file())
         elif path.exists():
@@ -112,7 +138,8 @@ def _read(document: AnyValue, shared: dict[str, AnyValue], file: str, found: Rul
     document = {**shared, **{key: value for key, value in document.items() if key != "action"}}
     try:
         if "correlation" in document:
-            found.correlations.append(correlation_of(document, rule_of(document, "correlation")))
+            confidence = _CONFIDENCES.get(str(document.get("status")), _CORRELATED)
+            found.correlations.append(correlation_of(document, rule_of(document, "correlation"), confidence))
         else:
             found.detecting.append(_detecting(document))
     except (Unsupported, SigmaError, SettingError) as error:
@@ -130,7 +157,9 @@ def _detecting(document: dict[str, AnyValue]) -> Detecting:
     condition = conditions[0] if len(conditions) == 1 else Any(conditions)
     names = frozenset(str(name) for name in (parsed.id, parsed.name, parsed.title) if name)
     status = str(document.get("status", "test"))
-    return Detecting(rule_of(document, "signature"), names, source, condition, _CONFIDENCES.get(status, 0.5))
+    fields = set().union(*(fields_of(each.parsed) for each in parsed.detection.parsed_condition))
+    confidence = _CONFIDENCES.get(status, 0.5)
+    return Detecting(rule_of(document, "signature"), names, source, condition, confidence, wanted_of(source, fields))
 
 
 def rule_of(document: Mapping[str, AnyValue], category: str) -> Rule:

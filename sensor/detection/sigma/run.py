@@ -7,15 +7,18 @@ in order of packet time.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from sensor.alert import Detection, Entity, Numbers, Rule
 from sensor.detection.detector import Batch, Strings
 from sensor.detection.evidence import address, community_id, http_of
-from sensor.detection.sigma.columns import Of, Source
-from sensor.detection.sigma.correlating import Correlating, Held, Match
+from sensor.detection.sigma.column import Of
+from sensor.detection.sigma.columns import Source
+from sensor.detection.sigma.correlating import Correlating, Held, Key, Match
 from sensor.detection.sigma.correlation_rules import Correlation
 from sensor.detection.sigma.matching import Matching
 from sensor.detection.sigma.rules import Detecting, RuleSet
@@ -61,18 +64,25 @@ class SigmaRun:
         """Give matches to the correlations in order of packet time, and what they bring about to those above them."""
         places = [place for place in matched if self._feeds[place]]
         moments = sorted(
-            (int(_now(batch, self.loaded.detecting[place].source)[row]), place, int(row))
+            (now, place, row, at)
             for place in places
-            for row in matched[place]
+            for at, (now, row) in enumerate(self._moments(batch, place, matched[place]))
         )
         detections = []
-        for now, place, row in moments:
-            source = self.loaded.detecting[place].source
+        ready: dict[tuple[int, int], tuple[list[Key], list[tuple[str, ...]]]] = {}
+        for now, place, row, at in moments:
+            rule = self.loaded.detecting[place]
             for above, number in self._feeds[place]:
-                correlation = self.loaded.correlations[above]
-                match = self._match(correlation, number, source, batch, row, now, self.loaded.detecting[place].names)
-                detections += self._add(above, match, source, batch, row)
+                if (place, above) not in ready:
+                    correlation = self.loaded.correlations[above]
+                    ready[place, above] = self._keys(correlation, rule.names, rule.source, batch, matched[place])
+                groups, values = ready[place, above]
+                detections += self._add(above, Match(now, number, groups[at], values[at]), rule.source, batch, row)
         return detections
+
+    def _moments(self, batch: Batch, place: int, rows: Any) -> list[tuple[int, int]]:
+        times = _now(batch, self.loaded.detecting[place].source)[rows]
+        return list(zip(times.tolist(), rows.tolist(), strict=True))
 
     def _add(self, place: int, match: Match, source: Source, batch: Batch, row: int) -> list[Detection]:
         held = self._correlating[place].add(match)
@@ -85,39 +95,31 @@ class SigmaRun:
             detections.append(self._told_of(correlation, held, source, batch, row))
         for higher, number in above:
             other = self.loaded.correlations[higher]
-            next_match = self._match(other, number, source, batch, row, match.now, correlation.names)
-            detections += self._add(higher, next_match, source, batch, row)
+            groups, values = self._keys(other, correlation.names, source, batch, np.array([row]))
+            detections += self._add(higher, Match(match.now, number, groups[0], values[0]), source, batch, row)
         return detections
 
-    def _match(
-        self,
-        correlation: Correlation,
-        number: int,
-        source: Source,
-        batch: Batch,
-        row: int,
-        now: int,
-        names: frozenset[str],
-    ) -> Match:
-        group = tuple(self._values(correlation, field, names, source, batch, row) for field in correlation.group_by)
-        values = tuple(
-            text
-            for field in correlation.fields
-            for text in self._values(correlation, field, names, source, batch, row)[:1]
-        )
-        return Match(now, number, group, values)
+    def _keys(
+        self, correlation: Correlation, names: frozenset[str], source: Source, batch: Batch, rows: Any
+    ) -> tuple[list[Key], list[tuple[str, ...]]]:
+        """For each row its group, and the first value of each field that the correlation is about."""
+        groups = [self._values(correlation, name, names, source, batch, rows) for name in correlation.group_by]
+        fields = [self._values(correlation, name, names, source, batch, rows) for name in correlation.fields]
+        keys = list(zip(*groups, strict=True)) if groups else [()] * len(rows)
+        firsts = [tuple(text for texts in found for text in texts[:1]) for found in zip(*fields, strict=True)]
+        return keys, firsts or [()] * len(rows)
 
     def _values(
-        self, correlation: Correlation, name: str, names: frozenset[str], source: Source, batch: Batch, row: int
-    ) -> tuple[str, ...]:
-        """The values of a field, or of the field for which an alias stands in this rule."""
+        self, correlation: Correlation, name: str, names: frozenset[str], source: Source, batch: Batch, rows: Any
+    ) -> list[tuple[str, ...]]:
+        """The values of a field, or of the field for which an alias stands in this rule, row by row."""
         aliased = correlation.aliases.get(name, {})
         field = next((aliased[each] for each in names if each in aliased), name)
         column = source.fields.get(field)
         if column is None:
-            return ()
-        values, which = column.texts(batch, self._strings, np.array([row]))
-        return values[int(which[0])]
+            return [()] * len(rows)
+        values, which = column.texts(batch, self._strings, rows)
+        return [values[place] for place in which.tolist()]
 
     def _detection(self, rule: Detecting, batch: Batch, row: int) -> Detection:
         numbers = Numbers(observed=1.0, threshold=1.0, unit="matches", window_seconds=0.0)
@@ -134,7 +136,10 @@ class SigmaRun:
         )
         group = {name: list(values) for name, values in zip(correlation.group_by, held.group, strict=True)}
         details = {"group": group}
-        return self._about(correlation.rule, source, batch, row, numbers, held.matches, 0.8, details, held.first)
+        told = self._about(
+            correlation.rule, source, batch, row, numbers, held.matches, correlation.confidence, details, held.first
+        )
+        return replace(told, entity=entity_of(group) or told.entity)
 
     def _about(
         self,
@@ -169,6 +174,23 @@ class SigmaRun:
             http=http_of(one, self._strings) if http else None,
             details=details,
         )
+
+
+_ENTITIES = {
+    "user": ("identity", "user", "account", "subject", "cs-username", "username"),
+    "client": ("client_ip", "c-ip", "src_ip", "id.orig_h", "source.ip"),
+    "endpoint": ("endpoint",),
+    "server": ("server_ip", "s-ip", "dst_ip", "id.resp_h", "destination.ip", "cs-host", "host"),
+}
+
+
+def entity_of(group: Mapping[str, list[str]]) -> Entity | None:
+    """Whom a group of values speaks of; None when none of its fields says."""
+    for kind, names in _ENTITIES.items():
+        value = next((group[name][0] for name in names if group.get(name)), "")
+        if value:
+            return Entity("client" if kind == "user" and ("." in value or ":" in value) else kind, value)
+    return None
 
 
 def _now(batch: Batch, source: Source) -> Any:

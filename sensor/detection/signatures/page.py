@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sensor.detection.signatures.ruleset import SHIPPED, RuleSet
+from sensor.detection.sigma.rules import LIMITS, load
+from sensor.detection.signatures.ruleset import SHIPPED, RuleSet, shipped_folder
 
 TOP_TEN = {
     "API1:2023": "Broken object level authorization",
@@ -47,11 +48,31 @@ def page(rules: RuleSet) -> str:
             f"| {signature.sid} | {path.parent.name}/{path.stem} | {rule.title} | {rule.severity.value} "
             f"| {', '.join(rule.owasp)} | {', '.join(rule.attack)} | {note.strip()} |"
         )
+    lines += _limits()
     lines += ["", "## OWASP API Security Top 10 2023", "", "| risk | rules |", "|---|---|"]
     for risk, name in TOP_TEN.items():
         count = [str(signature.sid) for signature in rules.signatures if risk in signature.rule.owasp]
         lines.append(f"| {risk} {name} | {', '.join(sorted(count))} |")
     return "\n".join(lines) + "\n"
+
+
+def _limits() -> list[str]:
+    """The limits that ship as Sigma files."""
+    lines = [
+        "", "## Limits (Sigma)", "",
+        "Off unless asked for, because built-in detectors find the same: `--rules limits`, see docs/sigma.md.", "",
+        "| rule | finds | severity | OWASP | ATT&CK | false positives |", "|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    for path in sorted((shipped_folder() / LIMITS).glob("*.yml")):
+        text = path.read_text(encoding="utf-8")
+        note = text.partition("falsepositives:\n    - ")[2].partition("\n")[0]
+        for each in load([str(path)]).correlations:
+            rule = each.rule
+            lines.append(
+                f"| {LIMITS}/{path.stem} | {rule.title} | {rule.severity.value} | {', '.join(rule.owasp)} "
+                f"| {', '.join(rule.attack)} | {note} |"
+            )
+    return lines
 
 
 if __name__ == "__main__":

@@ -1,0 +1,39 @@
+"""What a field of a log source is: a column that gives the distinct values of some rows, and which row has which.
+
+A value is a tuple: some fields stand for several spellings of one thing (a URL with and without its host), and a test
+holds when it holds for one of them. The one law: a test runs once for each distinct value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sensor.detection.detector import Batch, Strings
+from sensor.schema import Wanted
+
+Rows = npt.NDArray[np.intp]
+Values = tuple[list[tuple[str, ...]], npt.NDArray[np.intp]]
+
+
+class Of(Enum):
+    """Which table a log source speaks of."""
+
+    TRANSACTIONS = "transactions"
+    FLOWS = "flows"
+
+
+class Column(NamedTuple):
+    """`texts` gives the values of some rows; `numbers` the same as numbers where they are; `scanned` is the pooled
+    column in whose text a literal of this field must occur, None when there is none; `wanted` what of messages must be
+    kept for it.
+    """
+
+    texts: Callable[[Batch, Strings, Rows], Values]
+    numbers: Callable[[Batch, Rows], npt.NDArray[np.float64]] | None = None
+    scanned: str | None = None
+    wanted: Wanted = Wanted()
