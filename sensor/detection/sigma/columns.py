@@ -138,7 +138,8 @@ def _outcome(rows: npt.NDArray[np.void]) -> npt.NDArray[np.uint64]:
     failed = login & (rows["flags"] & TransactionFlag.LOGIN_FAILED != 0)
     locked = login & (rows["flags"] & TransactionFlag.LOCKED != 0)
     well = login & ~failed & (rows["status_code"] >= 200) & (rows["status_code"] < 400)
-    return (login | failed * 2 | locked * 4 | well * 8).astype(np.uint64)
+    bits: npt.NDArray[np.uint64] = (login | failed * 2 | locked * 4 | well * 8).astype(np.uint64)
+    return bits
 
 
 _OUTCOMES = ("attempt", "failed", "locked", "succeeded")

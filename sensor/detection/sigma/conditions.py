@@ -186,10 +186,10 @@ def _worth(guard: Guard) -> tuple[int, int]:
 
 def fields_of(parsed: object) -> set[str]:
     """The fields that a parsed condition speaks of."""
-    found = {parsed.field} if isinstance(parsed, ConditionFieldEqualsValueExpression) else set()
-    if found and isinstance(parsed.value, SigmaFieldReference):
-        found.add(parsed.value.field)
-    return found.union(*(fields_of(part) for part in getattr(parsed, "args", ())))
+    if isinstance(parsed, ConditionFieldEqualsValueExpression):
+        value = parsed.value
+        return {parsed.field, value.field} if isinstance(value, SigmaFieldReference) else {parsed.field}
+    return set().union(*(fields_of(part) for part in getattr(parsed, "args", ())))
 
 
 def tree(parsed: object, source: Source) -> Node:

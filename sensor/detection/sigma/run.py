@@ -105,8 +105,10 @@ class SigmaRun:
         """For each row its group, and the first value of each field that the correlation is about."""
         groups = [self._values(correlation, name, names, source, batch, rows) for name in correlation.group_by]
         fields = [self._values(correlation, name, names, source, batch, rows) for name in correlation.fields]
-        keys = list(zip(*groups, strict=True)) if groups else [()] * len(rows)
-        firsts = [tuple(text for texts in found for text in texts[:1]) for found in zip(*fields, strict=True)]
+        keys: list[Key] = list(zip(*groups, strict=True)) if groups else [()] * len(rows)
+        firsts: list[tuple[str, ...]] = [
+            tuple(text for texts in found for text in texts[:1]) for found in zip(*fields, strict=True)
+        ]
         return keys, firsts or [()] * len(rows)
 
     def _values(
