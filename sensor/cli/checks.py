@@ -1,7 +1,8 @@
 """The checks of `tapir check`: in: options; out: a line for each check and each setting that differs, an exit code.
 
     check_host.py    interfaces, permissions, kernels, folders, addresses
-    check_rules.py   detectors, rules, files of allowances and tokens, the collector's settings
+    check_rules.py   detectors, with their rules and files
+    check_wiring.py  allowances, the other stages, the collector's settings
 
 The one law: a check does what the sensor would do, and leaves nothing behind that the sensor would not.
 """
@@ -69,12 +70,15 @@ def run_checks(options: CheckOptions) -> ExitCode:
 
 def _on_this_host(settings: Settings, options: CheckOptions) -> Iterator[Checked]:
     from sensor.cli.check_host import check_host
-    from sensor.cli.check_rules import check_collector, check_detectors
+    from sensor.cli.check_rules import check_detectors
+    from sensor.cli.check_wiring import check_allowances, check_collector, check_stages
     from sensor.cli.compiling import told_when_compiling
 
     yield from check_host(settings, options.interfaces or settings.capture.interfaces)
     with told_when_compiling(options.quiet):
         yield from check_detectors(settings)
+        yield from check_allowances(settings.alerting.allow_file)
+        yield from check_stages(settings)
     yield from check_collector(settings)
 
 

@@ -86,7 +86,7 @@ def test_what_is_missing_on_the_host_is_told(tmp_path: Path) -> None:
             "nosuch0", "--rules", str(rules), "--state", str(state), "--publish", "tcp://0.0.0.0:5556",
             "--set", f"detection.honeytokens.file={honey}", "--set", "capture.filter=tcp prt 80",
             "--set", f"bus.keys={tmp_path / 'keys'}", "--set", "protocols.trusted_proxies=['10.0.0.0/33']",
-            "--set", "service.metrics=9464",
+            "--set", "service.metrics=here",
         )  # fmt: skip
     assert code == 4
     assert "no such interface" in of(found, "interface", "trouble")[0]["text"]

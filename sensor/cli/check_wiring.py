@@ -1,0 +1,67 @@
+"""Whether allowances, stages and the collector can be built: in: settings; out: Checked for each.
+
+The one law: each is built as a sensor or a collector would build it, and nothing is read, judged or kept.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from sensor.cli.checks import Checked
+from sensor.config import CollectorSettings, Settings
+from sensor.errors import TapirError
+
+
+def check_allowances(path: str) -> Iterator[Checked]:
+    """The file of allowances, if there is one."""
+    from sensor.alerting.allowed import load_allowances
+
+    if path:
+        try:
+            yield Checked("allowances", "ok", path, f"{len(load_allowances(path))} allowances")
+        except TapirError as error:
+            yield Checked("allowances", "trouble", "", str(error))
+
+
+def check_stages(settings: Settings) -> Iterator[Checked]:
+    """The whole pipeline without inputs, detectors and state, so that nothing is read, judged or kept."""
+    from sensor.pipeline import Pipeline
+
+    without = {
+        name: replace(getattr(settings.detection, name), enabled=False)
+        for name in settings.detection.__struct_fields__
+        if hasattr(getattr(settings.detection, name), "enabled")
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        bare = replace(
+            settings,
+            capture=replace(settings.capture, interfaces=()),
+            protocols=replace(settings.protocols, fingerprint_key_file=str(Path(folder) / "key")),
+            alerting=replace(settings.alerting, allow_file=""),
+            state=replace(settings.state, folder=""),
+            detection=replace(settings.detection, **without),
+        )
+        try:
+            Pipeline(bare, [])
+            yield Checked("stages", "ok", "", "capture, decode, reassembly, protocols and features can be built")
+        except TapirError as error:
+            yield Checked("stages", "trouble", "", str(error))
+
+
+def check_collector(settings: Settings) -> Iterator[Checked]:
+    """Channels, routes, sinks and responses, where anything of them is set."""
+    from sensor.collector.wiring import kept
+
+    if settings.collector == CollectorSettings():
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            with kept(folder, settings.collector, lambda line: None):
+                pass
+            yield Checked("collector", "ok", "", "channels, routes, sinks and responses can be built")
+        except TapirError as error:
+            yield Checked("collector", "trouble", "", str(error))
