@@ -43,7 +43,8 @@ def collect(
     store: Annotated[
         str,
         typer.Option(
-            metavar="DIR|sqlite:///PATH", help="Keep each alert once, as incidents; go on where it ended."
+            metavar="DIR|URL",
+            help="Keep each alert once, as incidents; go on where it ended. URL: sqlite:///PATH, postgresql://..."
         ),
     ] = "",
     settings: Annotated[

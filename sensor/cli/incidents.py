@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    import sqlite3
+    from sensor.collector.databases import Database
 
 app = typer.Typer(
     name="incidents",
@@ -200,7 +200,7 @@ def undelivered(
 
 
 @contextmanager
-def opened_store(place: str, command: str = "tapir incidents") -> Iterator[sqlite3.Connection]:
+def opened_store(place: str, command: str = "tapir incidents") -> Iterator[Database]:
     """The open store; an error of Tapir ends the command with its line and code."""
     from sensor.cli.exit_codes import code_of
     from sensor.collector.tables import opened

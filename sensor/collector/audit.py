@@ -7,9 +7,10 @@ entry shows. Only the newest can be cut off unseen: keep the hash that `verify` 
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 
 import msgspec
+
+from sensor.collector.databases import Database
 
 _FIRST = "0" * 64
 
@@ -22,15 +23,15 @@ class Verified(msgspec.Struct, frozen=True):
     breaks: tuple[str, ...]
 
 
-def add(base: sqlite3.Connection, at: float, incident: int | None, who: str, action: str, why: str) -> None:
+def add(base: Database, at: float, incident: int | None, who: str, action: str, why: str) -> None:
     """Within the transaction of what it tells of; `at` in seconds since 1970."""
     last = base.execute("SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1").fetchone()
     id_, before = (last["id"] + 1, last["hash"]) if last else (1, _FIRST)
-    entry = (id_, at, incident, who, action, why)
+    entry = (id_, at, incident, *(text.replace("\0", "\ufffd") for text in (who, action, why)))  # as databases keep it
     base.execute("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?)", (*entry, _hash(before, entry)))
 
 
-def verify(base: sqlite3.Connection) -> Verified:
+def verify(base: Database) -> Verified:
     """Follow the chain from its first entry."""
     breaks: list[str] = []
     before, count = _FIRST, 0

@@ -6,13 +6,11 @@ kept for people to see. One channel never waits for another, and receiving never
 
 from __future__ import annotations
 
-import sqlite3
-
 import msgspec
 
 from sensor.collector.channels import Send, Undelivered
+from sensor.collector.databases import Database, Row, transaction
 from sensor.collector.notice import Notice, digest_of
-from sensor.collector.tables import transaction
 from sensor.config import CollectorSettings
 
 _RETRY_SECONDS_MAX = 3600.0
@@ -23,7 +21,7 @@ _ALONE_MAX = 20    # incidents due at once that are told one by one; more are to
 class Dispatcher:
     """Sends what waits for one channel, over a connection of its own."""
 
-    def __init__(self, base: sqlite3.Connection, name: str, send: Send, settings: CollectorSettings) -> None:
+    def __init__(self, base: Database, name: str, send: Send, settings: CollectorSettings) -> None:
         self._base, self._name, self._send = base, name, send
         self._retry_seconds, self._tries_max = settings.retry_seconds, settings.tries_max
 
@@ -42,7 +40,7 @@ class Dispatcher:
         if together:
             self._try(together, now)
 
-    def _try(self, rows: list[sqlite3.Row], now: float) -> None:
+    def _try(self, rows: list[Row], now: float) -> None:
         notices = [msgspec.json.decode(row["notice"], type=Notice) for row in rows]
         problem = ""
         try:
@@ -62,13 +60,13 @@ class Dispatcher:
         )
 
 
-def undelivered(base: sqlite3.Connection) -> list[dict[str, object]]:
+def undelivered(base: Database) -> list[dict[str, object]]:
     """Deliveries that were given up."""
     query = "SELECT id, channel, incident, severity, tries, problem, created FROM deliveries WHERE state = 'dead'"
     return [dict(row) for row in base.execute(query)]
 
 
-def retry(base: sqlite3.Connection) -> None:
+def retry(base: Database) -> None:
     """Try all that were given up again, from the beginning."""
     with transaction(base):
         base.execute("UPDATE deliveries SET state = 'waiting', tries = 0, not_before = 0 WHERE state = 'dead'")

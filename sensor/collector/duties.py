@@ -5,7 +5,6 @@ Law: a step that fails is said and tried again; it ends neither its thread nor t
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -39,7 +38,7 @@ class Duties:
             try:
                 step(time.time())
                 said = ""
-            except (TapirError, sqlite3.Error, OSError) as error:
+            except (TapirError, OSError) as error:
                 if str(error) != said:
                     said = str(error)
                     self._report(f"{name}: {said}; it is tried again")

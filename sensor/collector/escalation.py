@@ -8,23 +8,21 @@ Law: each step of an incident is called once, and is in the audit trail.
 
 from __future__ import annotations
 
-import sqlite3
-
 import msgspec
 
 from sensor.alert import Alert, Severity
 from sensor.collector import audit
+from sensor.collector.databases import Database, transaction
 from sensor.collector.hours import Hours
 from sensor.collector.incidents import IncidentState
 from sensor.collector.routing import deliver
-from sensor.collector.tables import transaction
 from sensor.config import CollectorSettings
 
 
 class Escalation:
     """Has a connection of its own; `step` is called every second or so."""
 
-    def __init__(self, base: sqlite3.Connection, settings: CollectorSettings) -> None:
+    def __init__(self, base: Database, settings: CollectorSettings) -> None:
         self._base, self._chain = base, settings.on_call
         self._every_seconds = settings.escalate_seconds
         self._quiet = (

@@ -8,7 +8,6 @@ Law: every change of state, its author and reason are in the audit trail, in the
 from __future__ import annotations
 
 import json
-import sqlite3
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -16,7 +15,7 @@ import msgspec
 
 from sensor.alert import RESPOND_WITHIN_SECONDS, Alert, Severity
 from sensor.collector import audit
-from sensor.collector.tables import transaction
+from sensor.collector.databases import Database, transaction
 from sensor.errors import SettingError
 
 _RANK = {severity: rank for rank, severity in enumerate((Severity.LOW, Severity.MEDIUM, Severity.HIGH,
@@ -67,7 +66,7 @@ def actor_of(alert: Alert) -> str:
     return alert.client_ip or f"{alert.entity.kind} {alert.entity.value}"
 
 
-def assign(base: sqlite3.Connection, alert: Alert, now: float, idle_seconds: float) -> Assigned:
+def assign(base: Database, alert: Alert, now: float, idle_seconds: float) -> Assigned:
     """The incident of an alert: that of its earlier revisions, an open one of its actor, or a new one.
 
     An open one counts when the alert is at most `idle_seconds` of packet time away from what is in it.
@@ -88,13 +87,13 @@ def assign(base: sqlite3.Connection, alert: Alert, now: float, idle_seconds: flo
         return Assigned(_open(base, alert, now), Change.OPENED)
     raised = row["state"] in OPEN and _RANK[alert.severity] > _RANK[Severity(row["severity"])]
     base.execute(
-        "UPDATE incidents SET first_seen = min(first_seen, ?), last_seen = max(last_seen, ?),"
-        " first_detected = min(first_detected, ?) WHERE id = ?",
+        "UPDATE incidents SET first_seen = least(first_seen, ?), last_seen = greatest(last_seen, ?),"
+        " first_detected = least(first_detected, ?) WHERE id = ?",
         (alert.first_seen, alert.last_seen, alert.detection_ts, row["id"]),
     )
     if raised:
         base.execute(
-            "UPDATE incidents SET severity = ?, title = ?, due = min(due, ?), escalated = 0 WHERE id = ?",
+            "UPDATE incidents SET severity = ?, title = ?, due = least(due, ?), escalated = 0 WHERE id = ?",
             (alert.severity, alert.title, now + RESPOND_WITHIN_SECONDS[alert.severity], row["id"]),
         )
         audit.add(base, now, row["id"], "tapir", "raised", f"{alert.severity}: {alert.rule_id}")
@@ -102,14 +101,13 @@ def assign(base: sqlite3.Connection, alert: Alert, now: float, idle_seconds: flo
     return Assigned(row["id"], Change.REVISED if known else Change.JOINED)
 
 
-def _open(base: sqlite3.Connection, alert: Alert, now: float) -> int:
-    added = base.execute(
+def _open(base: Database, alert: Alert, now: float) -> int:
+    id_ = base.added(
         "INSERT INTO incidents (actor, state, severity, title, opened, due, first_seen, last_seen, first_detected)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (actor_of(alert), IncidentState.NEW, alert.severity, alert.title, now,
          now + RESPOND_WITHIN_SECONDS[alert.severity], alert.first_seen, alert.last_seen, alert.detection_ts),
     )
-    id_ = int(added.lastrowid or 0)
     audit.add(base, now, id_, "tapir", "opened", f"{alert.severity}: {alert.rule_id}")
     return id_
 
@@ -117,7 +115,7 @@ def _open(base: sqlite3.Connection, alert: Alert, now: float) -> int:
 # --- what people do ---------------------------------------------------------------------------------------------------
 
 
-def acknowledge(base: sqlite3.Connection, id_: int, who: str, why: str, now: float) -> None:
+def acknowledge(base: Database, id_: int, who: str, why: str, now: float) -> None:
     """Raises SettingError when there is no such incident, or it is closed."""
     with transaction(base):
         _expect(base, id_, (IncidentState.NEW,), "acknowledged")
@@ -128,7 +126,7 @@ def acknowledge(base: sqlite3.Connection, id_: int, who: str, why: str, now: flo
         audit.add(base, now, id_, who, "acknowledged", why)
 
 
-def close(base: sqlite3.Connection, id_: int, state: IncidentState, who: str, why: str, now: float) -> None:
+def close(base: Database, id_: int, state: IncidentState, who: str, why: str, now: float) -> None:
     """Into RESOLVED or FALSE_POSITIVE. Raises SettingError when there is no such incident, or it is closed."""
     with transaction(base):
         _expect(base, id_, OPEN, "closed")
@@ -140,14 +138,14 @@ def close(base: sqlite3.Connection, id_: int, state: IncidentState, who: str, wh
         audit.add(base, now, id_, who, state, why)
 
 
-def note(base: sqlite3.Connection, id_: int, who: str, text: str, now: float) -> None:
+def note(base: Database, id_: int, who: str, text: str, now: float) -> None:
     """Add a remark, in whatever state it is."""
     with transaction(base):
         _expect(base, id_, tuple(IncidentState), "noted")
         audit.add(base, now, id_, who, "note", text)
 
 
-def _expect(base: sqlite3.Connection, id_: int, states: tuple[IncidentState, ...], what: str) -> None:
+def _expect(base: Database, id_: int, states: tuple[IncidentState, ...], what: str) -> None:
     row = base.execute("SELECT state FROM incidents WHERE id = ?", (id_,)).fetchone()
     if row is None:
         raise SettingError(f"incident {id_}: there is none of that number; `tapir incidents list --all` shows them")
@@ -172,14 +170,14 @@ class TimelineEntry(msgspec.Struct, frozen=True):
     alert_id: str
 
 
-def listed(base: sqlite3.Connection, closed_too: bool = False) -> list[dict[str, object]]:
+def listed(base: Database, closed_too: bool = False) -> list[dict[str, object]]:
     """Open incidents, the most severe and the first due first; all of them when `closed_too`."""
     rows = [dict(row) for row in base.execute("SELECT * FROM incidents ORDER BY id")]
     chosen = [row for row in rows if closed_too or row["state"] in OPEN]
     return sorted(chosen, key=lambda row: (-_RANK[Severity(row["severity"])], row["due"]))
 
 
-def timeline(base: sqlite3.Connection, id_: int) -> list[TimelineEntry]:
+def timeline(base: Database, id_: int) -> list[TimelineEntry]:
     """One entry an alert, by packet time."""
     last: dict[tuple[str, str], Alert] = {}
     query = "SELECT body FROM alerts WHERE incident = ? ORDER BY revision"
@@ -196,13 +194,13 @@ def timeline(base: sqlite3.Connection, id_: int) -> list[TimelineEntry]:
     return sorted(entries, key=lambda entry: (entry.first_seen, entry.alert_id))
 
 
-def history(base: sqlite3.Connection, id_: int) -> list[dict[str, object]]:
+def history(base: Database, id_: int) -> list[dict[str, object]]:
     """Its entries of the audit trail."""
     query = "SELECT at, who, action, why FROM audit WHERE incident = ? ORDER BY id"
     return [dict(row) for row in base.execute(query, (id_,))]
 
 
-def allowances(base: sqlite3.Connection, id_: int, why: str, until: str) -> str:
+def allowances(base: Database, id_: int, why: str, until: str) -> str:
     """Entries for the sensor's allow_file (sensor/alerting/allowed.py) that would have kept the incident away: TOML.
 
     `until`: the last day, YYYY-MM-DD.

@@ -6,11 +6,11 @@ Law: what cannot be measured yet is None, never 0.
 
 from __future__ import annotations
 
-import sqlite3
 from statistics import mean, median
 
 import msgspec
 
+from sensor.collector.databases import Database
 from sensor.collector.incidents import IncidentState
 
 
@@ -45,7 +45,7 @@ class Kpi(msgspec.Struct, frozen=True):
     rules: tuple[RuleQuality, ...]
 
 
-def kpi(base: sqlite3.Connection, now: float, since: float = 0.0) -> Kpi:
+def kpi(base: Database, now: float, since: float = 0.0) -> Kpi:
     """`now` and `since` in seconds since 1970."""
     rows = base.execute("SELECT * FROM incidents WHERE opened >= ?", (since,)).fetchall()
     states = {str(state): sum(row["state"] == state for row in rows) for state in IncidentState}
@@ -63,7 +63,7 @@ def _spread(seconds: list[float]) -> Spread:
     return Spread(len(seconds), mean(seconds), median(seconds)) if seconds else Spread(0, None, None)
 
 
-def _rules(base: sqlite3.Connection, since: float) -> tuple[RuleQuality, ...]:
+def _rules(base: Database, since: float) -> tuple[RuleQuality, ...]:
     query = (
         "SELECT rule_id, count(DISTINCT incidents.id) AS closed,"
         " count(DISTINCT CASE WHEN incidents.state = 'false_positive' THEN incidents.id END) AS false_positives"

@@ -6,12 +6,12 @@ Law: an incident is told when it opens and when it becomes more severe, and not 
 from __future__ import annotations
 
 import ipaddress
-import sqlite3
 from fnmatch import fnmatchcase
 
 import msgspec
 
 from sensor.alert import Alert, Severity
+from sensor.collector.databases import Database
 from sensor.collector.hours import Hours
 from sensor.collector.incidents import Change, actor_of
 from sensor.collector.notice import notice_of
@@ -25,7 +25,7 @@ class Router:
     routes that name channels which are not there, and for hours that are none.
     """
 
-    def __init__(self, base: sqlite3.Connection, settings: CollectorSettings) -> None:
+    def __init__(self, base: Database, settings: CollectorSettings) -> None:
         known = {channel.name for channel in settings.channels}
         named = [name for route in settings.routes for name in route.channels] + list(settings.on_call)
         for name in named:
@@ -66,14 +66,14 @@ class Router:
         """When the digest that is being gathered goes out; `end` for the first in it."""
         row = self._base.execute(
             "SELECT min(not_before) AS at FROM deliveries"
-            " WHERE channel = ? AND severity = ? AND digest AND tries = 0 AND state = 'waiting'",
+            " WHERE channel = ? AND severity = ? AND digest = 1 AND tries = 0 AND state = 'waiting'",
             (channel, severity),
         ).fetchone()
         return end if row["at"] is None else float(row["at"])
 
 
 def deliver(
-    base: sqlite3.Connection, channel: str, incident: int, alert: Alert, kind: str, now: float, at: float,
+    base: Database, channel: str, incident: int, alert: Alert, kind: str, now: float, at: float,
     digest: bool = False,
 ) -> None:  # fmt: skip
     """Note that `channel` is to be told, from `at` on."""

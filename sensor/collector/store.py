@@ -33,7 +33,7 @@ Consequence = Callable[[Stored], None]
 
 
 class Store:
-    """The alerts at `place` (a folder, or sqlite:///PATH). One thread uses it.
+    """The alerts at `place` (a folder, sqlite:///PATH or postgresql://...). One thread uses it.
 
     `stored` and `repeated`: revisions that were new, and that were there already. `consequences` are called within the
     transaction, once for each new revision. `incident_idle_seconds`: packet time after which an actor's next alert is
@@ -63,19 +63,23 @@ class Store:
 
     def _add(self, message: Message, now: float) -> bool:
         alert = message.alert
-        self.base.execute("INSERT OR REPLACE INTO cursors VALUES (?, ?, ?)", (alert.sensor, *message.position))
+        self.base.execute(
+            "INSERT INTO cursors VALUES (?, ?, ?)"
+            " ON CONFLICT (sensor) DO UPDATE SET epoch = excluded.epoch, sequence = excluded.sequence",
+            (alert.sensor, *message.position),
+        )
         key = (alert.sensor, alert.alert_id, alert.revision)
         query = "SELECT 1 FROM alerts WHERE sensor = ? AND alert_id = ? AND revision = ?"
         if self.base.execute(query, key).fetchone():
             return False
         incident, change = assign(self.base, alert, now, self._idle_seconds)
-        added = self.base.execute(
+        row = self.base.added(
             "INSERT INTO alerts (incident, sensor, alert_id, revision, epoch, sequence, stored, rule_id, category,"
             " severity, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (incident, *key, *message.position, now, alert.rule_id, alert.category, alert.severity, message.body),
         )
         for consequence in self.consequences:
-            consequence(Stored(int(added.lastrowid or 0), incident, change, alert, now))
+            consequence(Stored(row, incident, change, alert, now))
         return True
 
     def close(self) -> None:

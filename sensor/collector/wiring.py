@@ -5,11 +5,11 @@ Law: each duty has a connection of its own, and faults of settings show before t
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from sensor.collector.channels import channel
+from sensor.collector.databases import Database
 from sensor.collector.delivery import Dispatcher
 from sensor.collector.duties import Duties, Step
 from sensor.collector.escalation import Escalation
@@ -29,7 +29,7 @@ def kept(place: str, settings: CollectorSettings, report: Callable[[str], None])
     with ExitStack() as stack:
         store = stack.enter_context(Store(place, settings.incident_idle_seconds))
 
-        def base() -> sqlite3.Connection:
+        def base() -> Database:
             connection = opened(place)
             stack.callback(connection.close)
             return connection

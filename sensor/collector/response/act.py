@@ -9,12 +9,11 @@ after a restart; a dry run runs nothing.
 from __future__ import annotations
 
 import ipaddress
-import sqlite3
 
 from sensor.collector import audit
+from sensor.collector.databases import Database, Row, transaction
 from sensor.collector.response.choose import Protected
 from sensor.collector.response.commands import CommandFailed, Verb, command_for, run
-from sensor.collector.tables import transaction
 from sensor.config import ResponseSettings
 from sensor.errors import SettingError
 
@@ -25,7 +24,7 @@ _RETRY_SECONDS = 5.0
 class Responder:
     """Acts on what waits in the store, over a connection of its own."""
 
-    def __init__(self, base: sqlite3.Connection, settings: ResponseSettings) -> None:
+    def __init__(self, base: Database, settings: ResponseSettings) -> None:
         self._base, self._settings = base, settings
         self._actions = {action.name: action for action in settings.actions}
         self._protected = Protected(settings.never)
@@ -46,7 +45,7 @@ class Responder:
             else:
                 self._act(row, "apply", "active", now)
 
-    def _act(self, row: sqlite3.Row, verb: Verb, state: str, now: float) -> None:
+    def _act(self, row: Row, verb: Verb, state: str, now: float) -> None:
         told = f"{row['action']} of {row['target']}"
         if row["dry_run"]:
             self._note(row, state, f"response {verb} (dry run: nothing was done)", told, now)
@@ -62,7 +61,7 @@ class Responder:
         else:
             self._note(row, state, f"response {verb}", told, now)
 
-    def _failed(self, row: sqlite3.Row, problem: str, now: float) -> None:
+    def _failed(self, row: Row, problem: str, now: float) -> None:
         if row["tries"] + 1 >= _TRIES_MAX:
             self._note(row, "failed", "response failed", problem, now)
             return
@@ -72,7 +71,7 @@ class Responder:
                 (now + _RETRY_SECONDS * 2.0 ** row["tries"], row["id"]),
             )
 
-    def _note(self, row: sqlite3.Row, state: str, action: str, why: str, now: float) -> None:
+    def _note(self, row: Row, state: str, action: str, why: str, now: float) -> None:
         with transaction(self._base):
             self._base.execute(
                 "UPDATE responses SET state = ?, tries = 0, not_before = 0 WHERE id = ?", (state, row["id"])
@@ -80,16 +79,16 @@ class Responder:
             audit.add(self._base, now, row["incident"], "tapir", action, why)
 
 
-def listed(base: sqlite3.Connection) -> list[dict[str, object]]:
+def listed(base: Database) -> list[dict[str, object]]:
     """All responses, the newest first."""
     return [dict(row) for row in base.execute("SELECT * FROM responses ORDER BY id DESC")]
 
 
-def undo(base: sqlite3.Connection, id_: int, who: str, why: str, now: float) -> None:
+def undo(base: Database, id_: int, who: str, why: str, now: float) -> None:
     """End a response now: the running collector undoes it. Raises SettingError when it is not active or wanted."""
     with transaction(base):
         row = base.execute("SELECT * FROM responses WHERE id = ?", (id_,)).fetchone()
         if row is None or row["state"] not in ("wanted", "active"):
             raise SettingError(f"response {id_}: not active; `tapir responses list` shows what is")
-        base.execute("UPDATE responses SET until = min(until, ?) WHERE id = ?", (now, id_))
+        base.execute("UPDATE responses SET until = least(until, ?) WHERE id = ?", (now, id_))
         audit.add(base, now, row["incident"], who, "response ended", f"{row['action']} of {row['target']}: {why}")

@@ -7,10 +7,10 @@ of those never to be touched; that such was asked for is in the audit trail.
 from __future__ import annotations
 
 import ipaddress
-import sqlite3
 
 from sensor.alert import Alert
 from sensor.collector import audit
+from sensor.collector.databases import Database
 from sensor.collector.incidents import Change
 from sensor.collector.response.commands import can_touch, check
 from sensor.collector.store import Stored
@@ -39,7 +39,7 @@ class Protected:
 class Chooser:
     """A consequence of the store whose connection is `base`."""
 
-    def __init__(self, base: sqlite3.Connection, settings: ResponseSettings) -> None:
+    def __init__(self, base: Database, settings: ResponseSettings) -> None:
         for action in settings.actions:
             check(action)
         if len({action.name for action in settings.actions}) < len(settings.actions):
@@ -61,8 +61,8 @@ class Chooser:
             audit.add(self._base, stored.now, stored.incident, "tapir", "response refused", told)
             return
         self._base.execute(
-            "INSERT OR IGNORE INTO responses (action, target, incident, asked, until, dry_run)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO responses (action, target, incident, asked, until, dry_run)"
+            " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             (action.name, str(target), stored.incident, stored.now, stored.now + action.ttl_seconds,
              self._settings.dry_run),
         )

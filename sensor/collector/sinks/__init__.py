@@ -5,13 +5,12 @@ Law: the position is kept after the alerts before it were handed over, and never
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Sequence
 
 import msgspec
 
 from sensor.alert import Alert
-from sensor.collector.tables import transaction
+from sensor.collector.databases import Database, transaction
 from sensor.config import SinkSettings
 from sensor.errors import SettingError
 
@@ -34,7 +33,7 @@ def sink(settings: SinkSettings) -> Write:
 class Feed:
     """Brings one sink up to date, over a connection of its own."""
 
-    def __init__(self, base: sqlite3.Connection, name: str, write: Write) -> None:
+    def __init__(self, base: Database, name: str, write: Write) -> None:
         self._base, self._name, self._write = base, name, write
 
     def step(self, now: float) -> None:
@@ -51,5 +50,9 @@ class Feed:
         self._write([msgspec.json.decode(row["body"], type=Alert) for row in rows])
         with transaction(self._base):
             position = (self._name, rows[-1]["id"])
-            self._base.execute("INSERT OR REPLACE INTO sink_positions VALUES (?, ?)", position)
+            self._base.execute(
+                "INSERT INTO sink_positions VALUES (?, ?)"
+                " ON CONFLICT (name) DO UPDATE SET alert = excluded.alert",
+                position,
+            )
         return len(rows) == _ALERTS_MAX
