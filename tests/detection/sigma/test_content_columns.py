@@ -9,7 +9,8 @@ import pytest
 from sensor.config import SigmaSettings
 from sensor.detection.stage import DetectionStage
 from sensor.schema import Wanted
-from tests.detection.messages import Talk, alone
+from tests.detection.messages import Talk
+from tests.detection.tables import alone
 
 HEADERS = (
     b"Cookie: a=1; session=KAPUT\r\nAuthorization: Bearer x\r\nX-Forwarded-For: 203.0.113.7\r\nX-Odd: caf\xc3\xa9\r\n"
@@ -43,7 +44,7 @@ def stage_of(tmp_path: Path, source: str, test: str, pool: object) -> DetectionS
     path.write_text(
         f"title: One\nlogsource: {logsource}\ndetection:\n  one:\n    {test}\n  condition: one\n", encoding="utf-8"
     )
-    stage = DetectionStage(alone("sigma", SigmaSettings(rules=(str(path),))), pool)
+    stage = DetectionStage(alone(sigma=SigmaSettings(rules=(str(path),))), pool)
     assert stage.notes == []
     return stage
 

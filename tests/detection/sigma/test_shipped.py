@@ -17,8 +17,7 @@ from sensor.detection.sigma.rules import LIMITS, load
 from sensor.detection.signatures.ruleset import shipped_folder
 from sensor.detection.stage import DetectionStage
 from sensor.schema import TransactionFlag
-from tests.detection.messages import alone
-from tests.detection.tables import SECOND, Pool, join, login, run_transactions, transaction
+from tests.detection.tables import SECOND, Pool, alone, join, login, run_transactions, transaction
 
 Rows = list[np.ndarray]
 REFUSED = TransactionFlag.REQUEST | TransactionFlag.RESPONSE | TransactionFlag.LOGIN | TransactionFlag.LOGIN_FAILED
@@ -63,7 +62,7 @@ CASES: list[tuple[str, Severity, Callable[[Pool], Rows], Callable[[Pool], Rows]]
 
 def found(rows: Callable[[Pool], Rows], batch: int = 1 << 30) -> dict[str, int]:
     pool = Pool()
-    stage = DetectionStage(alone("sigma", SigmaSettings(rules=(LIMITS,))), pool)
+    stage = DetectionStage(alone(sigma=SigmaSettings(rules=(LIMITS,))), pool)
     counts: dict[str, int] = {}
     for each in run_transactions(stage, join(rows(pool)), batch):
         counts[each.rule.id] = counts.get(each.rule.id, 0) + 1
@@ -105,7 +104,7 @@ def test_the_command_line_takes_their_name() -> None:
 
 def test_failed_logins_ask_for_a_block_of_half_an_hour() -> None:
     pool = Pool()
-    stage = DetectionStage(alone("sigma", SigmaSettings(rules=(LIMITS,))), pool)
+    stage = DetectionStage(alone(sigma=SigmaSettings(rules=(LIMITS,))), pool)
     detections = run_transactions(stage, join(failures(pool, 6, 1)))
     alerting = AlertingStage(AlertingSettings(sensor="a"))
     alerts: list[Alert] = alerting.process(detections, detections[-1].now + SECOND, {})
