@@ -1,26 +1,36 @@
-"""`tapir rules`: what of a set of rules loads, and what one matches in a capture.
+"""`tapir rules`: what of a set of rules loads, what one matches in a capture, and what it would have told.
 
 The one law: a rule that does not load is always named, with its keyword and why.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 EPILOG = "Exit codes: 0 fine; 1 a rule did not load, or an input could not be read; 2 wrong usage."
-app = typer.Typer(name="rules", help="Signatures in Suricata's syntax: check them, try one.", no_args_is_help=True)
+app = typer.Typer(
+    name="rules", help="Rules in Suricata's syntax and Sigma: check them, try them, run them over captures.",
+    no_args_is_help=True,
+)  # fmt: skip
+Captures = Annotated[list[Path], typer.Argument(metavar="CAPTURE...", help="Captures to try it on.")]
+
+
+def split(paths: list[str]) -> tuple[list[str], list[str]]:
+    """(signatures, Sigma) among these: Sigma are `limits` and what is YAML or a folder with YAML; a folder may be both.
+    """
+    sigma = [path for path in paths if path == "limits" or _has(Path(path), ".yml", ".yaml")]
+    return [path for path in paths if path not in sigma or _has(Path(path), ".rules")], sigma
 
 
 def rules_setting(paths: list[str] | None) -> list[str]:
-    """`--rules PATH ...` as `--set` has it: Sigma for `limits` and where a file, or one of a folder, is YAML."""
+    """`--rules PATH ...` as `--set` has it."""
     from json import dumps
 
-    sigma = [path for path in paths or [] if path == "limits" or _has(Path(path), ".yml", ".yaml")]
-    signatures = [path for path in paths or [] if path not in sigma or _has(Path(path), ".rules")]
-    found = {"signatures": signatures, "sigma": sigma}
+    found = dict(zip(("signatures", "sigma"), split(paths or []), strict=True))
     return [f"detection.{name}.rules={dumps(chosen)}" for name, chosen in found.items() if chosen]
 
 
@@ -40,31 +50,46 @@ def check(
 ) -> None:
     """List the rules that load, and those that do not, and why."""
     from sensor.cli.rules_report import report
-    from sensor.errors import TapirError
 
-    try:
-        faults = report(paths or ["default"], json, quiet)
-    except TapirError as error:
-        typer.echo(f"tapir rules check: {error}", err=True)
-        raise typer.Exit(1) from None
-    raise typer.Exit(1 if faults else 0)
+    _run("check", lambda: report(*split(paths or ["default", "limits"]), json, quiet) > 0)
 
 
 @app.command(name="test", epilog=EPILOG)
 def try_(
-    rule: Annotated[str, typer.Argument(metavar="RULE", help="A file or folder of rules, or one rule as text.")],
-    captures: Annotated[list[Path], typer.Argument(metavar="PCAP...", help="Captures to try it on.")],
+    rule: Annotated[str, typer.Argument(metavar="RULE", help="A file or folder of rules, or one signature as text.")],
+    captures: Captures,
     json: Annotated[bool, typer.Option("--json", help="JSON lines.")] = False,
 ) -> None:
     """Show which transactions of captures a rule matches."""
+    _run("test", lambda: _compiled().try_rule(rule, [str(path) for path in captures], json))
+
+
+@app.command(epilog=EPILOG)
+def backtest(
+    rules: Annotated[str, typer.Argument(metavar="RULES", help="A file or folder of rules, or one signature as text.")],
+    captures: Captures,
+    json: Annotated[bool, typer.Option("--json", help="JSON lines: alerts, then rules, then the capture.")] = False,
+) -> None:
+    """Say what rules would have told of captures: alerts, how soon, and how often again."""
+    _run("backtest", lambda: _compiled().backtest(rules, [str(path) for path in captures], json))
+
+
+def _compiled() -> Any:
+    """What tries rules, once its kernels are there."""
     from sensor.cli.compiling import told_when_compiling
+
+    with told_when_compiling(True):
+        from sensor.cli import rules_trial
+    return rules_trial
+
+
+def _run(name: str, work: Callable[[], bool]) -> None:
+    """Exit with 1 when `work` says that something failed."""
     from sensor.errors import TapirError
 
     try:
-        with told_when_compiling(True):
-            from sensor.cli.rules_report import try_rule
-        failed = try_rule(rule, [str(path) for path in captures], json)
+        failed = work()
     except TapirError as error:
-        typer.echo(f"tapir rules test: {error}", err=True)
+        typer.echo(f"tapir rules {name}: {error}", err=True)
         raise typer.Exit(1) from None
     raise typer.Exit(1 if failed else 0)

@@ -6,6 +6,7 @@ paid.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sensor.alert import Detection, Rule
@@ -15,6 +16,7 @@ from sensor.errors import SettingError
 from sensor.schema import Wanted
 
 if TYPE_CHECKING:
+    from sensor.detection.sigma.rules import RuleSet
     from sensor.detection.sigma.run import SigmaRun
 
 
@@ -45,10 +47,17 @@ class Sigma:
         return self._run.process(batch) if self._run else []
 
 
-def _run(settings: SigmaSettings, strings: Strings) -> SigmaRun:
+def loaded(rules: Sequence[str]) -> RuleSet:
+    """The rules of these files and folders; SettingError when pySigma is missing, or one cannot be read."""
     try:
         from sensor.detection.sigma.rules import load
-        from sensor.detection.sigma.run import SigmaRun
     except ImportError as error:
         raise SettingError(f"detection.sigma.rules needs {error.name}: pip install 'tapir-sensor[rules]'") from None
-    return SigmaRun(load(settings.rules), strings)
+    return load(rules)
+
+
+def _run(settings: SigmaSettings, strings: Strings) -> SigmaRun:
+    rules = loaded(settings.rules)
+    from sensor.detection.sigma.run import SigmaRun
+
+    return SigmaRun(rules, strings)

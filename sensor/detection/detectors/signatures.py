@@ -68,6 +68,11 @@ class Signatures:
     def evicted(self) -> int:
         return self.memory.evicted
 
+    @property
+    def notes(self) -> list[str]:
+        """One line for each rule that could not be loaded."""
+        return [str(fault) for fault in self.set.faults]
+
     def process(self, batch: Batch) -> list[Detection]:
         detections = self._reload(batch.now)
         if not len(batch.contents) or not self.set.signatures:
