@@ -60,6 +60,7 @@ class Connection:
         self.broken = self.refused = 0
         self._ended_at: float | None = None  # when the connection ended, until ZeroMQ says that it tries again
         self.socket = context.socket(zmq.SUB)
+        self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.setsockopt(zmq.RCVHWM, receive_hwm)
         self.socket.setsockopt(zmq.MAXMSGSIZE, ALERT_BYTES_MAX)
         self.socket.setsockopt(zmq.RECONNECT_IVL_MAX, round(_RETRY_SECONDS * 1000))

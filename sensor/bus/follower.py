@@ -138,6 +138,7 @@ class Follower:
         self._address, self._asked_at = address, None
         self._request += 1
         self.replay = self._context.socket(zmq.DEALER)
+        self.replay.setsockopt(zmq.LINGER, 0)  # a connection given up has it too, and would be waited for at the end
         self.replay.setsockopt(zmq.MAXMSGSIZE, REPLY_BYTES + 2 * ALERT_BYTES_MAX)
         self.replay.setsockopt(zmq.RCVHWM, _REPLIES_WAITING)
         self.replay.setsockopt(zmq.SNDHWM, _REPLIES_WAITING)

@@ -23,6 +23,8 @@ from sensor.counters import Counters
 from sensor.errors import BusError
 from sensor.limits import ALERT_BYTES_MAX, HANDSHAKE_SECONDS, SEND_QUEUE_ALERTS, SUBSCRIPTION_BYTES_MAX
 
+_NOTICED_SECONDS = 0.5  # what ZeroMQ may need to notice that a connection broke
+
 
 class BusCount(IntEnum):
     """What a publisher counts."""
@@ -104,12 +106,17 @@ class Publisher:
         """Wait until the queues of all subscribers are empty. Raises BusError when the linger time ran out first.
 
         With a linger time of 0 nobody is waited for, and what they lack is not said.
+
+        ZeroMQ forgets to wake up for the queue of a connection that broke as its socket was being closed. Broken ones
+        have the linger time that the socket had when it began to listen (0 here, for ever as ZeroMQ comes), unless
+        they broke unnoticed: then they would be waited for like living ones.
         """
         if self._context.closed:
             return
         start = time.monotonic()
+        waiting = self.subscriptions.settled(_NOTICED_SECONDS)
         self.subscriptions.close()
-        self._socket.close(linger=round(self._linger_seconds * 1000))
+        self._socket.close(linger=round(self._linger_seconds * 1000) if waiting else 0)
         self._context.term()
         if 0 < self._linger_seconds <= time.monotonic() - start:
             waited = f"{self._linger_seconds:g} s"
@@ -125,6 +132,7 @@ class Publisher:
 def _open(context: zmq.Context[zmq.Socket[bytes]], send_hwm: int) -> zmq.Socket[bytes]:
     xpub = context.socket(zmq.XPUB)
     xpub.setsockopt(zmq.XPUB_NODROP, 1)  # see Publisher.send
+    xpub.setsockopt(zmq.LINGER, 0)       # see Publisher.close
     xpub.setsockopt(zmq.SNDHWM, send_hwm)
     xpub.setsockopt(zmq.MAXMSGSIZE, SUBSCRIPTION_BYTES_MAX)
     xpub.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_SECONDS * 1000)

@@ -7,6 +7,7 @@ one subscription, however many topics it asks for; nobody gets a topic that its 
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import socket
@@ -125,6 +126,17 @@ class Subscriptions:
             if peer.name in ended:
                 hang_up(connection, self._xpub)
 
+    def settled(self, limit_seconds: float) -> bool:
+        """Whether any subscriber is left, once ZeroMQ noticed which ones are not; at most after the limit."""
+        end = time.monotonic() + limit_seconds
+        while True:
+            self.read()
+            left = [connection for connection, peer in self._peers.items() if peer.topics]
+            gone = sum(has_ended(connection, self._xpub) for connection in left)
+            if not gone or time.monotonic() >= end:
+                return len(left) > gone
+            self._monitor.socket.poll(10)
+
     def close(self) -> None:
         self._monitor.close()
 
@@ -181,15 +193,33 @@ def name_of(frame: zmq.Frame) -> str:
 
 
 def hang_up(connection: int, listening: zmq.Socket[bytes]) -> bool:
-    """End one connection of a socket. ZeroMQ has no call for it: the system is told, ZeroMQ then notices.
-
-    The descriptor is first checked to be a connection to the address that is listened on: by now it may be another's.
-    """
-    bound = listening.getsockopt(zmq.LAST_ENDPOINT)
-    with suppress(OSError), socket.socket(fileno=os.dup(connection)) as peer:
-        name = peer.getsockname()
-        local = f":{name[1]}".encode() if isinstance(name, tuple) else os.fsencode(name)
-        if bound.rstrip(b"\0").endswith(local) and local:  # type: ignore[union-attr]
-            peer.shutdown(socket.SHUT_RDWR)
-            return True
+    """End one connection of a socket. ZeroMQ has no call for it: the system is told, ZeroMQ then notices."""
+    with suppress(OSError), _peer(connection, listening) as peer:
+        peer.shutdown(socket.SHUT_RDWR)
+        return True
     return False
+
+
+def has_ended(connection: int, listening: zmq.Socket[bytes]) -> bool:
+    """Whether the other side of a connection of a socket is gone, which ZeroMQ may not have noticed yet."""
+    try:
+        with _peer(connection, listening) as peer:
+            return peer.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+def _peer(connection: int, listening: zmq.Socket[bytes]) -> socket.socket:
+    """A descriptor of our own for a connection to the address that is listened on. Raises OSError where it is none: by
+    now the number may be another's.
+    """
+    bound = listening.getsockopt(zmq.LAST_ENDPOINT).rstrip(b"\0")  # type: ignore[union-attr]
+    peer = socket.socket(fileno=os.dup(connection))
+    name = peer.getsockname()
+    local = f":{name[1]}".encode() if isinstance(name, tuple) else os.fsencode(name)
+    if local and bound.endswith(local):
+        return peer
+    peer.close()
+    raise OSError(errno.EBADF, os.strerror(errno.EBADF))

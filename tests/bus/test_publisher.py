@@ -162,6 +162,17 @@ class TestClosing:
             with pytest.raises(BusError, match=r"had not taken all alerts after 0\.2 s"):
                 publisher.close()
 
+    def test_a_subscriber_that_breaks_off_at_the_end_is_not_waited_for(self):
+        """ZeroMQ may not have noticed it, and has alerts in its queue that nobody will take."""
+        for _ in range(150):
+            publisher = Publisher(ANY_PORT, linger_seconds=LIMIT_SECONDS)
+            with plain_subscriber(publisher.address, "alert."):
+                publisher.wait_for_subscribers(1, LIMIT_SECONDS)
+                publisher.publish(an_alert(1))
+            publisher.publish(an_alert(2))
+            publisher.publish(an_alert(3))
+            publisher.close()  # raises when it waited
+
     def test_closing_twice_is_closing_once(self):
         publisher = Publisher(ANY_PORT)
         publisher.close()
