@@ -6,6 +6,7 @@ Law: it imports no stage of the sensor, and whatever it had to skip or never got
 from __future__ import annotations
 
 import io
+import select
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +15,8 @@ from enum import IntEnum
 from typing import Literal
 
 from sensor.bus.message import Message
-from sensor.bus.subscriber import Subscriber
+from sensor.bus.subscriber import HasFileno, Subscriber
+from sensor.collector.databases import Away
 from sensor.collector.signals import stop_signals
 from sensor.collector.store import Store
 from sensor.collector.views.json_lines import JsonLines
@@ -27,6 +29,7 @@ from sensor.export.formats import FORMATS
 
 Report = Callable[[str], None]
 _COMMIT_ALERTS = 200  # at most so many go into one transaction of the store
+_AWAY_SECONDS = 1.0   # between two tries to reach the store's database
 
 
 class Ending(IntEnum):
@@ -39,14 +42,20 @@ class Ending(IntEnum):
 
 class Collector:
     """Stores what `subscriber` receives, shows it in each view, and says through `report` what is wrong with the
-    stream.
+    stream. `wake`: as of the subscriber.
     """
 
     def __init__(
-        self, subscriber: Subscriber, views: Sequence[View], report: Report, store: Store | None = None
+        self,
+        subscriber: Subscriber,
+        views: Sequence[View],
+        report: Report,
+        store: Store | None = None,
+        wake: HasFileno | None = None,
     ) -> None:
         self.shown = 0
         self._subscriber, self._views, self._report, self._store = subscriber, views, report, store
+        self._wake: tuple[HasFileno, ...] = () if wake is None else (wake,)
         self._refused = False
 
     def run(self, count: int | None = None, timeout_seconds: float | None = None) -> Ending:
@@ -74,11 +83,27 @@ class Collector:
         if message is None:
             return False
         messages = [message] if self._store is None else [message, *self._there_already(most - 1)]
-        if self._store is not None:
-            self._store.commit(messages)
+        if self._store is not None and not self._committed(self._store, messages, timeout_seconds):
+            return False
         for one in messages:
             self._show(one)
         return True
+
+    def _committed(self, store: Store, messages: Sequence[Message], timeout_seconds: float | None) -> bool:
+        """False when the database did not come back in time: what was not committed comes again, in the next run."""
+        end = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        said = False
+        while True:
+            try:
+                store.commit(messages)
+                return True
+            except Away as error:
+                if not said:
+                    self._report(f"{error}; it is tried again")
+                said = True
+            wait = _AWAY_SECONDS if end is None else min(_AWAY_SECONDS, end - time.monotonic())
+            if wait <= 0 or select.select(self._wake, (), (), wait)[0]:
+                return False
 
     def _there_already(self, most: int) -> Iterator[Message]:
         """What can be had without waiting, to be committed together."""
@@ -153,7 +178,7 @@ def collect(
                 plaintext=plaintext,
             )
         )
-        collector = Collector(subscriber, views, _report, at)
+        collector = Collector(subscriber, views, _report, at, stop)
         try:
             code = collector.run(count, timeout_seconds)
         except BrokenPipeError:

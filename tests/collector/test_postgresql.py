@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import subprocess
+import sys
 import threading
 
 import pytest
 
+from sensor.bus.memory_log import MemoryLog
+from sensor.bus.stream import AlertStream
 from sensor.collector.audit import verify
 from sensor.collector.databases import Away, transaction
 from sensor.collector.databases.postgresql import PostgreSQL
 from sensor.collector.store import Store
 from sensor.collector.tables import opened
+from sensor.config import BusSettings
 from sensor.errors import InputError, OutputError, SettingError
 from tests.bus.alerts import an_alert
-from tests.collector.servers import PostgresServer, postgres_server
+from tests.collector.servers import LIMIT_SECONDS, PostgresServer, postgres_server
 from tests.collector.test_store import ID, a_message, rows
 
 
@@ -54,6 +61,29 @@ def test_a_server_that_goes_away_is_said_and_used_again_when_it_is_back():
         server.start()
         store.commit([a_message(an_alert(2, alert_id=ID(2)))])
         assert rows(store, "SELECT sequence FROM alerts ORDER BY id") == [(1,), (2,)]
+
+
+def test_a_collector_waits_for_a_server_that_is_away_and_then_has_everything():
+    settings = BusSettings(publish="tcp://127.0.0.1:*", heartbeat_seconds=0.1)
+    with postgres_server() as server, AlertStream(settings, MemoryLog(), "tap-1") as stream:
+        place = server.place()
+        stream.put([an_alert(1, epoch=stream.epoch)])
+        command = [sys.executable, "-m", "sensor", "collect", stream.address, "--store", place]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert json.loads(process.stdout.readline())["sequence"] == 1
+            server.stop("immediate")
+            stream.put(an_alert(number, alert_id=ID(number), epoch=stream.epoch) for number in range(2, 301))
+            assert b"it is tried again" in process.stderr.readline()
+            server.start()
+            assert [json.loads(process.stdout.readline())["sequence"] for _ in range(299)] == list(range(2, 301))
+            server.stop("immediate")
+            stream.put([an_alert(301, alert_id=ID(301), epoch=stream.epoch)])
+            assert any(b"it is tried again" in line for line in process.stderr)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(LIMIT_SECONDS) == 0
+        server.start()
+        with Store(place) as store:
+            assert rows(store, "SELECT count(*), max(sequence) FROM alerts") == [(300, 300)]
 
 
 def test_what_was_begun_when_it_went_away_is_not_half_there():
