@@ -18,8 +18,8 @@ NOON = 1_763_726_400.0
 
 
 @pytest.fixture
-def place(tmp_path):
-    with Store(str(tmp_path)) as store:
+def filled(place):
+    with Store(place) as store:
         for number, delay in ((1, 2.0), (2, 4.0), (3, 6.0)):
             seen = {"first_seen": 1000.0, "detection_ts": 1000.0 + delay}
             alert = an_alert(number, alert_id=ID(number), client_ip=f"192.0.2.{number}", **seen)
@@ -27,11 +27,11 @@ def place(tmp_path):
         acknowledge(store.base, 1, "ann", "", NOON + 100)
         close(store.base, 1, IncidentState.RESOLVED, "ann", "done", NOON + 500)
         close(store.base, 2, IncidentState.FALSE_POSITIVE, "ann", "a test", NOON + 3000)
-    return str(tmp_path)
+    return place
 
 
-def test_figures(place):
-    with Store(place) as store:
+def test_figures(filled):
+    with Store(filled) as store:
         found = kpi(store.base, NOON + 100)
     assert found.incidents == {"new": 1, "acknowledged": 0, "resolved": 1, "false_positive": 1}
     assert (found.time_to_detect.mean_seconds, found.time_to_detect.median_seconds) == (4.0, 4.0)
@@ -42,21 +42,21 @@ def test_figures(place):
     assert (rule.rule_id, rule.closed, rule.false_positives, rule.rate) == ("brute-force-login", 2, 1, 0.5)
 
 
-def test_nothing_measured_is_not_zero(tmp_path):
-    with Store(str(tmp_path)) as store:
+def test_nothing_measured_is_not_zero(place):
+    with Store(place) as store:
         found = kpi(store.base, NOON)
     assert found.time_to_acknowledge.mean_seconds is None
     assert "time_to" not in as_prometheus(found)
 
 
-def test_since_leaves_out_what_opened_before(place):
-    with Store(place) as store:
+def test_since_leaves_out_what_opened_before(filled):
+    with Store(filled) as store:
         assert kpi(store.base, NOON, NOON + 1).time_to_detect.count == 0
 
 
-def test_table_json_and_prometheus(place):
+def test_table_json_and_prometheus(filled):
     def run(*arguments: str) -> str:
-        done = CliRunner().invoke(app, ["kpi", "--store", place, *arguments])
+        done = CliRunner().invoke(app, ["kpi", "--store", filled, *arguments])
         assert done.exit_code == 0
         return done.output
 

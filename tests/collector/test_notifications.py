@@ -8,7 +8,6 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 
@@ -75,8 +74,8 @@ def settings_for(receiver: Receiver, *routes: RouteSettings, **changes) -> Colle
 class Bench:
     """A store with a router, and one channel whose clock the test turns."""
 
-    def __init__(self, place: Path, settings: CollectorSettings) -> None:
-        self.store = Store(str(place))
+    def __init__(self, place: str, settings: CollectorSettings) -> None:
+        self.store = Store(place)
         self.store.consequences.append(Router(self.store.base, settings))
         send = channel(settings.channels[0], 5.0)
         self.dispatcher = Dispatcher(self.store.base, "hook", send, settings)
@@ -88,8 +87,8 @@ class Bench:
         self.store.commit([a_message(an_alert(self.number, **made))], now=now)
 
 
-def test_an_incident_is_told_once_when_it_opens_and_again_when_it_gets_worse(tmp_path, receiver):
-    bench = Bench(tmp_path, settings_for(receiver))
+def test_an_incident_is_told_once_when_it_opens_and_again_when_it_gets_worse(place, receiver):
+    bench = Bench(place, settings_for(receiver))
     for severity in ("high", "high", "critical", "critical"):
         bench.alert(NOON, client_ip="192.0.2.7", severity=severity)
         bench.dispatcher.step(NOON)
@@ -98,8 +97,8 @@ def test_an_incident_is_told_once_when_it_opens_and_again_when_it_gets_worse(tmp
     assert told == [("opened", "high"), ("raised", "critical")]
 
 
-def test_medium_and_low_are_told_together(tmp_path, receiver):
-    bench = Bench(tmp_path, settings_for(receiver, digest_medium_seconds=600))
+def test_medium_and_low_are_told_together(place, receiver):
+    bench = Bench(place, settings_for(receiver, digest_medium_seconds=600))
     bench.alert(NOON, severity="medium")
     bench.alert(NOON + 300, severity="medium")
     bench.dispatcher.step(NOON + 599)
@@ -111,8 +110,8 @@ def test_medium_and_low_are_told_together(tmp_path, receiver):
     assert "192.0.2.2" in body["message"]
 
 
-def test_a_flood_is_told_together_and_nobody_is_left_out(tmp_path, receiver):
-    bench = Bench(tmp_path, settings_for(receiver))
+def test_a_flood_is_told_together_and_nobody_is_left_out(place, receiver):
+    bench = Bench(place, settings_for(receiver))
     for _ in range(250):
         bench.alert(NOON, severity="critical")
     bench.dispatcher.step(NOON)
@@ -121,8 +120,8 @@ def test_a_flood_is_told_together_and_nobody_is_left_out(tmp_path, receiver):
     assert rows(bench.store, "SELECT DISTINCT state FROM deliveries") == [("done",)]
 
 
-def test_low_waits_for_the_end_of_quiet_hours_and_high_does_not(tmp_path, receiver):
-    bench = Bench(tmp_path, settings_for(receiver, digest_low_seconds=0, quiet_hours="11:00-13:00"))
+def test_low_waits_for_the_end_of_quiet_hours_and_high_does_not(place, receiver):
+    bench = Bench(place, settings_for(receiver, digest_low_seconds=0, quiet_hours="11:00-13:00"))
     bench.alert(NOON, severity="low")
     bench.alert(NOON, severity="high")
     bench.dispatcher.step(NOON + 3599)
@@ -130,8 +129,8 @@ def test_low_waits_for_the_end_of_quiet_hours_and_high_does_not(tmp_path, receiv
     assert [body["severity"] for body in receiver.bodies] == ["high", "low"]
 
 
-def test_failures_are_tried_again_ever_later_and_then_given_up_until_asked_for(tmp_path, receiver):
-    bench = Bench(tmp_path, settings_for(receiver, retry_seconds=10, tries_max=3))
+def test_failures_are_tried_again_ever_later_and_then_given_up_until_asked_for(place, receiver):
+    bench = Bench(place, settings_for(receiver, retry_seconds=10, tries_max=3))
     receiver.status = 503
     bench.alert(NOON)
     for at in (0, 9, 10, 29, 30, 1000):
@@ -147,8 +146,8 @@ def test_failures_are_tried_again_ever_later_and_then_given_up_until_asked_for(t
     assert rows(bench.store, "SELECT state FROM deliveries") == [("done",)]
 
 
-def test_a_redirect_is_not_followed_and_nothing_stored_holds_the_address(tmp_path, receiver):
-    bench = Bench(tmp_path, settings_for(receiver, tries_max=1))
+def test_a_redirect_is_not_followed_and_nothing_stored_holds_the_address(place, receiver):
+    bench = Bench(place, settings_for(receiver, tries_max=1))
     receiver.status = 302
     bench.alert(NOON)
     bench.dispatcher.step(NOON)
@@ -209,9 +208,9 @@ class TestEscalation:
     def called(self, store: Store) -> list[str]:
         return [channel for (channel,) in rows(store, "SELECT channel FROM deliveries ORDER BY id")]
 
-    def test_the_chain_is_called_one_after_the_other_until_somebody_acknowledges(self, tmp_path):
+    def test_the_chain_is_called_one_after_the_other_until_somebody_acknowledges(self, place):
         settings = CollectorSettings(on_call=("first", "second", "third"), escalate_seconds=60)
-        with Store(str(tmp_path)) as store:
+        with Store(place) as store:
             store.commit([a_message(an_alert(1))], now=NOON)
             escalation = Escalation(store.base, settings)
             for at, calls in ((899, 0), (900, 1), (959, 1), (960, 2), (961, 2)):
@@ -224,8 +223,8 @@ class TestEscalation:
     @pytest.mark.parametrize(
         ("severity", "seconds"), [("critical", 0), ("high", 900), ("medium", 3600), ("low", 86400)]
     )
-    def test_deadlines_by_severity(self, tmp_path, severity, seconds):
-        with Store(str(tmp_path)) as store:
+    def test_deadlines_by_severity(self, place, severity, seconds):
+        with Store(place) as store:
             within = {"severity": severity, "respond_within_seconds": seconds}
             store.commit([a_message(an_alert(1, **within))], now=NOON)
             escalation = Escalation(store.base, CollectorSettings(on_call=("first",)))
@@ -252,9 +251,9 @@ class TestRoutes:
     def test_all_that_is_given_must_hold(self, route, told):
         assert matches(RouteSettings(channels=("hook",), **route), an_alert()) is told
 
-    def test_hours(self, tmp_path, receiver):
+    def test_hours(self, place, receiver):
         routes = (RouteSettings(channels=("hook",), hours="Mon-Fri 08:00-18:00"),)
-        bench = Bench(tmp_path, settings_for(receiver, *routes))
+        bench = Bench(place, settings_for(receiver, *routes))
         bench.alert(NOON)
         bench.alert(NOON + 86_400)
         assert rows(bench.store, "SELECT incident FROM deliveries") == [(1,)]
@@ -269,12 +268,12 @@ class TestRoutes:
         with pytest.raises(SettingError, match="x: "):
             Hours(text, "UTC", "x")
 
-    def test_a_channel_that_is_not_there_is_said(self, receiver, tmp_path):
-        with Store(str(tmp_path)) as store, pytest.raises(SettingError, match="'pager' is named and not there"):
+    def test_a_channel_that_is_not_there_is_said(self, receiver, place):
+        with Store(place) as store, pytest.raises(SettingError, match="'pager' is named and not there"):
             Router(store.base, settings_for(receiver, on_call=("pager",)))
 
 
-def test_a_stuck_channel_delays_neither_storing_nor_another_channel(tmp_path, receiver):
+def test_a_stuck_channel_delays_neither_storing_nor_another_channel(place, receiver):
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -283,7 +282,7 @@ def test_a_stuck_channel_delays_neither_storing_nor_another_channel(tmp_path, re
         route = RouteSettings(channels=("stuck", "hook"))
         settings = CollectorSettings(channels=(stuck, hook), routes=(route,), timeout_seconds=2)
         said: list[str] = []
-        with kept(str(tmp_path), settings, said.append) as store:
+        with kept(place, settings, said.append) as store:
             store.commit([a_message(an_alert(1))])
             assert receiver.arrived.acquire(timeout=30)
             store.commit([a_message(an_alert(2, alert_id=ID(2), client_ip="192.0.2.8"))])

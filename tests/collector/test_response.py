@@ -32,15 +32,16 @@ sys.exit(int(sys.argv[2]))
 class Bench:
     """A store whose alerts ask for a script that notes what it is told."""
 
-    def __init__(self, place: Path, code: int = 0, **changes) -> None:
-        self.told = place / "told.jsonl"
-        script = place / "script.py"
+    def __init__(self, folder: Path, code: int = 0, store: str = "", **changes) -> None:
+        self.told = folder / "told.jsonl"
+        script = folder / "script.py"
         script.write_text(SCRIPT)
         command = (sys.executable, str(script), str(self.told), str(code))
         action = ActionSettings(name="block", command=command, ttl_seconds=1800)
         given = {"enabled": True, "dry_run": False, "actions": (action,)} | changes
         settings = ResponseSettings(**given)
-        self.place, self.store = str(place), Store(str(place))
+        self.place = store or str(folder)
+        self.store = Store(self.place)
         self.store.consequences.append(Chooser(self.store.base, settings))
         self.responder = Responder(self.store.base, settings)
         self.number = 0
@@ -79,8 +80,8 @@ def test_a_dry_run_runs_nothing_and_says_what_it_would_have_done(tmp_path):
     assert bench.audit == [f"response {verb} (dry run: nothing was done)" for verb in ("apply", "undo")]
 
 
-def test_it_is_done_once_and_undone_when_its_time_is_over(tmp_path):
-    bench = Bench(tmp_path)
+def test_it_is_done_once_and_undone_when_its_time_is_over(tmp_path, place):
+    bench = Bench(tmp_path, store=place)
     bench.alert()
     bench.alert(NOON + 10)
     bench.responder.step(NOON + 1799)
@@ -146,8 +147,8 @@ def test_a_script_that_fails_is_run_again_ever_later_and_given_up(tmp_path):
     ]
 
 
-def test_listed_and_ended_by_people(tmp_path):
-    bench = Bench(tmp_path)
+def test_listed_and_ended_by_people(tmp_path, place):
+    bench = Bench(tmp_path, store=place)
     bench.alert()
     run = CliRunner().invoke
     place = ["--store", bench.place]

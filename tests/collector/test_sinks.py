@@ -21,8 +21,8 @@ from tests.collector.test_store import ID, a_message
 
 
 @pytest.fixture
-def store(tmp_path: Path):
-    with Store(str(tmp_path / "store")) as store:
+def store(place: str):
+    with Store(place) as store:
         yield store
 
 
