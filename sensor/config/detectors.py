@@ -245,8 +245,6 @@ class WebScanSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Share of the client's requests that must have missed."""
     ratio_min: Times = 5.0
     """Times what three in four of the other clients stay below."""
-    agents_max: AtLeastOne = 4_096
-    """User agents whose verdict is remembered; beyond it they are judged anew."""
 
 
 class ErrorSpikeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

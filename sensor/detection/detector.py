@@ -7,7 +7,9 @@ needs, works in packet time, and takes from the batch alone whatever a later bat
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +39,8 @@ NO_FLOWS = np.zeros(0, FLOW)
 NO_STREAMS = np.zeros(0, STREAM)
 
 
-class Batch(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Batch:
     """`transactions` TRANSACTION[n]; `flows` FLOW[m] that ended; `streams` STREAM[2 * m], rows 2*i and 2*i+1 of flow i;
     `now` its end, ns; `entities` ENTITIES[n], one for each transaction, rows of `tables`; `contents` CONTENT[n], what
     was kept of each transaction's bytes, in `arena`, uint8; `told` FLOW[k] and `told_streams` STREAM[2 * k], flows that
@@ -51,11 +54,21 @@ class Batch(NamedTuple):
     now: int
     entities: Table
     tables: EntityTables
-    contents: Table = NO_CONTENTS
-    arena: npt.NDArray[np.uint8] = NO_BYTES
-    told: Table = NO_FLOWS
-    told_streams: Table = NO_STREAMS
+    contents: Table = field(default_factory=lambda: NO_CONTENTS)
+    arena: npt.NDArray[np.uint8] = field(default_factory=lambda: NO_BYTES)
+    told: Table = field(default_factory=lambda: NO_FLOWS)
+    told_streams: Table = field(default_factory=lambda: NO_STREAMS)
     tls: Sequence[TlsConnection] = ()
+
+    @cached_property
+    def status(self) -> npt.NDArray[np.uint16]:
+        """`status_code` of the transactions, one behind the other."""
+        return np.ascontiguousarray(self.transactions["status_code"])
+
+    @cached_property
+    def failed(self) -> npt.NDArray[np.intp]:
+        """Transactions without an answer, or whose status is 400 or more."""
+        return np.flatnonzero(self.status - np.uint16(1) >= 399)  # 0 - 1 is the highest there is
 
 
 class Detector(Protocol):

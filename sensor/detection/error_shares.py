@@ -39,6 +39,9 @@ class Errors(NamedTuple):
     kinds: npt.NDArray[np.uint8]
 
 
+NO_ERRORS = Errors(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.uint8))
+
+
 class Spike(NamedTuple):
     """`errors` of `requests` in the window against shares that were usual and would be too much."""
 
@@ -64,24 +67,24 @@ class Shares:
         self.down_since = np.zeros(0, np.int64)
         self._place = 0
 
-    def begin(self, table: SharedTable, rows: Rows) -> Rows:
-        """Make room, and begin anew with rows that belong to others than before, which are returned."""
-        usual = self.usual.of(table)
+    def begin(self, table: SharedTable, changed: npt.NDArray[np.integer]) -> None:
+        """Make room, and begin anew with rows that belong to others than before."""
         if not self.cells.shape[1]:
             self.cells = np.zeros((STEPS, table.rows, WIDTH), np.int32)
             self.troubled, self.down_requests, self.down_since = np.zeros((3, table.rows), np.int64)
-        changed: Rows = np.unique(rows[usual["generation"][rows] != table.generations[rows]])
         if len(changed):
-            usual[changed] = np.zeros(1, _USUAL)
-            usual["generation"][changed] = table.generations[changed]
             self.cells[:, changed] = 0
             for column in (self.troubled, self.down_requests, self.down_since):
                 column[changed] = 0
-        return changed
+
+    def present(self, column: int) -> npt.NDArray[np.int32]:
+        """Counts of the present step from that of row 0 on; that of row n is WIDTH * n further."""
+        step: npt.NDArray[np.int32] = self.cells[self._place].reshape(-1)
+        return step[column:]
 
     def add(self, rows: npt.NDArray[np.integer], column: npt.NDArray[np.integer] | int) -> None:
         """Count in the present step."""
-        np.add.at(self.cells[self._place].reshape(-1), rows * WIDTH + column, 1)
+        np.add.at(self.present(0), rows * WIDTH + column, 1)
 
     def look(self, table: SharedTable, tick: int, step_ns: int) -> None:
         """At the end of a step, before the judgements: who answered in it."""

@@ -17,7 +17,7 @@ from sensor.structures.entity_tables import IdentityKind
 def address_text(hi: int, lo: int) -> str:
     """The address in its usual form; ::ffff:a.b.c.d is a.b.c.d."""
     if hi == 0 and lo >> 32 == 0xFFFF:
-        return str(ipaddress.IPv4Address(lo & 0xFFFFFFFF))
+        return f"{lo >> 24 & 255}.{lo >> 16 & 255}.{lo >> 8 & 255}.{lo & 255}"
     return str(ipaddress.IPv6Address(hi << 64 | lo))
 
 

@@ -79,6 +79,34 @@ class Findings:
         return True
 
 
+class Cases:
+    """The findings of several rules, by rule id: their memory is one."""
+
+    def __init__(self, rules: tuple[Rule, ...], entities_max: int) -> None:
+        self._findings = {rule.id: Findings(entities_max) for rule in rules}
+
+    @property
+    def evicted(self) -> int:
+        return sum(findings.evicted for findings in self._findings.values())
+
+    def note(self, rule: Rule, key: str, rows: Table, numbers: npt.NDArray[np.int64]) -> list[Case]:
+        return self._findings[rule.id].note(key, rows, numbers)
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        return {
+            f"{rule}/{name}": array
+            for rule, findings in self._findings.items()
+            for name, array in findings.state().items()
+        }
+
+    def restore(self, saved: Mapping[str, npt.NDArray[Any]]) -> bool:
+        done = True
+        for rule, findings in self._findings.items():
+            own = {name.rpartition("/")[2]: array for name, array in saved.items() if name.startswith(f"{rule}/")}
+            done &= findings.restore(own)
+        return done
+
+
 def found(
     rule: Rule, entity: Entity, case: Case, rows: Table, strings: Strings, unit: str, details: dict[str, Any],
     severity: Severity | None = None, observed: float | None = None, threshold: float = 1.0,

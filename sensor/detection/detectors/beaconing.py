@@ -17,8 +17,10 @@ import numpy.typing as npt
 
 from sensor.alert import Detection, Entity, Kind, Numbers, Rule, Severity
 from sensor.config import BeaconingSettings
+from sensor.detection.by_row import ByRow
 from sensor.detection.detector import REPORT_SECONDS, Batch, Strings, nanoseconds
 from sensor.detection.evidence import address_text
+from sensor.detection.owners import Owners
 from sensor.detection.ticking import Ticks
 from sensor.schema import Proto, Service
 
@@ -40,6 +42,8 @@ _STEP_NS = nanoseconds(10)
 _POPULAR = 1 << 16
 _CALL = np.dtype([(name, "u8") for name in ("client_hi", "client_lo", "server_hi", "server_lo", "port", "destination")]
                  + [(name, "i8") for name in ("now", "ts", "size")])  # fmt: skip
+_NO_CALLS = np.zeros(0, _CALL)
+_SERVER = np.dtype([("generation", "u4"), ("popular", "u1")], align=True)
 _ODD = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F), np.uint64(0x165667B19E3779F9))
 Table = npt.NDArray[np.void]
 
@@ -48,6 +52,14 @@ def _mixed(high: Any, low: Any, port: Any) -> npt.NDArray[np.uint64]:
     words: npt.NDArray[np.uint64] = (high * _ODD[0] ^ low) * _ODD[1] + port * _ODD[2]
     words = (words ^ words >> np.uint64(29)) * _ODD[0]
     return words ^ words >> np.uint64(32)
+
+
+def _destination(rows: Table, side: str) -> npt.NDArray[np.uint64]:
+    return _mixed(rows[f"{side}_hi"], rows[f"{side}_lo"], rows[f"{side}_port"].astype(np.uint64))
+
+
+def _place(destinations: npt.NDArray[np.uint64]) -> npt.NDArray[np.intp]:
+    return (destinations % np.uint64(_POPULAR)).astype(np.intp)
 
 
 class Key(NamedTuple):
@@ -104,6 +116,8 @@ class Beaconing:
         self.pairs: dict[Key, Pair] = {}
         self.clients: dict[int, set[tuple[int, int]]] = {}
         self.popular = np.zeros(_POPULAR, np.bool_)
+        self.servers = ByRow(_SERVER)  # those known as popular, whose requests need no look
+        self.owners = Owners("server", self.servers)
         self.evicted = 0
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
@@ -147,32 +161,47 @@ class Beaconing:
 
     def _calls(self, batch: Batch) -> Table:
         """Calls to destinations that are not popular, in order of packet time, one a second and pair."""
-        rows, flows = batch.transactions, batch.flows
-        sent = batch.streams["payload_bytes"][::2]
-        chosen = np.flatnonzero((flows["proto"] == Proto.TCP) & (flows["service"] != Service.HTTP) & (sent > 0))
-        parts = [
-            self._taken(rows, ("client", "server"), "now", rows["ts"], rows["request_body_len"]),
-            self._taken(flows[chosen], ("orig", "resp"), "end_now", flows["start_ts"][chosen], sent[chosen]),
-        ]
+        parts = [self._requests(batch)]
+        if len(batch.flows):
+            flows, sent = batch.flows, batch.streams["payload_bytes"][::2]
+            chosen = np.flatnonzero((flows["proto"] == Proto.TCP) & (flows["service"] != Service.HTTP) & (sent > 0))
+            parts.append(self._taken(flows[chosen], ("orig", "resp"), "end_now", "start_ts", sent[chosen]))
         calls = np.concatenate(parts)
+        if len(calls) < 2:
+            return calls
         calls = calls[np.argsort(calls["now"], kind="stable")]
         pairs = _mixed(calls["client_hi"], calls["client_lo"], calls["destination"])
         seconds = (calls["ts"] // 1_000_000_000).astype(np.uint64)
         first = np.unique(pairs + seconds * _ODD[1], return_index=True)[1]
         return calls[np.sort(first)]
 
+    def _requests(self, batch: Batch) -> Table:
+        """Those to servers that are not known as popular yet."""
+        if not len(batch.transactions):
+            return _NO_CALLS
+        self.owners.changed(batch)
+        popular = self.servers.of(batch.tables.server)["popular"]
+        rare = np.flatnonzero(popular[batch.entities["server"]] == 0)
+        if not len(rare):
+            return _NO_CALLS
+        rows = batch.transactions[rare]
+        calls = self._taken(rows, ("client", "server"), "now", "ts", rows["request_body_len"])
+        if len(calls) < len(rows):
+            known = self.popular[_place(_destination(rows, "server"))]
+            popular[batch.entities["server"][rare[known]]] = 1
+        return calls
+
     def _taken(
-        self, rows: Table, sides: tuple[str, str], now: str, starts: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64]
+        self, rows: Table, sides: tuple[str, str], now: str, start: str, sizes: npt.NDArray[np.int64]
     ) -> Table:
         source, target = sides
-        destinations = _mixed(rows[f"{target}_hi"], rows[f"{target}_lo"], rows[f"{target}_port"].astype(np.uint64))
-        rare = np.flatnonzero(~self.popular[(destinations % np.uint64(_POPULAR)).astype(np.intp)])
-        calls = np.zeros(len(rare), _CALL)
+        destinations = _destination(rows, target)
+        rare = np.flatnonzero(~self.popular[_place(destinations)])
+        calls, rows = np.zeros(len(rare), _CALL), rows[rare]
         for word in ("hi", "lo"):
-            calls[f"client_{word}"] = rows[f"{source}_{word}"][rare]
-            calls[f"server_{word}"] = rows[f"{target}_{word}"][rare]
-        calls["port"], calls["destination"] = rows[f"{target}_port"][rare], destinations[rare]
-        calls["now"], calls["ts"], calls["size"] = rows[now][rare], starts[rare], sizes[rare]
+            calls[f"client_{word}"], calls[f"server_{word}"] = rows[f"{source}_{word}"], rows[f"{target}_{word}"]
+        calls["port"], calls["destination"] = rows[f"{target}_port"], destinations[rare]
+        calls["now"], calls["ts"], calls["size"] = rows[now], rows[start], sizes[rare]
         return calls
 
     def _add(self, calls: Table) -> None:

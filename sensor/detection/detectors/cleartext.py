@@ -8,8 +8,6 @@ logged. The one law: a finding names the client or the server, never the credent
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +15,10 @@ import numpy.typing as npt
 from sensor.alert import Detection, Entity, Kind, Rule, Severity
 from sensor.config import CleartextSettings
 from sensor.detection.detector import Batch, Strings, Table
+from sensor.detection.detectors.cleartext_kernel import Sort, sort_out
 from sensor.detection.evidence import address
-from sensor.detection.findings import Findings, found, server_name
+from sensor.detection.findings import Cases, found, server_name
 from sensor.errors import SettingError
-from sensor.schema import TransactionFlag
 
 BASIC = Rule(
     id="cleartext-basic-auth", version=1, title="Name and password (HTTP Basic) sent in clear", category="exposure",
@@ -38,7 +36,7 @@ TRAFFIC = Rule(
     id="cleartext-api", version=1, title="API in clear outside the allowed networks", category="exposure",
     kind=Kind.POSTURE, severity=Severity.MEDIUM, owasp=("API8:2023",), attack=("T1040",),
 )  # fmt: skip
-URL_SECRET = np.uint16(TransactionFlag.URL_SECRET)
+Numbers = npt.NDArray[np.int64]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -63,41 +61,48 @@ class Cleartext:
         self.strings = strings
         self._allowed = networks(settings.allowed_networks, "detection.cleartext.allowed_networks")
         self._trusted = networks(settings.trusted_servers, "detection.cleartext.trusted_servers")
-        self._findings = {rule.id: Findings(settings.entities_max) for rule in self.rules}
-        self._known: dict[str, npt.NDArray[np.uint32]] = {}  # generation of each entity that was seen, by its row
+        self._cases = Cases(self.rules, settings.entities_max)
+        self._clients = self._servers = np.zeros(0, np.uint32)  # generations that were seen, without and with
+        self._room = np.zeros(0, np.int32)
+        self._counts = np.zeros(len(Sort), np.int64)
+        self.state, self.restore = self._cases.state, self._cases.restore
 
     @property
     def evicted(self) -> int:
-        return sum(findings.evicted for findings in self._findings.values())
+        return self._cases.evicted
 
     def process(self, batch: Batch) -> list[Detection]:
         rows = batch.transactions
         if not len(rows):
             return []
-        user, account = rows["user"], rows["account"]
-        credential = (user != 0) | (account != 0)
-        basic = np.flatnonzero(credential & (user == account))  # only Basic names its account in every request
-        secret = np.flatnonzero(rows["flags"] & URL_SECRET)
-        fresh = self._untrusted(rows, self._fresh(batch, credential))
-        said = self._by(BASIC, "client", batch, self._untrusted(rows, basic))
-        said += self._by(TARGET, "client", batch, secret)
-        said += self._by(TOKENS, "server", batch, fresh[credential[fresh]])
-        said += self._by(TRAFFIC, "server", batch, self._outside(rows, fresh))
+        basic, secret, fresh = self._sorted(batch)
+        fresh, said = self._untrusted(rows, fresh), list[Detection]()
+        if len(basic):
+            said += self._by(BASIC, "client", batch, self._untrusted(rows, basic))
+        if len(secret):
+            said += self._by(TARGET, "client", batch, secret)
+        if len(fresh):
+            credential = (rows["user"][fresh] != 0) | (rows["account"][fresh] != 0)
+            said += self._by(TOKENS, "server", batch, fresh[credential])
+            said += self._by(TRAFFIC, "server", batch, self._outside(rows, fresh))
         return said
 
-    def _fresh(self, batch: Batch, credential: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-        """Rows that are the first of their client or of their server, with a credential or without."""
-        news: npt.NDArray[np.int64] = np.zeros(0, np.int64)
-        for kind, table in (("client", batch.tables.client), ("server", batch.tables.server)):
-            known = self._known.setdefault(kind, np.zeros(2 * table.rows, np.uint32))
-            owners = batch.entities[kind]
-            places = 2 * owners + credential
-            unknown = np.flatnonzero(known[places] != table.generations[owners])
-            if unknown.size:
-                first = unknown[np.unique(places[unknown], return_index=True)[1]]
-                known[places[first]] = table.generations[owners[first]]
-                news = np.union1d(news, first)
-        return news
+    def _sorted(self, batch: Batch) -> tuple[Numbers, Numbers, Numbers]:
+        """Rows with name and password, with a credential in the target, and those new of their client or server."""
+        clients, servers, rows = batch.tables.client, batch.tables.server, len(batch.transactions)
+        if not len(self._clients):
+            self._clients, self._servers = np.zeros(2 * clients.rows, np.uint32), np.zeros(2 * servers.rows, np.uint32)
+        if len(self._room) < 3 * rows:
+            self._room = np.zeros(6 * rows, np.int32)
+        sort_out(
+            batch.transactions, batch.entities, self._clients, clients.generations, self._servers,
+            servers.generations, self._room, self._counts,
+        )  # fmt: skip
+        basic, secret, fresh = (
+            self._room[sort * rows : sort * rows + int(self._counts[sort])].astype(np.int64)
+            for sort in (Sort.BASIC, Sort.SECRET, Sort.FRESH)
+        )
+        return basic, secret, fresh
 
     def _untrusted(self, rows: Table, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Of these rows, those whose server is not meant to be asked in clear."""
@@ -128,7 +133,7 @@ class Cleartext:
             own = numbers[owners == owner]
             first = rows[own[0]]
             name = address(first, "client") if kind == "client" else server_name(first)
-            for case in self._findings[rule.id].note(name, rows, own):
+            for case in self._cases.note(rule, name, rows, own):
                 unit = "requests" if kind == "client" else "clients"
                 details = {
                     "server": server_name(rows[case.row]),
@@ -137,17 +142,3 @@ class Cleartext:
                 said.append(found(rule, Entity(kind, name), case, rows, self.strings, unit, details))
         said.sort(key=lambda detection: detection.now)
         return said
-
-    def state(self) -> dict[str, npt.NDArray[Any]]:
-        return {
-            f"{rule}/{name}": array
-            for rule, findings in self._findings.items()
-            for name, array in findings.state().items()
-        }
-
-    def restore(self, saved: Mapping[str, npt.NDArray[Any]]) -> bool:
-        done = True
-        for rule, findings in self._findings.items():
-            done &= findings.restore({name.rpartition("/")[2]: array for name, array in saved.items()
-                                      if name.startswith(f"{rule}/")})  # fmt: skip
-        return done

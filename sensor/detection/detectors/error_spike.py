@@ -16,9 +16,10 @@ import numpy.typing as npt
 from sensor.alert import Detection, Entity, Http, Kind, Numbers, Rule, Severity
 from sensor.config import ErrorSpikeSettings
 from sensor.detection.detector import REPORT_SECONDS, Batch, Strings, nanoseconds
-from sensor.detection.error_shares import DOWN, KINDS, REQUESTS, STEPS, Errors, Shares, Spike
+from sensor.detection.error_shares import DOWN, KINDS, NO_ERRORS, REQUESTS, STEPS, WIDTH, Errors, Shares, Spike
 from sensor.detection.evidence import address, http_of
 from sensor.detection.findings import endpoint_name, server_name
+from sensor.detection.owners import Owners
 from sensor.detection.ticking import Ticks
 from sensor.schema import Anomaly, TransactionFlag
 from sensor.structures.entity_tables import SharedTable
@@ -60,6 +61,18 @@ def _kind_by_status() -> npt.NDArray[np.uint8]:
     return kinds
 
 
+def _failing(batch: Batch) -> npt.NDArray[np.intp]:
+    """Rows that were refused, failed, or had no answer though nothing of them was lost."""
+    few, status = batch.failed, batch.status[batch.failed]
+    silent = few[status == 0]
+    if not len(silent):
+        return few
+    rows = batch.transactions[silent]
+    lost = (rows["flags"] & TransactionFlag.REQUEST == 0) | (rows["flags"] & TransactionFlag.TOUCHED != 0)
+    lost |= rows["anomalies"] & np.uint64(_LOST) != 0
+    return np.sort(np.concatenate([few[status != 0], silent[~lost]]))
+
+
 class _Name(NamedTuple):
     entity: Entity
     server_ip: str
@@ -74,21 +87,35 @@ class _Watch:
     def __init__(self, column: str, settings: ErrorSpikeSettings) -> None:
         self.column = column
         self.shares = Shares(settings)
+        self.owners = Owners(column, self.shares.usual)
         self.names: dict[int, _Name] = {}
-        self.errors: list[Errors] = []  # by step, the present one last
+        self.errors: list[list[Errors]] = [[]]  # by step, the present one last
+        self.failures: dict[int, int] = {}  # of rows without a name in this step
         self.told: dict[tuple[int, str], tuple[int, int]] = {}  # row, rule: first and last tick told of
         self.silent: dict[int, int] = {}  # row that is down: requests without an answer
 
-    def begin(self, table: SharedTable, rows: npt.NDArray[np.intp]) -> None:
-        for row in self.shares.begin(table, rows).tolist():
+    def begin(self, batch: Batch) -> None:
+        changed = self.owners.changed(batch)
+        self.shares.begin(self.owners.table(batch), changed)
+        for row in changed.tolist() if self.names else ():
             self.names.pop(row, None)
             self.silent.pop(row, None)
             self.told = {key: value for key, value in self.told.items() if key[0] != row}
 
+    def needs_name(self, row: int) -> bool:
+        """Whether a failure of a row is one more than can pass without being told of: few rows ever fail twice."""
+        if row in self.names:
+            return False
+        self.failures[row] = self.failures.get(row, 0) + 1
+        return self.failures[row] > 1 or bool(self.shares.down_requests[row])
+
     def window(self) -> Errors:
-        if not self.errors:
-            return Errors(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.uint8))
-        return Errors(*(np.concatenate(each) for each in zip(*self.errors, strict=True)))
+        chunks = [NO_ERRORS, *(chunk for step in self.errors for chunk in step)]
+        return Errors(*map(np.concatenate, zip(*chunks, strict=True)))
+
+    def step(self) -> None:
+        self.errors = [*self.errors, []][-STEPS:]
+        self.failures = {}
 
 
 class ErrorSpike:
@@ -113,48 +140,33 @@ class ErrorSpike:
 
     def process(self, batch: Batch) -> list[Detection]:
         rows = batch.transactions
-        status = rows["status_code"]
-        silent = (status == 0) & (rows["flags"] & TransactionFlag.REQUEST > 0)
-        silent &= (rows["flags"] & TransactionFlag.TOUCHED == 0) & (rows["anomalies"] & np.uint64(_LOST) == 0)
-        failing = np.flatnonzero((status >= 400) | silent)
+        few = _failing(batch)
         detections: list[Detection] = []
-        columns = [batch.entities[watch.column].astype(np.intp) for watch in self.watches]
-        for watch, column in zip(self.watches, columns, strict=True):
-            watch.begin(getattr(batch.tables, watch.column), column)
+        for watch in self.watches:
+            watch.begin(batch)
         for part in self.ticks.parts(rows["now"], batch.now):
             if part.tick:
                 detections += self._tick(batch, part.tick)
                 continue
-            few = failing[np.searchsorted(failing, part.start) : np.searchsorted(failing, part.stop)]
-            for watch, column in zip(self.watches, columns, strict=True):
-                watch.shares.add(column[part.start : part.stop], REQUESTS)
-                self._add_errors(watch, batch, column, few)
+            own = few[np.searchsorted(few, part.start) : np.searchsorted(few, part.stop)]
+            for watch in self.watches:
+                watch.owners.count(batch, part.start, part.stop, watch.shares.present(REQUESTS), WIDTH)
+                if len(own):
+                    self._add_errors(watch, batch, own)
         return detections
 
-    def _add_errors(
-        self, watch: _Watch, batch: Batch, column: npt.NDArray[np.intp], few: npt.NDArray[np.intp]
-    ) -> None:
-        rows = batch.transactions
-        if not watch.errors:
-            watch.errors.append(Errors(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.uint8)))
-        if not len(few):
-            return
-        status = rows["status_code"][few]
-        kinds, at = self.kinds[status], column[few]
+    def _add_errors(self, watch: _Watch, batch: Batch, few: npt.NDArray[np.intp]) -> None:
+        status = batch.status[few]
+        kinds, at = self.kinds[status], batch.entities[watch.column][few]
         said = kinds != DOWN
         watch.shares.add(at[said], kinds[said])
         down = (status == 0) | (status == 502) | (status == 503) | (status == 504)
-        watch.shares.add(at[down], DOWN)
-        clients = batch.entities["client"][few]
-        present = watch.errors[-1]
-        watch.errors[-1] = Errors(
-            np.concatenate([present.rows, at.astype(np.int32)]), np.concatenate([present.clients, clients]),
-            np.concatenate([present.kinds, kinds]),
-        )  # fmt: skip
-        known, first = np.unique(at, return_index=True)
-        for row, number in zip(known.tolist(), first.tolist(), strict=True):
-            if row not in watch.names:
-                watch.names[row] = self._name(watch, rows[few[number]], int(batch.entities["server"][few[number]]))
+        if down.any():
+            watch.shares.add(at[down], DOWN)
+        watch.errors[-1].append(Errors(at, batch.entities["client"][few], kinds))
+        for row, place in zip(at.tolist(), few.tolist(), strict=True):
+            if watch.needs_name(row):
+                watch.names[row] = self._name(watch, batch.transactions[place], int(batch.entities["server"][place]))
 
     def _name(self, watch: _Watch, transaction: Any, server: int) -> _Name:
         http = None
@@ -192,8 +204,7 @@ class ErrorSpike:
             if watch.column == "server":
                 covered = {SPIKE.id: {row for row, rule in watch.told if rule == SPIKE.id}, OUTAGE.id: down}
             shares.step(table, tick, self.step_ns)
-            empty = Errors(window.rows[:0], window.clients[:0], window.kinds[:0])
-            watch.errors = [*watch.errors, empty][-STEPS:]
+            watch.step()
         return detections
 
     def _trouble(self, watch: _Watch, row: int, rule: Rule, tick: int) -> None:

@@ -19,7 +19,7 @@ from sensor.config import ExposedSettings
 from sensor.detection.detector import Batch, Strings, sweep
 from sensor.detection.detectors.exposed_kernel import SHOWN, Look, Progress, find_shown
 from sensor.detection.exposed_marks import MARKS, TRACES, banners
-from sensor.detection.findings import Findings, endpoint_name, found, server_name
+from sensor.detection.findings import Cases, endpoint_name, found, server_name
 from sensor.schema import Wanted
 
 PAGES = Rule(
@@ -56,7 +56,7 @@ class Exposed:
         self.strings = strings
         self.wanted = Wanted(response_head=True, response_body=settings.body_bytes)
         self.faults = 0
-        self._findings = {rule.id: Findings(settings.entities_max) for rule in self.rules}
+        self._cases = Cases(self.rules, settings.entities_max)
         self._hits = np.zeros(limits.HITS_MAX, np.int64)
         self._progress = np.zeros(len(Progress), np.int64)
         self._shown = np.zeros(0, SHOWN)
@@ -64,7 +64,7 @@ class Exposed:
 
     @property
     def evicted(self) -> int:
-        return sum(findings.evicted for findings in self._findings.values())
+        return self._cases.evicted
 
     def process(self, batch: Batch) -> list[Detection]:
         said: list[Detection] = []
@@ -136,25 +136,18 @@ class Exposed:
         name = server_name(rows[row]) if kind == "server" else endpoint_name(rows[row], self.strings)
         return [
             found(rule, Entity(kind, name), case, rows, self.strings, unit, details, severity)
-            for case in self._findings[rule.id].note(name, rows, np.array([row]))
+            for case in self._cases.note(rule, name, rows, np.array([row]))
         ]
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
-        kept = {"shown": self._shown, "servers": self._servers}
-        for rule, findings in self._findings.items():
-            kept |= {f"{rule}/{name}": array for name, array in findings.state().items()}
-        return kept
+        return {"shown": self._shown, "servers": self._servers, **self._cases.state()}
 
     def restore(self, saved: Mapping[str, npt.NDArray[Any]]) -> bool:
         shown, servers = saved.get("shown"), saved.get("servers")
         if shown is None or servers is None or shown.dtype != SHOWN or servers.dtype != np.uint32:
             return False
         self._shown, self._servers = shown.copy(), servers.copy()
-        done = True
-        for rule, findings in self._findings.items():
-            done &= findings.restore({name.rpartition("/")[2]: array for name, array in saved.items()
-                                      if name.startswith(f"{rule}/")})  # fmt: skip
-        return done
+        return self._cases.restore(saved)
 
 
 def _kept(batch: Batch, row: int, part: str) -> bytes:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from sensor.alert import Detection, Entity, Kind, Numbers, Rule, Severity
 from sensor.config import RequestRateSettings
@@ -18,7 +17,8 @@ from sensor.detection.by_row import ByRow, Columns
 from sensor.detection.detector import Batch, Strings, nanoseconds
 from sensor.detection.evidence import address, http_of, identity_of
 from sensor.detection.findings import endpoint_name
-from sensor.detection.ticking import Ticks
+from sensor.detection.owners import Owners
+from sensor.detection.ticking import Part, Ticks
 from sensor.structures.entity_tables import IdentityKind, SharedTable
 
 
@@ -34,7 +34,6 @@ SURGE = _rule("request-rate-surge", "Requests stay above a multiple of their own
 _MINUTE = nanoseconds(60)
 _USUAL = np.dtype([("generation", "u4"), ("minutes", "i4"), ("above", "i4"), ("average", "f8")], align=True)
 _MEMORY_MINUTES = 1_440
-Rows = npt.NDArray[np.intp]
 
 
 class _Watch:
@@ -43,22 +42,19 @@ class _Watch:
     def __init__(self, column: str, minutes: int) -> None:
         self.column, self.minutes = column, minutes
         self.usual = ByRow(_USUAL)
+        self.owners = Owners(column, self.usual)
         self.cells = np.zeros((minutes, 0), np.int32)
         self.place = 0
         self.names: dict[int, tuple[Entity, str, dict[str, Any]]] = {}
 
-    def begin(self, table: SharedTable, rows: Rows) -> Any:
-        usual = self.usual.of(table)
+    def begin(self, batch: Batch) -> None:
         if not self.cells.shape[1]:
-            self.cells = np.zeros((self.minutes, table.rows), np.int32)
-        changed = np.unique(rows[usual["generation"][rows] != table.generations[rows]])
+            self.cells = np.zeros((self.minutes, self.owners.table(batch).rows), np.int32)
+        changed = self.owners.changed(batch)
         if len(changed):
-            usual[changed] = np.zeros(1, _USUAL)
-            usual["generation"][changed] = table.generations[changed]
             self.cells[:, changed] = 0
-            for row in changed.tolist():
+            for row in changed.tolist() if self.names else ():
                 self.names.pop(row, None)
-        return usual
 
     def step(self) -> None:
         """The present minute is over; the oldest one is forgotten."""
@@ -86,36 +82,30 @@ class RequestRate:
         self.state, self.restore = self.columns.state, self.columns.restore
 
     def process(self, batch: Batch) -> list[Detection]:
-        columns = [batch.entities[watch.column].astype(np.intp) for watch in self.watches]
-        for watch, column in zip(self.watches, columns, strict=True):
-            watch.begin(getattr(batch.tables, watch.column), column)
+        for watch in self.watches:
+            watch.begin(batch)
         detections: list[Detection] = []
         for part in self.ticks.parts(batch.transactions["now"], batch.now):
-            if part.tick:
-                for watch in self.watches:
-                    detections += self._minute(watch, getattr(batch.tables, watch.column), part.tick)
-                continue
-            for watch, column in zip(self.watches, columns, strict=True):
-                self._count(watch, batch, np.arange(part.start, part.stop), column)
+            for watch in self.watches:
+                if part.tick:
+                    detections += self._minute(watch, watch.owners.table(batch), part.tick)
+                else:
+                    self._count(watch, batch, part)
         return detections
 
-    def _count(self, watch: _Watch, batch: Batch, places: Rows, column: Rows) -> None:
-        if watch.column == "identity":  # who is but an address is counted as a client
-            places = places[batch.entities["identity_kind"][places] != IdentityKind.CLIENT]
-        elif watch.column == "endpoint":
-            places = places[column[places] > 0]
-        rows = column[places]
-        np.add.at(watch.cells[watch.place], rows, 1)
+    def _count(self, watch: _Watch, batch: Batch, part: Part) -> None:
+        """Count a part of the rows; a row is named after the request that made it many, wherever rows are cut."""
         limit = self.limits[watch.column]
         least = self.settings.surge_per_minute_min // 2
         if limit:
             least = min(least, limit // 2)
-        least = max(1, least)
-        now = watch.cells[watch.place]
-        for row in np.unique(rows[now[rows] >= least]).tolist():
-            if row not in watch.names:  # named after the request that made it many, wherever rows are cut
-                own = places[rows == row]
-                watch.names[row] = self._name(watch, batch, int(own[max(0, least - 1 - int(now[row]) + len(own))]))
+        many = watch.owners.count(batch, part.start, part.stop, watch.cells[watch.place], mark=max(1, least))
+        for place in many.tolist():
+            row = int(batch.entities[watch.column][place])
+            if watch.column == "identity" and batch.entities["identity_kind"][place] == IdentityKind.CLIENT:
+                continue  # who is but an address is told of as a client
+            if row not in watch.names and (watch.column != "endpoint" or row > 0):
+                watch.names[row] = self._name(watch, batch, place)
 
     def _name(self, watch: _Watch, batch: Batch, place: int) -> tuple[Entity, str, dict[str, Any]]:
         transaction = batch.transactions[place]

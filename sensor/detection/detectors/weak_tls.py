@@ -7,16 +7,12 @@ weakness until it has doubled or a day has passed; no client is blamed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from sensor.alert import Detection, Entity, Kind, Numbers, Rule, Severity
 from sensor.config import WeakTlsSettings
 from sensor.detection.detector import Batch, Strings
-from sensor.detection.findings import REMIND_SECONDS, Case, Findings
+from sensor.detection.findings import REMIND_SECONDS, Case, Cases
 from sensor.limits import NS
 from sensor.tls import TlsConnection
 
@@ -69,34 +65,21 @@ class WeakTls:
 
     def __init__(self, settings: WeakTlsSettings, strings: Strings) -> None:
         self.strings = strings
-        self._findings = {rule.id: Findings(settings.servers_max) for rule in self.rules}
+        self._cases = Cases(self.rules, settings.servers_max)
+        self.state, self.restore = self._cases.state, self._cases.restore
 
     @property
     def evicted(self) -> int:
-        return sum(findings.evicted for findings in self._findings.values())
+        return self._cases.evicted
 
     def process(self, batch: Batch) -> list[Detection]:
         said = []
         for row in batch.tls:
             for rule, shown in weaknesses(row):
                 times = np.array([(round(row.ts * NS), row.end_now)], _ROW)
-                for case in self._findings[rule.id].note(_server(row), times, np.zeros(1, np.int64)):
+                for case in self._cases.note(rule, _server(row), times, np.zeros(1, np.int64)):
                     said.append(_detection(rule, row, case, shown))
         return said
-
-    def state(self) -> dict[str, npt.NDArray[Any]]:
-        return {
-            f"{rule}/{name}": array
-            for rule, findings in self._findings.items()
-            for name, array in findings.state().items()
-        }
-
-    def restore(self, saved: Mapping[str, npt.NDArray[Any]]) -> bool:
-        done = True
-        for rule, findings in self._findings.items():
-            own = {name.rpartition("/")[2]: array for name, array in saved.items() if name.startswith(f"{rule}/")}
-            done &= findings.restore(own)
-        return done
 
 
 def _server(row: TlsConnection) -> str:

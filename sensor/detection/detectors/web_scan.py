@@ -15,8 +15,11 @@ import numpy.typing as npt
 
 from sensor.alert import Detection, Entity, Http, Kind, Numbers, Rule, Severity
 from sensor.config import WebScanSettings
+from sensor.detection.by_code import ByCode
+from sensor.detection.by_row import ByRow
 from sensor.detection.detector import Batch, Strings, Table, nanoseconds
 from sensor.detection.evidence import address, community_id, http_of
+from sensor.detection.owners import Owners
 from sensor.detection.ticking import Distinct, Rolling, Ticks
 
 SCAN = Rule(
@@ -61,6 +64,18 @@ _SCANNERS = re.compile(
 )
 
 
+_CLIENT = np.dtype([("generation", "u4"), ("first_ts", "i8")], align=True)
+"""Of a client: when the misses that are counted began."""
+
+
+def _missing(batch: Batch) -> npt.NDArray[np.intp]:
+    """Rows that asked for what is not there."""
+    status, endpoint = batch.status[batch.failed], batch.entities["endpoint"][batch.failed]
+    absent = (status == 405) | (status == 410) | (status == 501) | (status == 400)
+    missing: npt.NDArray[np.intp] = batch.failed[(status == 404) | (absent & (endpoint == 0))]
+    return missing
+
+
 class _Span(NamedTuple):
     """One length of time, how many steps each of its buckets has, and what is counted per client over it."""
 
@@ -96,70 +111,78 @@ class WebScan:
         self.settings, self.strings = settings, strings
         self._step_ns = nanoseconds(settings.window_seconds / _STEPS)
         self._ticks = Ticks(self._step_ns, 1 + nanoseconds(_DAY_SECONDS) // self._step_ns)
-        self._spans: list[_Span] | None = None
-        self._generations = np.zeros(0, np.uint32)
-        self._first = np.zeros(0, np.int64)
+        self._spans: list[_Span] = []
+        self._clients = ByRow(_CLIENT)
+        self._owners = Owners("client", self._clients)
+        self._present = np.zeros(0, np.int32)  # requests of the present step by client
         least = min(settings.targets_min, settings.hour_targets_min, settings.day_targets_min)
         self._suspect_misses = max(1, least // 2)
         self._seen: dict[int, _Seen] = {}
-        self._scanners: dict[str, str] = {}
+        self._scanners = ByCode(strings, lambda text: bool(_SCANNERS.search(text)))
+        self._methods = ByCode(strings, lambda text: text not in _COMMON)
 
     def process(self, batch: Batch) -> list[Detection]:
-        spans = self._begin(batch)
-        rows = batch.transactions
-        clients = batch.entities["client"].astype(np.intp)
-        if len(rows):
-            self._forget_former(spans, clients, batch.tables.client.generations)
-        missing = self._missing(rows, batch.entities)
+        spans = self._spans or self._begin(batch)
+        self._forget_former(self._owners.changed(batch))
+        rows, missing = batch.transactions, _missing(batch)
         detections: list[Detection] = []
         for part in self._ticks.parts(rows["now"], batch.now):
             if part.tick:
                 detections += self._tick(spans, part.tick)
                 continue
-            at = part.start + np.flatnonzero(missing[part.start : part.stop])
-            targets = self.strings.tables.entries["hash"][rows["uri"][at]]
-            requests = np.unique(clients[part.start : part.stop], return_counts=True)
-            missed, first, counts = np.unique(clients[at], return_index=True, return_counts=True)
-            new = spans[-1].misses.total[missed] == 0
-            self._first[missed[new]] = rows["ts"][at[first[new]]]
-            for span in spans:
-                span.requests.add(*requests)
-                span.misses.add(missed, counts)
-                span.targets.add(clients[at], targets)
-            suspect = spans[-1].misses.total[clients[at]] >= self._suspect_misses
-            self._note(rows, clients, at[suspect])
+            self._owners.count(batch, part.start, part.stop, self._present)
+            at = missing[np.searchsorted(missing, part.start) : np.searchsorted(missing, part.stop)]
+            if len(at):
+                self._note(spans, batch, at)
         if len(rows):
             detections += self._by_name(rows)
-            detections += self._by_method(rows)
+            detections += self._by_method(batch)
         return detections
+
+    def _note(self, spans: list[_Span], batch: Batch, at: npt.NDArray[np.intp]) -> None:
+        """Count misses, and remember the last one of each client that has some, in words: codes are given again."""
+        rows, clients = batch.transactions, batch.entities["client"][at]
+        targets = self.strings.tables.entries["hash"][rows["uri"][at]]
+        missed, first, counts = np.unique(clients, return_index=True, return_counts=True)
+        new = spans[-1].misses.total[missed] == 0
+        firsts = self._clients.of(batch.tables.client)["first_ts"]
+        firsts[missed[new]] = rows["ts"][at[first[new]]]
+        for span in spans:
+            span.misses.add(missed, counts)
+            span.targets.add(clients, targets)
+        suspect = spans[-1].misses.total[clients] >= self._suspect_misses
+        last = dict(zip(clients[suspect].tolist(), at[suspect].tolist(), strict=True))
+        for client, place in last.items():
+            self._seen[client] = self._seen_of(rows[place], int(firsts[client]))
 
     def _tick(self, spans: list[_Span], tick: int) -> list[Detection]:
         """A step is over: judge each span that has a step of its own over with it."""
         detections: list[Detection] = []
+        active = np.flatnonzero(self._present)
         for span in spans:
+            span.requests.add(active, self._present[active])
             if tick // self._step_ns % span.steps == 0:
                 detections += self._judge(span, tick)
                 span.requests.step()
                 span.misses.step()
                 span.targets.step()
+        self._present[active] = 0
         if tick % nanoseconds(_DAY_SECONDS) < self._step_ns:
             self._expire(tick)
         return detections
 
     def _begin(self, batch: Batch) -> list[_Span]:
         """Tables as long as that of the clients."""
-        if self._spans is None:
-            clients = batch.tables.client.rows
-            self._generations = np.zeros(clients, np.uint32)
-            self._first = np.zeros(clients, np.int64)
-            self._spans = [
-                self._span(clients, seconds, buckets, targets)
-                for seconds, buckets, targets in (
-                    (self.settings.window_seconds, _STEPS, self.settings.targets_min),
-                    (_HOUR_SECONDS, 12, self.settings.hour_targets_min),
-                    (_DAY_SECONDS, 12, self.settings.day_targets_min),
-                )
-            ]
+        clients = batch.tables.client.rows
+        self._present = np.zeros(clients, np.int32)
+        self._spans = [
+            self._span(clients, seconds, buckets, targets)
+            for seconds, buckets, targets in (
+                (self.settings.window_seconds, _STEPS, self.settings.targets_min),
+                (_HOUR_SECONDS, 12, self.settings.hour_targets_min),
+                (_DAY_SECONDS, 12, self.settings.day_targets_min),
+            )
+        ]
         return self._spans
 
     def _span(self, clients: int, seconds: float, buckets: int, targets_min: int) -> _Span:
@@ -167,31 +190,15 @@ class WebScan:
         requests, misses = Rolling(clients, buckets), Rolling(clients, buckets)
         return _Span(seconds, targets_min, steps, requests, misses, Distinct(clients, buckets))
 
-    def _forget_former(self, spans: list[_Span], clients: npt.NDArray[np.intp], now: npt.NDArray[np.uint32]) -> None:
+    def _forget_former(self, changed: npt.NDArray[np.integer]) -> None:
         """Rows that belong to other clients than before begin anew."""
-        changed = np.unique(clients[now[clients] != self._generations[clients]])
-        former = self._generations[changed] != 0
-        self._generations[changed] = now[changed]
-        changed = changed[former]
         if len(changed):
-            for span in spans:
+            self._present[changed] = 0
+            for span in self._spans:
                 for table in (span.requests, span.misses, span.targets):
                     table.clear(changed)
-            for client in changed.tolist():
+            for client in changed.tolist() if self._seen else ():
                 self._seen.pop(client, None)
-
-    @staticmethod
-    def _missing(rows: Table, entities: Table) -> npt.NDArray[np.bool_]:
-        status = rows["status_code"]
-        absent = (status == 404) | (status == 405) | (status == 410) | (status == 501) | (status == 400)
-        missing: npt.NDArray[np.bool_] = absent & ((entities["endpoint"] == 0) | (status == 404))
-        return missing
-
-    def _note(self, rows: Table, clients: npt.NDArray[np.intp], at: npt.NDArray[np.intp]) -> None:
-        """Remember each client's last miss, in words, because codes do not outlive the batch."""
-        last = dict(zip(clients[at].tolist(), at.tolist(), strict=True))
-        for client, place in last.items():
-            self._seen[client] = self._seen_of(rows[place], int(self._first[client]))
 
     def _seen_of(self, row: Any, first_ts: int) -> _Seen:
         return _Seen(
@@ -228,28 +235,21 @@ class WebScan:
             del self._seen[client]
 
     def _by_name(self, rows: Table) -> list[Detection]:
-        detections = []
-        for code in np.unique(rows["user_agent"]).tolist():
-            text = self.strings.text(code)
-            name = self._scanners.get(text)
-            if name is None:
-                match = _SCANNERS.search(text)
-                name = match[1].lower() if match else ""
-                if len(self._scanners) >= self.settings.agents_max:
-                    self._scanners.clear()
-                self._scanners[text] = name
-            if name:
-                at = np.flatnonzero(rows["user_agent"] == code)
-                detections += self._each(SCANNER, rows, at, "requests", {"scanner": name})
+        codes, detections = rows["user_agent"], []
+        named = self._scanners.passing(codes)
+        for code in np.unique(codes[named]).tolist() if len(named) else ():
+            match = _SCANNERS.search(self.strings.text(code))
+            at = named[codes[named] == code]
+            detections += self._each(SCANNER, rows, at, "requests", {"scanner": match[1].lower() if match else ""})
         return detections
 
-    def _by_method(self, rows: Table) -> list[Detection]:
+    def _by_method(self, batch: Batch) -> list[Detection]:
         """Methods out of the ordinary that were refused: each is told, and folds with the others of its client."""
-        codes = [code for code in np.unique(rows["method"]).tolist() if self.strings.text(code) not in _COMMON]
-        if not codes:
+        odd = self._methods.passing(batch.transactions["method"])
+        if not len(odd):
             return []
-        refused = np.isin(rows["method"], codes) & np.isin(rows["status_code"], (400, 403, 404, 405, 501))
-        return self._each(METHODS, rows, np.flatnonzero(refused), "requests with methods that nobody uses", {})
+        refused = odd[np.isin(batch.status[odd], (400, 403, 404, 405, 501))]
+        return self._each(METHODS, batch.transactions, refused, "requests with methods that nobody uses", {})
 
     def _each(
         self, rule: Rule, rows: Table, at: npt.NDArray[np.intp], unit: str, details: dict[str, Any]
