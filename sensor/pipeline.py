@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sensor.alert import Alert, Detection
+from sensor.alerting.allowed import Allowance, allowances_of
 from sensor.alerting.stage import AlertingStage
 from sensor.capture.live import LiveCapture
 from sensor.capture.paced import PacedCapture
@@ -24,6 +25,7 @@ from sensor.config import CaptureSettings, Settings
 from sensor.counters import Counters
 from sensor.decode.stage import DecodeStage
 from sensor.detection.stage import DetectionStage
+from sensor.detection.stage import Prepared as Detectors
 from sensor.errors import InputError
 from sensor.features.stage import FeatureStage
 from sensor.fingerprint import fingerprint_key
@@ -34,6 +36,7 @@ from sensor.reassembly.stage import Part, ReassemblyStage
 from sensor.schema import CONTENT, FLOW, STREAM, TRANSACTION, FlowFlag
 from sensor.state_run import RunState
 from sensor.structures.entity_table_kernels import Use
+from sensor.structures.memory import Remembering
 from sensor.structures.string_pool import StringPool
 from sensor.structures.string_pool_kernels import State as PoolState
 from sensor.tls import TlsConnection
@@ -66,6 +69,14 @@ class Batch(NamedTuple):
     contents: Rows
     arena: npt.NDArray[np.uint8]
     tls: Sequence[TlsConnection] = ()
+
+
+class Prepared(NamedTuple):
+    """What other settings change, made and not yet in use."""
+
+    settings: Settings
+    allowances: list[Allowance]
+    detection: Detectors
 
 
 def _turned(flows: Rows, streams: Rows) -> tuple[Rows, Rows]:
@@ -107,8 +118,7 @@ class Pipeline:
         self._protocols.keep(self._detection.wanted, self._detection.every_response)
         self._alerting = AlertingStage(settings.alerting, keeps_told=self._state.can_resume, epoch=epoch)
         self._reported: list[Detection] = []
-        memories = {"features": self._features, **self._detection.memories}
-        self._told = self._state.restore(key, self.pool, memories, self._alerting)
+        self._told = self._state.restore(key, self.pool, self._memories, self._alerting)
         self._losses = [
             (f"{stage}.{member.name.lower()}", counters, member)
             for stage, counters in self._counters().items()
@@ -125,6 +135,23 @@ class Pipeline:
     def report(self, detections: list[Detection]) -> None:
         """Verdicts from outside, about the sensor itself: judged with the next batch."""
         self._reported += detections
+
+    def prepare(self, settings: Settings) -> Prepared:
+        """Make what other settings change (sensor/config/reload.py), in whatever thread. Raises SettingError."""
+        allowances = allowances_of(settings.alerting)
+        return Prepared(settings, allowances, self._detection.prepare(settings.detection))
+
+    def take_over(self, prepared: Prepared) -> list[str]:
+        """Between two batches: go on with it, and lose nothing; names of detectors that begin anew all the same."""
+        anew = self._detection.take_over(prepared.detection)
+        self._protocols.keep(self._detection.wanted, self._detection.every_response)
+        self._alerting.take_over(prepared.settings.alerting, prepared.allowances)
+        self._state.take_over(prepared.settings.state, self._memories)
+        return anew
+
+    @property
+    def _memories(self) -> dict[str, Remembering]:
+        return {"features": self._features, **self._detection.memories}
 
     def __iter__(self) -> Iterator[Batch]:
         try:

@@ -103,6 +103,11 @@ class RunState:
             self.counters.values[Count.SECTIONS_RESET] += 1
             self.notes.append(f"what {name} had learned does not fit its present settings: it begins anew")
 
+    def take_over(self, settings: StateSettings, memories: Mapping[str, Remembering]) -> None:
+        """From now on: the time between checkpoints, and who remembers beside alerting."""
+        self._interval_ns = round(settings.checkpoint_seconds * 1e9)
+        self._memories = {**memories, "alerting": self._memories["alerting"]}
+
     def fresh(
         self, transactions: Rows, flows: Rows, streams: Rows, told: Rows, told_streams: Rows, now: int
     ) -> tuple[Rows, Rows, Rows, Rows, Rows] | None:

@@ -26,6 +26,7 @@ from typing import Any, NoReturn
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sensor.alert import Detection, Entity
+from sensor.config import AlertingSettings
 from sensor.errors import SettingError
 
 _KEYS = ("rule", "entity", "endpoint", "schedule", "time_zone", "until", "reason")
@@ -89,6 +90,11 @@ def is_entity(entity: Entity, wanted: str) -> bool:
         except ValueError:
             return fnmatchcase(entity.value, value)
     return fnmatchcase(entity.value, value)
+
+
+def allowances_of(settings: AlertingSettings) -> list[Allowance]:
+    """Of the file that the settings name, if they name one."""
+    return load_allowances(settings.allow_file) if settings.allow_file else []
 
 
 def load_allowances(path: str) -> list[Allowance]:

@@ -83,12 +83,16 @@ class Policy:
     """
 
     def __init__(self, settings: AlertingSettings, tell: Tell) -> None:
-        self.quiet_ns = round(settings.quiet_seconds * 1e9)
-        self.update_ns = round(settings.update_seconds * 1e9)
-        self.open_max = settings.open_max
+        self.set(settings)
         self.tell = tell
         self.cases: dict[Key, Case] = {}
         self.evicted = 0
+
+    def set(self, settings: AlertingSettings) -> None:
+        """From now on."""
+        self.quiet_ns = round(settings.quiet_seconds * 1e9)
+        self.update_ns = round(settings.update_seconds * 1e9)
+        self.open_max = settings.open_max
 
     def add(self, detection: Detection) -> None:
         """Take the next detection; none may be older than the one before, or than the last `close_until`."""

@@ -28,7 +28,7 @@ from sensor.alert import (
     alert_id_of,
     seconds,
 )
-from sensor.alerting.allowed import load_allowances
+from sensor.alerting.allowed import Allowance, allowances_of
 from sensor.alerting.budget import Budget, Past
 from sensor.alerting.policy import Case, Policy
 from sensor.config import AlertingSettings
@@ -74,7 +74,7 @@ class AlertingStage:
         self.sequence = 0
         self.counters = Counters(Count)
         self._policy = Policy(settings, self._tell)
-        self._allowances = load_allowances(settings.allow_file) if settings.allow_file else []
+        self._allowances = allowances_of(settings)
         self._budget = Budget(settings.false_alerts_per_day_max, round(settings.quiet_seconds * 1e9))
         self._waiting: list[Detection] = []
         self._alerts: list[Alert] = []
@@ -83,6 +83,12 @@ class AlertingStage:
         self._keeps_told = keeps_told
         self._told: deque[bytes] = deque()
         self._told_bytes = 0
+
+    def take_over(self, settings: AlertingSettings, allowances: list[Allowance]) -> None:
+        """From now on: quiet times, the number of open alerts, the budget, and what is allowed."""
+        self._policy.set(settings)
+        self._budget.per_day, self._budget.quiet_ns = settings.false_alerts_per_day_max, self._policy.quiet_ns
+        self._allowances = allowances
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """Open alerts, and those told so far (MessagePack)."""

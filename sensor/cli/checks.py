@@ -104,7 +104,10 @@ def _show(found: Iterable[Checked], options: CheckOptions) -> int:
 
 def _show_effective(settings: Settings, places: dict[str, str], options: CheckOptions) -> None:
     """Every setting that differs from its default, and where that was said."""
-    for key, set_to in differing(settings):
+    from sensor.config import Settings as Defaults
+    from sensor.config.reload import differences
+
+    for key, set_to in differences(Defaults(), settings):
         place = places.get(key) or "command line"
         value = "(set, not shown)" if key in _SECRET else set_to
         if options.json:
@@ -113,18 +116,6 @@ def _show_effective(settings: Settings, places: dict[str, str], options: CheckOp
             from sensor.cli.settings_text import toml_value
 
             print(f"{'set':8} {key} = {toml_value(value)}   ({place})")
-
-
-def differing(settings: Settings) -> Iterator[tuple[str, Any]]:
-    """Dotted key and value of every setting that is not its default."""
-    from sensor.cli.settings_text import groups
-    from sensor.config import Settings
-
-    defaults = {group.name: {each.name: each.value for each in group.members} for group in groups(Settings())}
-    for group in groups(settings):
-        for member in group.members:
-            if member.value != defaults[group.name][member.name]:
-                yield f"{group.name}.{member.name}", member.value
 
 
 def _builtins(value: Any) -> Any:

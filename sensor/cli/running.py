@@ -18,6 +18,7 @@ from sensor.cli.compiling import told_when_compiling
 from sensor.cli.exit_codes import ExitCode
 from sensor.cli.outputs import Outputs, check_outputs
 from sensor.cli.reading import Options, effective_settings, failed, say, show, stopped_by_signals
+from sensor.cli.reloading import Reload, asked_by_hangup
 from sensor.cli.sensors import control_path
 from sensor.control import ControlSocket
 from sensor.errors import SettingError, TapirError
@@ -34,10 +35,11 @@ _STATUS_SECONDS = 10.0
 
 
 class Service(NamedTuple):
-    """Whom to tell how it goes, and from where packets come."""
+    """Whom to tell how it goes, from where packets come, and who takes over changed settings."""
 
     notifier: Notifier
     source: str
+    reload: Reload
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +77,8 @@ def run(options: RunOptions) -> ExitCode:
         _offer(options, settings, vitals, source, offered)
         if not options.quiet:
             say(options, f"captures from {source}; ends with Ctrl-C or SIGTERM")
-        return _capture(options, pipeline, outputs, vitals, Service(notifier, source))
+        reload = Reload(settings, partial(_settings, options), pipeline, notifier, partial(say, options))
+        return _capture(options, pipeline, outputs, vitals, Service(notifier, source, reload))
 
 
 def _offer(options: RunOptions, settings: Settings, vitals: Vitals, source: str, offered: ExitStack) -> None:
@@ -118,7 +121,7 @@ def _capture(
 
     summary = None if options.quiet else Summary()
     code = ExitCode.OK
-    with stopped_by_signals(pipeline, options):
+    with stopped_by_signals(pipeline, options) as stop, asked_by_hangup(service.reload, stop):
         try:
             _copy(options, pipeline, outputs, summary, vitals, service)
         except TapirError as error:
@@ -148,7 +151,7 @@ def _copy(
             ready = True
             service.notifier.ready(f"captures from {service.source}")
         outputs.write(batch, pipeline.pool)
-        pipeline.report(outputs.observe(pipeline, batch.now))
+        pipeline.report([*outputs.observe(pipeline, batch.now), *service.reload.step(batch.now)])
         if summary:
             summary.add(batch, pipeline.pool)
         for alert in batch.alerts:

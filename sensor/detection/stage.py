@@ -9,12 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from enum import IntEnum
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from sensor.alert import Detection
-from sensor.config import DetectionSettings
+from sensor.config import DetectionSettings, SigmaSettings
 from sensor.counters import Counters
 from sensor.detection.detector import NO_BYTES, NO_CONTENTS, NO_FLOWS, NO_STREAMS, Batch, Detector, Strings, Table
 from sensor.detection.detectors import DETECTORS
@@ -32,6 +34,15 @@ class Count(IntEnum):
     KERNEL_FAULT = 4  # rows on which a detector's kernel raised
 
 
+class Prepared(NamedTuple):
+    """Detectors made for other settings: `made` by name, those that stay are not among them; `stamps` of their files.
+    """
+
+    settings: DetectionSettings
+    made: dict[str, Detector]
+    stamps: dict[str, tuple[object, ...]]
+
+
 class DetectionStage:
     """The detectors that the settings enable, by name, in the order of DETECTORS.
 
@@ -43,13 +54,47 @@ class DetectionStage:
         self.strings = pool
         self.detectors: dict[str, Detector] = {}
         self.spent_ns: dict[str, int] = {}
-        self.memories: dict[str, Remembering] = {}
+        self._settings = DetectionSettings()
+        self._stamps: dict[str, tuple[object, ...]] = {}
+        self._gone = [0, 0]  # evicted and faults of detectors that others have replaced
+        self.take_over(self.prepare(settings))
+
+    def prepare(self, settings: DetectionSettings) -> Prepared:
+        """Make the detectors that the settings change or whose files have changed, in whatever thread. Raises
+        SettingError.
+        """
+        made: dict[str, Detector] = {}
+        stamps = {name: _stamps(getattr(settings, name)) for name in DETECTORS}
         for name, detector in DETECTORS.items():
-            if getattr(settings, name).enabled:
-                made = self.detectors[name] = detector(getattr(settings, name), pool)
-                self.spent_ns[name] = 0
-                if isinstance(made, Remembering):
-                    self.memories[f"detection.{name}"] = made
+            chosen = getattr(settings, name)
+            same = chosen == getattr(self._settings, name) and stamps[name] == self._stamps.get(name)
+            if chosen.enabled and not (same and name in self.detectors):
+                made[name] = detector(chosen, self.strings)
+        return Prepared(settings, made, stamps)
+
+    def take_over(self, prepared: Prepared) -> list[str]:
+        """Let them judge from the next batch on, with what those before them knew; names of those that begin anew."""
+        anew = []
+        before = self.detectors
+        self._settings, self._stamps = prepared.settings, prepared.stamps
+        self.detectors = {
+            name: prepared.made.get(name) or before[name]
+            for name in DETECTORS
+            if getattr(prepared.settings, name).enabled
+        }
+        for name, old in before.items():
+            new = self.detectors.get(name)
+            if new is not old:
+                was = old.evicted, old.faults
+                if new is not None and not _hand_on(old, new):
+                    anew.append(name)
+                still = (new.evicted, new.faults) if new else (0, 0)
+                self._gone = [gone + each - left for gone, each, left in zip(self._gone, was, still, strict=True)]
+        self.spent_ns = {name: self.spent_ns.get(name, 0) for name in self.detectors}
+        self.memories = {
+            f"detection.{name}": each for name, each in self.detectors.items() if isinstance(each, Remembering)
+        }
+        return anew
 
     @property
     def notes(self) -> list[str]:
@@ -99,6 +144,26 @@ class DetectionStage:
         counts[Count.TRANSACTIONS] += len(transactions)
         counts[Count.FLOWS] += len(flows)
         counts[Count.DETECTIONS] += len(detections)
-        counts[Count.EVICTED] = sum(detector.evicted for detector in self.detectors.values())
-        counts[Count.KERNEL_FAULT] = sum(detector.faults for detector in self.detectors.values())
+        counts[Count.EVICTED] = self._gone[0] + sum(detector.evicted for detector in self.detectors.values())
+        counts[Count.KERNEL_FAULT] = self._gone[1] + sum(detector.faults for detector in self.detectors.values())
         return detections
+
+
+def _hand_on(old: Any, new: Any) -> bool:
+    """Give a detector what the one before it knows; False when it begins anew."""
+    if hasattr(new, "take_over"):
+        new.take_over(old)
+        return True
+    if not isinstance(new, Remembering):
+        return False
+    state = old.state()
+    return not state or new.restore(state)
+
+
+def _stamps(settings: Any) -> tuple[object, ...]:
+    """What tells that a file which the settings name has changed; rules in Suricata's syntax look for themselves."""
+    named = [settings.rules] if isinstance(settings, SigmaSettings) else []
+    named += [(getattr(settings, name),) for name in ("file", "location_table") if getattr(settings, name, "")]
+    paths = [Path(path) for paths in named for path in paths]
+    files = sorted({file for path in paths for file in (path.rglob("*") if path.is_dir() else [path])})
+    return tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files if file.is_file())

@@ -59,6 +59,10 @@ class Injection:
         self._usual = np.zeros(0, USUAL)
         self._cases: OrderedDict[tuple[str, str], _Case] = OrderedDict()
 
+    def take_over(self, before: Injection) -> None:
+        """Go on with the open cases and the usual answers that the one before knew."""
+        self._usual, self._cases, self.found = before._usual, before._cases, before.found
+
     @property
     def evicted(self) -> int:
         return self._evicted

@@ -64,6 +64,10 @@ class Signatures:
         answers |= bool(names & {"http.stat_code", "http.response_body", "file_data", "http.server", "http.location"})
         self.wanted = Wanted(True, BODY_BYTES, answers, BODY_BYTES if answers else 0) if rules.signatures else Wanted()
 
+    def take_over(self, before: Signatures) -> None:
+        """Go on with the bits, counts and budget of the one before."""
+        self.memory, self._credits, self._now = before.memory, before._credits, before._now
+
     @property
     def evicted(self) -> int:
         return self.memory.evicted
