@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from sensor.config import Settings, collector, detectors, outer, stages
+from sensor.config.reload import LIVE
 
 _HEAD = """\
 # Settings
@@ -24,6 +25,9 @@ _HEAD = """\
 Every setting, its default and what it is for. The unit is the last word of a name. A file holds what differs
 (`tapir settings > tapir.toml` writes all of them) and is given with `--settings FILE`; `--set KEY=VALUE` goes on top;
 `tapir settings FILE` checks a file and prints what is in effect. This page: `tapir settings --markdown`.
+
+A running sensor takes over on SIGHUP (`systemctl reload`): {live}. Others need a restart, and are
+named when they have changed.
 """
 
 
@@ -101,7 +105,7 @@ def _comment(about: str) -> list[str]:
 
 def as_markdown(settings: Settings) -> str:
     """A page with a table per group."""
-    parts = [_HEAD]
+    parts = [_HEAD.format(live=", ".join(f"`{key}`" for key in LIVE))]
     for group in groups(settings):
         rows = [
             f"| `{name}` | {'none' if value is None else f'`{toml_value(value)}`'} | {about} |"
