@@ -123,12 +123,12 @@ class WebScan:
 
     def take_over(self, before: WebScan) -> None:
         """Go on with the windows of the one before; where their length was changed they begin anew."""
-        if before._spans is None or before._step_ns != self._step_ns:
+        if not before._spans or before._step_ns != self._step_ns:
             return
         least = (self.settings.targets_min, self.settings.hour_targets_min, self.settings.day_targets_min)
         self._spans = [span._replace(targets_min=most) for span, most in zip(before._spans, least, strict=True)]
-        self._ticks, self._generations, self._first = before._ticks, before._generations, before._first
-        self._seen, self._scanners = before._seen, before._scanners
+        self._ticks, self._clients, self._owners = before._ticks, before._clients, before._owners
+        self._present, self._seen = before._present, before._seen
 
     def process(self, batch: Batch) -> list[Detection]:
         spans = self._spans or self._begin(batch)
