@@ -6,6 +6,7 @@ TapirError
 ├── StateError        the state folder: says which file, what is wrong with it, and that the old one is kept
 ├── OutputError       a file or stream to write to: says which, and what is wrong
 ├── BusError          a socket or address of the alert stream
+├── WorkerError       a worker process ended: says which, and how
 └── CacheError        the kernel cache folder is not safe to use
 """
 
@@ -49,6 +50,10 @@ class OutputError(TapirError):
 
 class BusError(TapirError):
     """An address of the alert stream cannot be bound or reached."""
+
+
+class WorkerError(TapirError):
+    """A worker process ended that should not have: what it knew is gone with it."""
 
 
 class CacheError(TapirError):

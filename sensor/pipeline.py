@@ -9,7 +9,7 @@ depend on how frames were divided among them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +29,9 @@ from sensor.detection.stage import Prepared as Detectors
 from sensor.errors import InputError
 from sensor.features.stage import FeatureStage
 from sensor.fingerprint import fingerprint_key
+from sensor.protocols.coding.bodies import Bodies
+from sensor.protocols.http1.tables import NUMBERS
+from sensor.protocols.http1.tables import Count as HttpCount
 from sensor.protocols.stage import Part as Read
 from sensor.protocols.stage import ProtocolStage
 from sensor.protocols.tls.stage import TlsStage
@@ -37,9 +40,11 @@ from sensor.schema import CONTENT, FLOW, STREAM, TRANSACTION, FlowFlag
 from sensor.state_run import RunState
 from sensor.structures.entity_table_kernels import Use
 from sensor.structures.memory import Remembering
+from sensor.structures.shared_memory import shared_zeros
 from sensor.structures.string_pool import StringPool
 from sensor.structures.string_pool_kernels import State as PoolState
 from sensor.tls import TlsConnection
+from sensor.workers.crew import Crew, Merged
 
 Rows = npt.NDArray[np.void]
 
@@ -108,10 +113,12 @@ class Pipeline:
         self._live = LiveCapture(settings.capture) if settings.capture.interfaces else None
         self._capture = self._live or _files(settings.capture, inputs, loop)
         self._decode = DecodeStage(settings.decode)
-        self._reassembly = ReassemblyStage(settings.reassembly)
+        alone = settings.workers.count == 1
+        self._reassembly = ReassemblyStage(settings.reassembly, zeros=np.zeros if alone else shared_zeros)
         self._state = RunState(settings.state, self._capture.files)
         key = fingerprint_key(self._state.key_file(settings.protocols.fingerprint_key_file))
-        self._protocols = ProtocolStage(settings.protocols, self._reassembly.flows, key)
+        self._crew = None if alone else _crew(settings, self._reassembly.flows, key)
+        self._protocols = self._crew or ProtocolStage(settings.protocols, self._reassembly.flows, key)
         self._tls = TlsStage(settings.protocols, self._reassembly.flows)
         self._features = FeatureStage(settings.features, self._protocols.pool.tables)
         self._detection = DetectionStage(settings.detection, self._protocols.pool)
@@ -119,6 +126,8 @@ class Pipeline:
         self._alerting = AlertingStage(settings.alerting, keeps_told=self._state.can_resume, epoch=epoch)
         self._reported: list[Detection] = []
         self._told = self._state.restore(key, self.pool, self._memories, self._alerting)
+        if self._crew:
+            self._crew.start(self._features, self._detection)
         self._losses = [
             (f"{stage}.{member.name.lower()}", counters, member)
             for stage, counters in self._counters().items()
@@ -144,19 +153,24 @@ class Pipeline:
     def take_over(self, prepared: Prepared) -> list[str]:
         """Between two batches: go on with it, and lose nothing; names of detectors that begin anew all the same."""
         anew = self._detection.take_over(prepared.detection)
+        if self._crew:
+            self._crew.take_over(prepared.settings.detection)
         self._protocols.keep(self._detection.wanted, self._detection.every_response)
         self._alerting.take_over(prepared.settings.alerting, prepared.allowances)
         self._state.take_over(prepared.settings.state, self._memories)
         return anew
 
     @property
-    def _memories(self) -> dict[str, Remembering]:
-        return {"features": self._features, **self._detection.memories}
+    def _memories(self) -> Mapping[str, Remembering]:
+        memories: Mapping[str, Remembering] = {"features": self._features, **self._detection.memories}
+        return self._crew.memories(memories) if self._crew else memories
 
     def __iter__(self) -> Iterator[Batch]:
         try:
             yield from self._read()
         finally:
+            if self._crew:
+                self._crew.close()
             self._state.close()
 
     def _read(self) -> Iterator[Batch]:
@@ -194,19 +208,22 @@ class Pipeline:
             yield self._judge(_NOTHING, *self._ended(part.ended), *_turned(part.told, part.told_streams))
 
     def _judge(
-        self, read: Read, flows: Rows, streams: Rows, told: Rows = _NO_FLOWS, told_streams: Rows = _NO_STREAMS,
+        self, read: Read | Merged, flows: Rows, streams: Rows, told: Rows = _NO_FLOWS, told_streams: Rows = _NO_STREAMS,
         tls: Sequence[TlsConnection] = (),
     ) -> Batch:  # fmt: skip
         now = self._now
         fresh = self._state.fresh(read.transactions, flows, streams, told, told_streams, now)
         if fresh is None:
             return Batch(read.transactions, flows, streams, [], now, read.contents, read.arena, tls)
-        contents = read.contents[len(read.transactions) - len(fresh[0]) :]
-        entities = self._features.process(fresh[0])
-        detections = self._detection.process(
-            *fresh[:3], now, entities, self._features.tables, contents, read.arena, *fresh[3:],
-            tls=_of_flows(tls, fresh[1]) if len(fresh[1]) < len(flows) else tls,
-        )
+        tls = _of_flows(tls, fresh[1]) if len(fresh[1]) < len(flows) else tls
+        if self._crew:
+            detections = self._crew.judge(*fresh, now, tls)
+        else:
+            contents = read.contents[len(read.transactions) - len(fresh[0]) :]
+            entities = self._features.process(fresh[0])
+            detections = self._detection.process(
+                *fresh[:3], now, entities, self._features.tables, contents, read.arena, *fresh[3:], tls=tls
+            )
         detections, self._reported = detections + self._reported, []
         alerts = self._alerting.process(detections, now, self._degraded())
         return Batch(read.transactions, flows, streams, alerts, now, read.contents, read.arena, tls)
@@ -258,8 +275,9 @@ class Pipeline:
     def fills(self) -> dict[str, tuple[int, int]]:
         """How full the tables are that traffic fills: rows taken and rows, by table."""
         strings = len(self.pool.tables.entries)
+        entities = self._features.tables._asdict() if not self._crew else {}
         fills = {
-            **{name: (int(each.state[Use.ROWS]), each.rows) for name, each in self._features.tables._asdict().items()},
+            **{name: (int(each.state[Use.ROWS]), each.rows) for name, each in entities.items()},
             "strings": (strings - int(self.pool.tables.state[PoolState.FREE]), strings),
             **self._reassembly.fills(),
             **self._protocols.fills(),
@@ -299,3 +317,14 @@ class Pipeline:
 
 def _files(settings: CaptureSettings, inputs: Sequence[str], loop: bool) -> CaptureStage | PacedCapture:
     return PacedCapture(settings, inputs, settings.replay_pace) if loop else CaptureStage(settings, inputs)
+
+
+def _crew(settings: Settings, flows: Rows, key: bytes) -> Crew:
+    """What takes the place of the stages from the protocols on, with several workers."""
+    protocols = settings.protocols
+    return Crew(
+        settings.workers.count, flows, Counters(HttpCount, np.zeros(NUMBERS, np.int64)),
+        parser=lambda: ProtocolStage(protocols, flows, key, decodes_bodies=False),
+        bodies=lambda pool: Bodies(protocols.decoding_ms_per_second, pool.tables),
+        most=(protocols.request_body_bytes, protocols.response_body_bytes),
+    )  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sensor.cli.run_options import Alerts, Flows, Rules, Sensor, Set, SettingsFile, Tls, Transactions
+from sensor.cli.run_options import Alerts, Flows, Rules, Sensor, Set, SettingsFile, Tls, Transactions, Workers
 from sensor.cli.stream_options import Journal, Keys, Plaintext, Publish, PublishTables, Replay
 
 EPILOG = (
@@ -36,6 +36,7 @@ def read(
     wait_subscribers: Annotated[
         int, typer.Option(min=0, metavar="N", help="With --publish: begin when so many subscribers are there.")
     ] = 0,
+    workers: Workers = None,
     settings: SettingsFile = None,
     rules: Rules = None,
     set_: Set = None,
@@ -76,6 +77,6 @@ def read(
         inputs=inputs, transactions=transactions, flows=flows, tls=tls, alerts=alerts, publish=publish,
         wait_subscribers=wait_subscribers, show_secrets=show_secrets, batch_frames=batch_frames, json=json, quiet=quiet,
         sensor=sensor or "", state=state or "", settings=settings, overrides=[*(set_ or []), *rules_setting(rules)],
-        replay=replay, journal=journal, keys=keys, plaintext=plaintext, publish_tables=publish_tables,
+        replay=replay, journal=journal, keys=keys, plaintext=plaintext, publish_tables=publish_tables, workers=workers,
     )  # fmt: skip
     raise typer.Exit(run(options))

@@ -45,6 +45,7 @@ class Options:
     wait_subscribers: int = 0
     show_secrets: bool = False
     batch_frames: int | None = None
+    workers: int | None = None
     json: bool = False
     quiet: bool = False
     sensor: str = ""
@@ -96,6 +97,8 @@ def with_options(options: Options, settings: Settings) -> Settings:
 
     if options.batch_frames:
         settings = replace(settings, capture=replace(settings.capture, batch_frames=options.batch_frames))
+    if options.workers:
+        settings = replace(settings, workers=replace(settings.workers, count=options.workers))
     if options.show_secrets:
         settings = replace(settings, protocols=replace(settings.protocols, show_secrets=True))
     if options.state:

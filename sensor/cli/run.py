@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sensor.cli.run_options import Alerts, Flows, Rules, Sensor, Set, SettingsFile, Tls, Transactions
+from sensor.cli.run_options import Alerts, Flows, Rules, Sensor, Set, SettingsFile, Tls, Transactions, Workers
 from sensor.cli.stream_options import Journal, Keys, Plaintext, Publish, PublishTables, Replay
 
 EPILOG = (
@@ -44,6 +44,7 @@ def run(
     state: Annotated[
         str | None, typer.Option(metavar="DIR", help="Keep what is learned here, and go on from what is there.")
     ] = None,
+    workers: Workers = None,
     settings: SettingsFile = None,
     rules: Rules = None,
     set_: Set = None,
@@ -69,6 +70,6 @@ def run(
         command="tapir run", inputs=read_loop or [], interfaces=tuple(interfaces or ()), filter=filter_, pace=pace,
         transactions=transactions, flows=flows, tls=tls, alerts=alerts, publish=publish, json=json, quiet=quiet,
         sensor=sensor or "", state=state or "", settings=settings, overrides=[*(set_ or []), *rules_setting(rules)],
-        replay=replay, journal=journal, keys=keys, plaintext=plaintext, publish_tables=publish_tables,
+        replay=replay, journal=journal, keys=keys, plaintext=plaintext, publish_tables=publish_tables, workers=workers,
     )  # fmt: skip
     raise typer.Exit(run_live(options))

@@ -28,3 +28,7 @@ Rules = Annotated[
 Sensor = Annotated[
     str | None, typer.Option(metavar="NAME", help="This sensor's name in its alerts.  [default: the host's name]")
 ]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Processes to read protocols and run detectors; results are the same."),
+]

@@ -49,6 +49,7 @@ from sensor.config.stages import (
     FeatureSettings,
     ProtocolSettings,
     ReassemblySettings,
+    WorkerSettings,
 )
 
 __all__ = [
@@ -94,11 +95,13 @@ __all__ = [
     "TokenAbuseSettings",
     "WeakTlsSettings",
     "WebScanSettings",
+    "WorkerSettings",
 ]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     capture: CaptureSettings = CaptureSettings()
+    workers: WorkerSettings = WorkerSettings()
     decode: DecodeSettings = DecodeSettings()
     reassembly: ReassemblySettings = ReassemblySettings()
     protocols: ProtocolSettings = ProtocolSettings()

@@ -38,6 +38,13 @@ class CaptureSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """How long such a part waits to fill: alerts come no sooner, and shorter waits cost time."""
 
 
+class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    count: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+    """Processes that read protocols and run detectors, beside the one that captures; with 1 a single process does all.
+    Results do not depend on it.
+    """
+
+
 class DecodeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """UDP ports on which a tunnel is looked for. What does not look like one stays UDP; an empty list turns the tunnel
     off.

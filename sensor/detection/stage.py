@@ -54,6 +54,7 @@ class DetectionStage:
         self.strings = pool
         self.detectors: dict[str, Detector] = {}
         self.spent_ns: dict[str, int] = {}
+        self._names = frozenset(DETECTORS)
         self._settings = DetectionSettings()
         self._stamps: dict[str, tuple[object, ...]] = {}
         self._gone = [0, 0]  # evicted and faults of detectors that others have replaced
@@ -68,7 +69,7 @@ class DetectionStage:
         for name, detector in DETECTORS.items():
             chosen = getattr(settings, name)
             same = chosen == getattr(self._settings, name) and stamps[name] == self._stamps.get(name)
-            if chosen.enabled and not (same and name in self.detectors):
+            if chosen.enabled and name in self._names and not (same and name in self.detectors):
                 made[name] = detector(chosen, self.strings)
         return Prepared(settings, made, stamps)
 
@@ -80,7 +81,7 @@ class DetectionStage:
         self.detectors = {
             name: prepared.made.get(name) or before[name]
             for name in DETECTORS
-            if getattr(prepared.settings, name).enabled
+            if getattr(prepared.settings, name).enabled and name in self._names
         }
         for name, old in before.items():
             new = self.detectors.get(name)
@@ -97,6 +98,17 @@ class DetectionStage:
         return anew
 
     @property
+    def names(self) -> frozenset[str]:
+        """Of the detectors that there can be here, enabled or not."""
+        return self._names
+
+    def keep_only(self, names: set[str]) -> None:
+        """Leave the other detectors to somebody else."""
+        self._names = frozenset(names)
+        self.detectors = {name: detector for name, detector in self.detectors.items() if name in names}
+        self.spent_ns = {name: spent for name, spent in self.spent_ns.items() if name in names}
+
+    @property
     def notes(self) -> list[str]:
         """One line for everything that a detector was given and cannot use."""
         return [note for detector in self.detectors.values() for note in getattr(detector, "notes", [])]
@@ -110,7 +122,7 @@ class DetectionStage:
     @property
     def every_response(self) -> bool:
         """Whether one of them must see the body of every response, whatever that costs."""
-        return any(getattr(detector, "every_response", False) for detector in self.detectors)
+        return any(getattr(detector, "every_response", False) for detector in self.detectors.values())
 
     def process(
         self,

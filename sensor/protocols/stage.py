@@ -93,11 +93,19 @@ class ProtocolStage:
     rows. Nothing is kept of messages before `keep` says what is wanted.
     """
 
-    def __init__(self, settings: ProtocolSettings, flows: npt.NDArray[np.void], fingerprint_key: bytes) -> None:
+    def __init__(
+        self,
+        settings: ProtocolSettings,
+        flows: npt.NDArray[np.void],
+        fingerprint_key: bytes,
+        decodes_bodies: bool = True,
+    ) -> None:
+        """Without `decodes_bodies` they are handed on as they are, for somebody else to decode."""
         numbers = np.zeros(NUMBERS, np.int64)
         self.counters = Counters(Count, numbers)
         self.pool = StringPool()
         self._decodes = settings.decoding_ms_per_second > 0
+        self._decodes_here = decodes_bodies
         self._bodies = Bodies(settings.decoding_ms_per_second, self.pool.tables)
         self.coding = self._bodies.counters
         self._most = Wanted(True, settings.request_body_bytes, True, settings.response_body_bytes)
@@ -176,7 +184,7 @@ class ProtocolStage:
 
     def _parts(self, rows: npt.NDArray[np.void], contents: npt.NDArray[np.void], last: bool) -> Iterator[Part]:
         """The rows with their bodies decoded, in as many parts as have room for those."""
-        if not self._tables.numbers[Scalar.KEEP]:
+        if not self._tables.numbers[Scalar.KEEP] or not self._decodes_here:
             yield Part(rows, contents, self._tables.arena, last)
             return
         start = 0

@@ -7,8 +7,8 @@ is asked for.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -51,11 +51,17 @@ class Part(NamedTuple):
 class ReassemblyStage:
     """Owns the flows; `flows`, `streams` and `pages` are the tables that chunks refer to."""
 
-    def __init__(self, settings: ReassemblySettings, pages_max: int = limits.PAGES_MAX) -> None:
+    def __init__(
+        self,
+        settings: ReassemblySettings,
+        pages_max: int = limits.PAGES_MAX,
+        zeros: Callable[[int, Any], npt.NDArray[Any]] = np.zeros,
+    ) -> None:
+        """`zeros` makes the memory of `flows`."""
         rows = settings.flows_max + _SPARE_ROWS
         self.counters = Counters(Count)
         self._tables = Tables(
-            flows=np.zeros(rows, FLOW),
+            flows=zeros(rows, FLOW),
             streams=np.zeros(2 * rows, STREAM),
             slots=np.zeros(1 << (2 * rows - 1).bit_length(), np.uint64),
             free=np.arange(rows - 1, -1, -1, dtype=np.int32),
