@@ -80,10 +80,12 @@ class Detecting(Protocol):
     """Runs detectors; the detection stage."""
 
     counters: Counters
-    memories: dict[str, Remembering]
     spent_ns: dict[str, int]
-    detectors: dict[str, Any]
 
+    @property
+    def memories(self) -> Mapping[str, Remembering]: ...
+    @property
+    def detectors(self) -> Mapping[str, object]: ...
     def process(
         self, transactions: Rows, flows: Rows, streams: Rows, now: int, entities: Rows, tables: EntityTables,
         contents: Rows = ..., arena: Rows = ..., told: Rows = ..., told_streams: Rows = ...,

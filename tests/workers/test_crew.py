@@ -10,9 +10,17 @@ import struct
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from sensor.cli.reading import Options, run
-from sensor.config import AlertingSettings, CaptureSettings, Settings, WorkerSettings
+from sensor.config import (
+    AlertingSettings,
+    CaptureSettings,
+    DetectionSettings,
+    FailedLoginsSettings,
+    Settings,
+    WorkerSettings,
+)
 from sensor.errors import WorkerError
 from sensor.pipeline import Pipeline
 
@@ -110,6 +118,22 @@ def test_counters_and_fills_are_those_of_all_workers() -> None:
     alone, crew = seen
     assert crew[0] == alone[0]
     assert crew[1] == {**alone[1], "strings": crew[1]["strings"]}  # each worker has a pool of its own besides
+
+
+def test_other_settings_are_taken_over_by_every_worker() -> None:
+    """A threshold that was never reached is lowered midway: what was counted before counts."""
+    told = {}
+    for workers in (1, 3):
+        lax = FailedLoginsSettings(client_failures_max=10_000, account_failures_max=10_000)
+        before = replace(_settings(workers), detection=DetectionSettings(failed_logins=lax))
+        pipeline = Pipeline(before, [str(PCAPS / "hydra-form.pcap")])
+        told[workers] = []
+        for number, batch in enumerate(pipeline):
+            told[workers] += [(alert.rule_id, alert.ts, alert.count) for alert in batch.alerts]
+            if number == 5:
+                pipeline.take_over(pipeline.prepare(_settings(workers)))
+    assert "brute-force-login" in {rule for rule, _, _ in told[1]}
+    assert told[3] == told[1]
 
 
 def test_a_worker_that_dies_ends_the_run_with_one_line() -> None:
