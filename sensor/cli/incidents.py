@@ -71,6 +71,7 @@ def show(number: Number, store: StoreOption, json: Json = False) -> None:
     tapir incidents show 17 --store /var/lib/tapir-collector
     """
     from sensor.collector.incidents import history, listed, timeline
+    from sensor.collector.investigation.gather import kept as investigation
     from sensor.errors import SettingError
 
     with opened_store(store) as base:
@@ -78,8 +79,9 @@ def show(number: Number, store: StoreOption, json: Json = False) -> None:
         if not found:
             raise SettingError(f"incident {number}: there is none of that number")
         row, alerts, entries = found[0], timeline(base, number), history(base, number)
+        known = investigation(base, number)
     if json:
-        print_json({**row, "timeline": alerts, "history": entries})
+        print_json({**row, "timeline": alerts, "history": entries, "investigation": known})
         return
     typer.echo(f"incident {number}: {row['severity']}, {row['state']}, {row['actor']}: {row['title']}")
     typer.echo(f"due {clock(row['due'])}, owner {row['owner'] or 'none'}")
@@ -89,6 +91,11 @@ def show(number: Number, store: StoreOption, json: Json = False) -> None:
         )
     for entry in entries:
         typer.echo(f"  {clock(entry['at'])}  {entry['who']}: {entry['action']}  {entry['why']}".rstrip())
+    if known is not None:
+        from sensor.cli.incidents_known import lines
+
+        for line in lines(known):
+            typer.echo(line)
 
 
 @app.command()

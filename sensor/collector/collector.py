@@ -22,7 +22,7 @@ from sensor.collector.store import Store
 from sensor.collector.views.json_lines import JsonLines
 from sensor.collector.views.table import AlertTable
 from sensor.collector.views.view import View
-from sensor.collector.wiring import kept
+from sensor.collector.wiring import Sensors, kept
 from sensor.config import CollectorSettings
 from sensor.errors import BusError, OutputError, SettingError
 from sensor.export.formats import FORMATS
@@ -166,7 +166,10 @@ def collect(
     with ExitStack() as stack:
         stop = stack.enter_context(stop_signals())
         views = stack.enter_context(_views(output, format_))
-        at = stack.enter_context(kept(store, settings or CollectorSettings(), _report)) if store else None
+        at = None
+        if store:
+            sensors = Sensors(addresses, keys, plaintext)
+            at = stack.enter_context(kept(store, settings or CollectorSettings(), _report, sensors))
         subscriber = stack.enter_context(
             Subscriber(
                 addresses,

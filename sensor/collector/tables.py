@@ -10,7 +10,7 @@ from sensor.errors import InputError, OutputError
 
 __all__ = ["Database", "opened", "transaction"]
 
-VERSION = 2
+VERSION = 3
 _TABLES = """
 CREATE TABLE IF NOT EXISTS cursors (
     sensor TEXT PRIMARY KEY, epoch BIGINT NOT NULL, sequence BIGINT NOT NULL);
@@ -42,6 +42,9 @@ CREATE TABLE IF NOT EXISTS responses (
     dry_run BIGINT NOT NULL, state TEXT NOT NULL DEFAULT 'wanted', tries BIGINT NOT NULL DEFAULT 0,
     not_before FLOAT8 NOT NULL DEFAULT 0);
 CREATE UNIQUE INDEX IF NOT EXISTS responses_once ON responses (action, target) WHERE state IN ('wanted', 'active');
+CREATE TABLE IF NOT EXISTS investigations (
+    incident BIGINT PRIMARY KEY REFERENCES incidents, at FLOAT8 NOT NULL, severity TEXT NOT NULL,
+    body {bytes} NOT NULL);
 CREATE TABLE IF NOT EXISTS sink_positions (name TEXT PRIMARY KEY, alert BIGINT NOT NULL);
 """
 

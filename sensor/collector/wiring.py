@@ -5,14 +5,16 @@ Law: each duty has a connection of its own, and faults of settings show before t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import NamedTuple
 
 from sensor.collector.channels import channel
 from sensor.collector.databases import Database
 from sensor.collector.delivery import Dispatcher
 from sensor.collector.duties import Duties, Step
 from sensor.collector.escalation import Escalation
+from sensor.collector.investigation.investigate import Investigator
 from sensor.collector.response.act import Responder
 from sensor.collector.response.choose import Chooser
 from sensor.collector.routing import Router
@@ -23,9 +25,23 @@ from sensor.config import CollectorSettings
 from sensor.errors import SettingError
 
 
+class Sensors(NamedTuple):
+    """Whom the collector listens to; `keys` and `plaintext` as of Subscriber."""
+
+    addresses: Sequence[str] = ()
+    keys: str = ""
+    plaintext: bool = False
+
+
+NOBODY = Sensors()
+
+
 @contextmanager
-def kept(place: str, settings: CollectorSettings, report: Callable[[str], None]) -> Iterator[Store]:
-    """The store at `place`, with all that follows from what is stored. Raises SettingError."""
+def kept(
+    place: str, settings: CollectorSettings, report: Callable[[str], None], sensors: Sensors = NOBODY
+) -> Iterator[Store]:
+    """The store at `place`, with all that follows from what is stored. Raises SettingError, and BusError for `sensors`.
+    """
     with ExitStack() as stack:
         store = stack.enter_context(Store(place, settings.incident_idle_seconds))
 
@@ -43,6 +59,13 @@ def kept(place: str, settings: CollectorSettings, report: Callable[[str], None])
             steps["on-call"] = Escalation(base(), settings).step
         store.consequences.append(Chooser(store.base, settings.response))
         steps["responses"] = Responder(base(), settings.response).step  # also what an earlier run left to undo
+        recent = None
+        if settings.investigation.transactions_kept:
+            from sensor.collector.investigation.recent import Recent
+
+            recent = Recent(*sensors, settings.investigation.transactions_kept)
+            stack.callback(recent.close)
+        steps["investigation"] = Investigator(base(), settings.investigation, recent).step
         if len({one.name for one in settings.sinks}) < len(settings.sinks):
             raise SettingError("collector.sinks: two have the same name")
         for each in settings.sinks:

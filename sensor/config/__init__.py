@@ -42,6 +42,7 @@ from sensor.config.detectors import (
     WeakTlsSettings,
     WebScanSettings,
 )
+from sensor.config.investigation import InvestigationSettings
 from sensor.config.outer import AlertingSettings, BusSettings, JournalSettings, ServiceSettings, StateSettings
 from sensor.config.stages import (
     CaptureSettings,
@@ -72,6 +73,7 @@ __all__ = [
     "FeatureSettings",
     "HoneytokensSettings",
     "InjectionSettings",
+    "InvestigationSettings",
     "JournalSettings",
     "LoginAttacksSettings",
     "ObjectEnumerationSettings",

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from sensor.alert import Severity
+from sensor.config.investigation import InvestigationSettings
 from sensor.config.values import AtLeastOne, Seconds, SecondsOrNone
 
 
@@ -131,3 +132,4 @@ class CollectorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     sinks: tuple[SinkSettings, ...] = ()
     """Where each stored alert goes too."""
     response: ResponseSettings = ResponseSettings()
+    investigation: InvestigationSettings = InvestigationSettings()

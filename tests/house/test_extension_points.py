@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+from sensor.collector.investigation.playbooks import playbooks
 from sensor.config import DetectionSettings
 from sensor.detection.detectors import DETECTORS
+from sensor.detection.signatures.ruleset import SHIPPED, RuleSet
 from tests.house.sources import PACKAGE, ROOT, Source
 
 
@@ -24,6 +26,14 @@ def test_every_rule_is_in_the_readme() -> None:
     text = (ROOT / "README.md").read_text()
     rules = [rule.id for detector in DETECTORS.values() for rule in detector.rules]
     assert [rule for rule in rules if f"`{rule}`" not in text] == []
+
+
+def test_every_rule_has_a_playbook() -> None:
+    rules = [rule for detector in DETECTORS.values() for rule in detector.rules]
+    rules += [signature.rule for signature in RuleSet([SHIPPED]).signatures]
+    covered = playbooks()
+    lacking = {rule.id: rule.category for rule in rules if not {f"rule {rule.id}", rule.category} & covered.keys()}
+    assert lacking == {}, "docs/playbooks: name the category, or the rule, in the second line of a page"
 
 
 def test_every_tunnel_has_its_branch_and_its_test() -> None:
