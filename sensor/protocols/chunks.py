@@ -24,7 +24,10 @@ from sensor.protocols.http2.endings import leave_streams
 from sensor.protocols.http2.feed import read_frames
 from sensor.protocols.http2.losses import lose_bytes
 from sensor.schema import CHUNK, ChunkKind, ChunkSource, Service
+from sensor.structures.prefetch import prefetch
 from sensor.structures.string_pool_kernels import State as PoolState
+
+_AHEAD = 8
 
 
 @part_kernel
@@ -52,6 +55,17 @@ def _end(t, flow_row):
     reset_flow(t, flow_row)
 
 
+@inline_kernel
+def _look_ahead(t, data, chunks, i, stop):
+    """Ask for what the chunks after `i` will read: flows and streams lie anywhere in tables larger than a cache."""
+    if i + _AHEAD < stop:
+        stream_row = np.int64(chunks[i + _AHEAD]["stream"])
+        prefetch(t.flows, stream_row >> 1)
+        prefetch(t.http_flows, stream_row >> 1)
+        prefetch(t.http_streams, stream_row)
+        prefetch(t.http_streams, stream_row ^ 1)
+
+
 @kernel
 def read_chunks(t: Tables, data: Bytes, datagrams: Bytes, pages: Bytes, chunks: CHUNK, start: int, stop: int) -> int:
     """Work on chunks[start:stop]; returns the row to go on from, `stop` when done."""
@@ -65,6 +79,7 @@ def read_chunks(t: Tables, data: Bytes, datagrams: Bytes, pages: Bytes, chunks: 
         if t.pool.state[PoolState.FREE] < state[Scalar.POOL_FLOOR] and i > start:
             return i
         state[Scalar.CURSOR] = i
+        _look_ahead(t, data, chunks, i, stop)
         chunk = chunks[i]
         stream_row = np.int64(chunk["stream"])
         if t.flows[stream_row >> 1]["service"] == Service.NOT_HTTP:

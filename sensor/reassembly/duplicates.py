@@ -41,13 +41,19 @@ class Copy(IntEnum):
 
 
 @inline_kernel
-def fingerprint(t, segment, hashed, data):
+def tcp_fingerprint(segment, hashed):
     """64 bits of all that a double cannot change; 16 bits of checksum stand for TCP's options and payload."""
     numbers = np.uint64(segment["seq"]) << np.uint64(32) | np.uint64(segment["ack"])
     rest = np.uint64(segment["payload_len"]) << np.uint64(40) | np.uint64(segment["window"]) << np.uint64(24)
     rest |= np.uint64(segment["checksum"]) << np.uint64(8) | np.uint64(segment["tcp_flags"])
     source = segment["src_lo"] + np.uint64(segment["src_port"]) * MULTIPLIER
-    word = mix(hashed ^ numbers, rest ^ source)
+    return mix(hashed ^ numbers, rest ^ source)
+
+
+@inline_kernel
+def fingerprint(t, segment, hashed, data):
+    """That of TCP, and of what else there is the payload too."""
+    word = tcp_fingerprint(segment, hashed)
     if segment["proto"] != Proto.TCP:
         length = min(np.int64(segment["payload_caplen"]), _HASHED_BYTES_MAX)
         word = mix(word, hash_bytes(t.seed[0], data, segment["payload_offset"], length))
@@ -113,10 +119,16 @@ def _judge(t, stream_row, segment, path, earlier):
 
 
 @inline_kernel
+def recent_bucket(word):
+    """The chain of `recent` that packets with this fingerprint are in."""
+    return np.int64(word & np.uint64(RECENT_BUCKETS - 1))
+
+
+@inline_kernel
 def look_up(t, stream_row, segment, path, word):
     """(Copy, the ring's row of the packet it is like)."""
     verdict, found, looks = Copy.NEW + 0, np.int64(-1), 0
-    bucket = np.int64(word & np.uint64(RECENT_BUCKETS - 1))
+    bucket = recent_bucket(word)
     at, age = np.int64(t.recent_heads[bucket]), np.int64(0)
     while at >= 0 and looks < _LOOKS_MAX:
         older = (t.state[Scalar.RECENT] - at) & (RECENT_PACKETS - 1)
@@ -140,7 +152,7 @@ def look_up(t, stream_row, segment, path, word):
 def remember(t, stream_row, segment, path, word):
     """Note a packet that counts."""
     at = t.state[Scalar.RECENT]
-    bucket = np.int64(word & np.uint64(RECENT_BUCKETS - 1))
+    bucket = recent_bucket(word)
     row = t.recent[at]
     row["fingerprint"] = word
     row["ts"] = segment["ts"]

@@ -19,6 +19,7 @@ from sensor.counters import Counters
 from sensor.limits import NS
 from sensor.reassembly.flow_table import TUNNEL_BITS, VLAN_BITS
 from sensor.reassembly.tables import (
+    AHEAD,
     CHUNKS_PER_STEP,
     LIVE_ROWS,
     NODE,
@@ -77,6 +78,7 @@ class ReassemblyStage:
             told_streams=np.zeros(2 * LIVE_ROWS, STREAM),
             recent=np.zeros(limits.RECENT_PACKETS, RECENT),
             recent_heads=np.full(RECENT_BUCKETS, -1, np.int32),
+            ahead=np.zeros(AHEAD, np.uint64),
             state=np.zeros(len(Scalar), np.int64),
             counts=self.counters.values,
             seed=np.array([secrets.randbits(64), secrets.randbits(64)], np.uint64),

@@ -39,6 +39,9 @@ RECENT = np.dtype(
 RECENT_BUCKETS = 1 << 15
 """128 KB of chain heads, which stay in the second-level cache."""
 
+AHEAD = 16
+"""Segments whose hash is known before they are worked on; a power of two."""
+
 HORIZON_NS = NS // 10
 """A copy that comes later is not looked for: mirrors and routers delay by a few ms, and the shortest retransmission
 time-out of a common stack is 200 ms.
@@ -153,6 +156,7 @@ class Tables(NamedTuple):
     told_streams: Annotated[Rows, STREAM]
     recent: Annotated[Rows, RECENT]
     recent_heads: I32s
+    ahead: U64s
     state: I64s
     counts: I64s
     seed: U64s

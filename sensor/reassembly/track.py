@@ -16,7 +16,8 @@ from sensor.reassembly.duplicates import (
     remember,
 )
 from sensor.reassembly.expiry import end_flow, end_next, evict_oldest, expire, link
-from sensor.reassembly.flow_table import create_flow, find_flow, key_hash, path_of
+from sensor.reassembly.flow_table import create_flow, find_flow, path_of
+from sensor.reassembly.lookahead import begin_looking, look_ahead
 from sensor.reassembly.measures import LETTER_S, measure_packet, note
 from sensor.reassembly.tables import CHUNKS_PER_STEP, LIVE_NS, NODES_PER_STEP, Count, Scalar, Tables
 from sensor.reassembly.tcp import is_new_connection, tcp_segment
@@ -47,6 +48,7 @@ def track(t: Tables, data: Bytes, datagrams: Bytes, segments: SEGMENT, start: in
     Returns the row to go on from, `stop` when done.
     """
     state = t.state
+    begin_looking(t, segments, start, stop)
     for i in range(start, stop):
         state[Scalar.CURSOR] = i
         state[Scalar.FLOW] = -1
@@ -60,7 +62,7 @@ def track(t: Tables, data: Bytes, datagrams: Bytes, segments: SEGMENT, start: in
         if state[Scalar.NODE_FREE] < NODES_PER_STEP and state[Scalar.NODE_PENDING] > 0:
             return i
         state[Scalar.NOW] = max(state[Scalar.NOW], segment["ts"])
-        hashed, path = key_hash(t, segment), path_of(segment)
+        hashed, path = look_ahead(t, segments, i, stop), path_of(segment)
         buffer = datagrams if segment["flags"] & SegmentFlag.REBUILT != 0 else data
         word = fingerprint(t, segment, hashed, buffer)
         stream_row = find_flow(t, segment, hashed, path)

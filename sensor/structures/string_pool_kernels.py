@@ -12,6 +12,7 @@ from sensor._jit import Bytes, I64s, U32s, U64s, at, inline_kernel, kernel, part
 from sensor.structures.bytesearch import copy_bytes, load64
 from sensor.structures.hash_table import following, home, insert, row_of, same_tag
 from sensor.structures.hashing import hash_bytes
+from sensor.structures.prefetch import prefetch
 
 ENTRY = np.dtype(
     [
@@ -93,6 +94,12 @@ def _equal(data, start, stored, position, length):
             return False
         i += 1
     return True
+
+
+@inline_kernel
+def expect(pool, data, start, length):
+    """Ask for the slot of a string that will be put into the pool soon, most likely as it is."""
+    prefetch(pool.slots, home(pool.slots, hash_bytes(np.uint64(pool.state[State.SEED]), data, start, length)))
 
 
 @inline_kernel

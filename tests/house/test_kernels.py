@@ -47,6 +47,6 @@ def test_type_checks_leave_out_exactly_the_files_with_kernels() -> None:
 
 
 def test_nothing_compiles_but_through_the_one_decorator() -> None:
-    """Besides it only bytesearch.py knows the compiler: its wide loads are instructions that numba has no name for."""
+    """Besides it only two files know the compiler: wide loads and prefetches are instructions numba has no name for."""
     compiling = [str(source) for source in sources() if "numba" in {name.split(".")[0] for name in source.imports}]
-    assert compiling == ["sensor/_jit.py", "sensor/structures/bytesearch.py"]
+    assert compiling == ["sensor/_jit.py", "sensor/structures/bytesearch.py", "sensor/structures/prefetch.py"]

@@ -99,37 +99,26 @@ def _in_strings(quotes, inside):
     return ~mask if inside else mask
 
 
-@part_kernel
-def _bracket(stream, byte, opening):
-    """One bracket outside of strings; False when nesting is too deep to go on."""
-    depth = np.int64(stream["json_depth"])
-    if not opening:
-        if stream["json_record"] == depth:
-            stream["json_record"] = 0
-        stream["json_depth"] = max(depth - 1, 0)
-        return True
-    if depth >= _DEPTH_MAX:
-        return False
-    if byte == _OPEN_OBJECT:
-        if depth == 0:
-            stream["documents"] += 1
-        elif stream["json_record"] == 0 and (stream["json_kinds"] >> np.uint64(depth - 1)) & _ONE != 0:
-            stream["records"] += 1
-            stream["json_record"] = depth + 1
-    bit = _ONE << np.uint64(depth)
-    stream["json_kinds"] = stream["json_kinds"] & ~bit if byte == _OPEN_OBJECT else stream["json_kinds"] | bit
-    stream["json_depth"] = depth + 1
-    return True
+@inline_kernel
+def _note(stream, depth, record, kinds, records, documents):
+    """Where the state between two bytes stands."""
+    stream["json_depth"], stream["json_record"], stream["json_kinds"] = depth, record, kinds
+    stream["records"], stream["documents"] = records, documents
 
 
 @part_kernel
 def count_records(stream, data, start, stop):
-    """Advance the stream's JSON state over data[start:stop], up to JSON_BYTES_MAX of a body."""
+    """Advance the stream's JSON state over data[start:stop], up to JSON_BYTES_MAX of a body; nesting that is too deep
+    ends the count.
+    """
     stop = min(stop, start + JSON_BYTES_MAX - stream["json_scanned"])
     stream["json_scanned"] += max(stop - start, 0)
     flags = np.int64(stream["json_flags"])
     inside = flags & JsonFlag.STRING != 0
     carried = flags & JsonFlag.ESCAPE != 0
+    depth, record = np.int64(stream["json_depth"]), np.int64(stream["json_record"])
+    kinds = np.uint64(stream["json_kinds"])
+    records, documents = np.int64(stream["records"]), np.int64(stream["documents"])
     position = start
     while position < stop:
         quotes, escapes, opens, closes, width = _masks(data, position, stop)
@@ -142,13 +131,27 @@ def count_records(stream, data, start, stop):
         opens &= ~strings
         brackets = opens | (closes & ~strings)
         while brackets != 0:
-            place = trailing_zeros(brackets)
             bit = brackets & (~brackets + _ONE)
-            if not _bracket(stream, at(data, position + place), opens & bit != 0):
-                stream["json_flags"] = stream["json_flags"] | JsonFlag.STOPPED
-                return
+            if opens & bit == 0:
+                record = 0 if record == depth else record
+                depth = max(depth - 1, 0)
+            else:
+                if depth >= _DEPTH_MAX:
+                    _note(stream, depth, record, kinds, records, documents)
+                    stream["json_flags"] = stream["json_flags"] | JsonFlag.STOPPED
+                    return
+                is_object = at(data, position + trailing_zeros(bit)) == _OPEN_OBJECT
+                if is_object and depth == 0:
+                    documents += 1
+                elif is_object and record == 0 and (kinds >> np.uint64(depth - 1)) & _ONE != 0:
+                    records += 1
+                    record = depth + 1
+                level = _ONE << np.uint64(depth)
+                kinds = kinds & ~level if is_object else kinds | level
+                depth += 1
             brackets ^= bit
         position += width
+    _note(stream, depth, record, kinds, records, documents)
     flags &= ~(JsonFlag.STRING | JsonFlag.ESCAPE)
     if inside:
         flags |= JsonFlag.STRING

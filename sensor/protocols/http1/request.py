@@ -21,13 +21,14 @@ from sensor.protocols.http1.proxies import true_client
 from sensor.protocols.http1.redact import clean
 from sensor.protocols.http1.tables import CLEAN_AT, OPEN_STACK, Count, Field, Method, Scalar
 from sensor.protocols.http1.targets import read_query
-from sensor.protocols.http1.tokens import use_token
+from sensor.protocols.http1.tokens import token_place, use_token
 from sensor.protocols.http1.uri import path_start, template
 from sensor.protocols.http1.words import literal, put_word, short_word
 from sensor.schema import Anomaly, FlowFlag, TokenFlag, TransactionFlag
 from sensor.structures.bytesearch import copy_bytes, find_byte, word_of
 from sensor.structures.client_stack import ORDER_BITS, tcp_part
-from sensor.structures.string_pool_kernels import intern, is_printable
+from sensor.structures.prefetch import prefetch
+from sensor.structures.string_pool_kernels import expect, intern, is_printable
 
 _COOKIE = literal("cookie")
 _API_KEY = literal("api-key")
@@ -158,16 +159,17 @@ def open_row(t, flow_row, seq, ack, ts):
 
 
 @inline_kernel
-def _stands_for(t, data, start, length, row):
+def _stands_for(t, data, start, length, mark, row):
     """The columns of whom a token, whose fingerprint the row has, stands for."""
     name, name_len = use_token(t, data, start, length, row)
     if t.numbers[Scalar.SHOW_NAMES] != 0:
         row["subject_name"] = put(t, t.work, name, name_len)
+    row["token_flags"] = row["token_flags"] | mark
 
 
 @inline_kernel
 def _authorization(t, data, row):
-    """Authorization: Basic names a user; whatever else there is stands for one."""
+    """Authorization: Basic names a user; whatever else there is stands for one: returns where that is."""
     field = t.numbers
     start, length = field[Field.AUTHORIZATION], field[Field.AUTHORIZATION + 1]
     name = scheme_length(data, start, start + length)
@@ -187,18 +189,22 @@ def _authorization(t, data, row):
         if field[Scalar.SHOW_NAMES] != 0:
             copy_bytes(t.work, 0, user, t.work, CLEAN_AT)
             row["subject_name"] = put(t, t.work, CLEAN_AT, user)
-        return
-    row["user"] = fingerprint(t.numbers, data, value, start + length - value)
-    _stands_for(t, data, value, start + length - value, row)
+        return value, 0
+    return value, start + length - value
 
 
 @inline_kernel
 def _credential(t, data, row):
-    """Who asks: the first of Authorization, an API-key header, a session cookie, and a token in the target."""
+    """Who asks: the first of Authorization, an API-key header, a session cookie, and a token in the target.
+
+    Returns (start, length, TokenFlag) of what stands for somebody, whose fingerprint the row has then; length 0: none.
+    """
     field = t.numbers
     if field[Field.AUTHORIZATION + 1] > 0:
-        _authorization(t, data, row)
-        return
+        start, length = _authorization(t, data, row)
+        if length > 0:
+            row["user"] = fingerprint(t.numbers, data, start, length)
+        return start, length, 0
     start, length, mark = field[Field.API_KEY], field[Field.API_KEY + 1], 0
     word, size = _API_KEY, 7
     if length == 0 and field[Field.COOKIE + 1] > 0:
@@ -210,8 +216,7 @@ def _credential(t, data, row):
     if length > 0:
         row["auth_scheme"] = _put_literal(t, word, size)
         row["user"] = fingerprint(t.numbers, data, start, length)
-        _stands_for(t, data, start, length, row)
-        row["token_flags"] = row["token_flags"] | mark
+    return start, length, mark
 
 
 @inline_kernel
@@ -256,8 +261,12 @@ def fill_request(t, data, message):
     if not is_printable(data, uri, uri_len):
         row["anomalies"] |= np.uint64(Anomaly.NONASCII_URI)
     row["version"] = field[Field.VERSION]
+    expect(t.pool, data, uri, uri_len)
     row["method"] = put(t, data, method, method_len)
     _read_target(t, data, row, uri, uri_len)
+    token, token_len, mark = _credential(t, data, row)
+    if token_len > 0:
+        prefetch(t.tokens, token_place(t, row["user"]))
     row["host"] = put_field(t, data, Field.HOST)
     row["user_agent"] = put_field(t, data, Field.USER_AGENT)
     row["referrer"] = put_clean(t, data, field[Field.REFERRER], field[Field.REFERRER + 1])
@@ -273,7 +282,8 @@ def fill_request(t, data, message):
         row["anomalies"] |= np.uint64(Anomaly.HOST_MISSING)
     link["method"] = _method_kind(data, method, method_len)
     link["upgrade"] = 1 if field[Field.UPGRADE] != 0 or link["method"] == Method.CONNECT else 0
-    _credential(t, data, row)
+    if token_len > 0:
+        _stands_for(t, data, token, token_len, mark, row)
     if is_unsafe(data, method, method_len):
         path = path_start(data, uri, uri + uri_len)
         stop = find_byte(data, path, uri + uri_len, 0x3F)

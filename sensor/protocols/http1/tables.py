@@ -106,7 +106,7 @@ TOKEN = np.dtype(
     align=True,
 )
 """What a JSON Web Token said when it was last read, by its fingerprint: a token is read once, not at every use."""
-TOKENS = 8_192
+TOKENS = 65_536
 
 KEPT = np.dtype(
     [

@@ -157,9 +157,15 @@ def read_token(t, data, start, length, token):
 
 
 @inline_kernel
+def token_place(t, user):
+    """Where the token of this fingerprint is kept, if it is."""
+    return np.int64((user >> np.uint64(8)) & np.uint64(len(t.tokens) - 1))
+
+
+@inline_kernel
 def token_slot(t, user):
     """The slot in which the token of this fingerprint is kept, if it is."""
-    return t.tokens[np.int64((user >> np.uint64(8)) & np.uint64(len(t.tokens) - 1))]
+    return t.tokens[token_place(t, user)]
 
 
 @inline_kernel

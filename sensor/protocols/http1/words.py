@@ -7,7 +7,7 @@ together with the length tell it from every other. Comparisons fold case by sett
 import numpy as np
 
 from sensor._jit import at, inline_kernel, part_kernel
-from sensor.structures.bytesearch import load64, word_of
+from sensor.structures.bytesearch import load64, match32, trailing_zeros, word_of
 
 FOLD = np.uint64(0x2020202020202020)
 
@@ -62,13 +62,18 @@ CONTENT_ENCODING = (_first("content-encoding"), _last("content-encoding"))
 TRANSFER_ENCODING = (_first("transfer-encoding"), _last("transfer-encoding"))
 
 
-@part_kernel
-def short_word(data, start, length):
-    """At most 8 bytes as a constant, case folded."""
+@inline_kernel
+def _short_word(data, start, length):
     word = word_of(data, start, length)
     if length >= 8:
         return word | FOLD
     return word | (FOLD & ((np.uint64(1) << np.uint64(8 * length)) - np.uint64(1)))
+
+
+@part_kernel
+def short_word(data, start, length):
+    """At most 8 bytes as a constant, case folded."""
+    return _short_word(data, start, length)
 
 
 @part_kernel
@@ -114,8 +119,21 @@ def is_token(byte):
 @part_kernel
 def find_folded(data, start, stop, word, length):
     """Position of a word of `length` (at most 8) letters, given folded, in any case; -1 when it is not there."""
-    first = np.int64(word & np.uint64(255))
-    for position in range(start, stop - length + 1):
-        if (at(data, position) | 0x20) == first and short_word(data, position, length) == word:
+    first = word & np.uint64(255)
+    lower_case, upper_case = np.uint8(first), np.uint8(first ^ np.uint64(0x20))
+    position = start
+    while stop - position >= length and position + 32 <= len(data):
+        mask = match32(data, position, lower_case) | match32(data, position, upper_case)
+        while mask != 0:
+            found = position + trailing_zeros(mask)
+            if found + length > stop:
+                return -1
+            if _short_word(data, found, length) == word:
+                return found
+            mask &= mask - np.uint64(1)
+        position += 32
+    while stop - position >= length:
+        if (at(data, position) | 0x20) == np.int64(first) and _short_word(data, position, length) == word:
             return position
+        position += 1
     return -1
