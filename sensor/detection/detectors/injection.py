@@ -20,10 +20,11 @@ from sensor.detection.detector import REPORT_SECONDS, Batch, Strings, nanosecond
 from sensor.detection.evidence import address, community_id, http_of
 from sensor.detection.injection.decode import text_of
 from sensor.detection.injection.finding import STRONG, WEAK
-from sensor.detection.injection.gather_kernel import USUAL, learn
 from sensor.detection.injection.outcome import Outcome, verdict
 from sensor.detection.injection.rules import RULES
 from sensor.detection.injection.search import Count, Hit, Search
+from sensor.detection.injection.usual_kernel import USUAL, learn
+from sensor.detection.unseen import unseen_of
 from sensor.schema import Wanted
 
 QUIET_SECONDS = 300.0
@@ -54,7 +55,7 @@ class Injection:
     def __init__(self, settings: InjectionSettings, strings: Strings) -> None:
         self.settings, self.strings = settings, strings
         self.wanted = Wanted(True, settings.request_body_bytes, True, settings.response_body_bytes)
-        self.found = Search()
+        self.found = Search(unseen_of(strings))
         self.faults = self._evicted = 0
         self._usual = np.zeros(0, USUAL)
         self._cases: OrderedDict[tuple[str, str], _Case] = OrderedDict()

@@ -1,18 +1,17 @@
 """What of a batch's requests has not been looked at before: in: contents, arena; out: pieces, one after the other.
 
 A piece is a request's target or start line, a header line, or a body; of answers too where that is asked for. Header
-blocks and lines, targets and bodies that were found clean are remembered by their hash and left out. Besides: what
-answers of an endpoint are usually like. The one law: a piece is left out only when the same bytes were found clean.
+blocks and lines, targets and bodies that were found clean are remembered by their hash and left out.
+The one law: a piece is left out only when the same bytes were found clean.
 """
 
 from enum import IntEnum
 
 import numpy as np
 
-from sensor._jit import Bytes, I64s, U32s, U64s, inline_kernel, kernel, part_kernel
-from sensor.schema import CONTENT, TRANSACTION
+from sensor._jit import Bytes, I64s, U64s, inline_kernel, kernel, part_kernel
+from sensor.schema import CONTENT
 from sensor.structures.bytesearch import copy_bytes, find_byte, load64
-from sensor.structures.entity_tables import ENTITIES
 from sensor.structures.hashing import hash_bytes
 
 PIECE = np.dtype(
@@ -26,20 +25,6 @@ PIECE = np.dtype(
     ],
     align=True,
 )
-
-USUAL = np.dtype(
-    [
-        ("generation", "u4"),
-        ("answers", "u4"),
-        ("errors", "u4"),      # of them with status 500 or above
-        ("size", "f4"),        # mean of log2(1 + response body bytes)
-        ("size_spread", "f4"), # mean absolute deviation from it
-        ("wait", "f4"),        # mean of log2(1 + microseconds between request and response)
-        ("wait_spread", "f4"),
-    ],
-    align=True,
-)
-
 
 class PieceKind(IntEnum):
     TARGET = 0
@@ -236,34 +221,3 @@ def note_clean(pieces: PIECE, count: int, suspicious: Bytes, clean: U64s) -> Non
             i += 1
         if whole:
             clean[np.int64(block & mask)] = block
-
-
-@kernel
-def learn(
-    transactions: TRANSACTION, entities: ENTITIES, start: int, stop: int, generations: U32s, usual: USUAL
-) -> None:
-    """Add the answers of rows start to stop - 1 to what is usual for their endpoints."""
-    for i in range(start, stop):
-        row = transactions[i]
-        if row["status_code"] == 0 or row["response_ts"] == 0:
-            continue
-        endpoint = np.int64(entities[i]["endpoint"])
-        case = usual[endpoint]
-        if np.int64(case["generation"]) != np.int64(generations[endpoint]):
-            case["generation"] = generations[endpoint]
-            case["answers"] = 0
-            case["errors"] = 0
-            case["size_spread"] = 0.0
-            case["wait_spread"] = 0.0
-            case["size"] = 0.0
-            case["wait"] = 0.0
-        case["answers"] += 1
-        if row["status_code"] >= 500:
-            case["errors"] += 1
-        share = max(1.0 / np.float64(case["answers"]), 1.0 / 64)
-        size = np.log2(1.0 + max(np.float64(row["response_body_len"]), 0.0))
-        wait = np.log2(1.0 + max(np.float64(row["response_ts"] - row["request_end_ts"]), 0.0) / 1000)
-        case["size_spread"] += share * (abs(size - case["size"]) - case["size_spread"])
-        case["size"] += share * (size - case["size"])
-        case["wait_spread"] += share * (abs(wait - case["wait"]) - case["wait_spread"])
-        case["wait"] += share * (wait - case["wait"])

@@ -1,14 +1,13 @@
 """From a batch's bytes to the requests that hold an attack: in: contents, arena; out: findings by row.
 
-New pieces of text are searched all at once; where something was found, the request's values are read and judged. What
-was judged clean is remembered. The one law: judging has a budget of packet time and of transactions; what goes beyond
-it is counted, never silently left out.
+What is new and not plain data is searched all at once; where something was found, the request's values are read and
+judged. What was judged clean is remembered. The one law: judging has a budget of packet time and of transactions; what
+goes beyond it is counted, never silently left out.
 """
 
 from __future__ import annotations
 
 import re
-import secrets
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from enum import IntEnum
@@ -21,30 +20,29 @@ import numpy.typing as npt
 from sensor.counters import Counters
 from sensor.detection.injection.decode import text_of, unescape, unpercent
 from sensor.detection.injection.finding import WEAK, Finding
-from sensor.detection.injection.gather_kernel import PIECE, Part, PieceKind, Progress, gather, note_clean
 from sensor.detection.injection.judge import judge
+from sensor.detection.injection.plain import byte_classes, word_table
+from sensor.detection.injection.plain_kernel import choose
 from sensor.detection.injection.prefilter import RAW, has_raw_trigger, needs_decoding, needs_whole
 from sensor.detection.injection.protocol import judge_protocol
 from sensor.detection.injection.values import QUIET_HEADERS, Value, request_values
+from sensor.detection.unseen import Text, Unseen, target
+from sensor.detection.unseen_kernel import PieceKind
 
 Best = dict[str, tuple[Finding, Value]]
 Verdicts = tuple[tuple[Finding, Value], ...]
 Octets = npt.NDArray[np.uint8]
 KNOWN_MAX = 8_192
 """Pieces whose verdict is remembered."""
-TEXT_BYTES = 4 << 20
-PIECES_MAX = 1 << 15
-CLEAN_SLOTS = 1 << 15
 MATCHES_MAX = 200_000
-"""Matches of one search of at most TEXT_BYTES: beyond it the rest of the text counts as suspicious."""
-_PARTS = int(Part.TARGET | Part.HEADERS | Part.BODY | Part.NO_TOKENS)
+"""Matches of one search of a text: beyond it the rest of the text counts as suspicious."""
 CREDITS_MAX = 6_000.0
 CREDITS_PER_SECOND = 400.0
 CREDITS_PER_TRANSACTION = 1 / 24
 
 
 class Count(IntEnum):
-    PIECES = 0      # pieces of text that were searched
+    PIECES = 0      # pieces of messages that were searched: new, and not plain data
     SUSPICIOUS = 1  # in which something was found
     JUDGED = 2      # of which the values were judged
     SHED = 3        # that were not, because the budget was spent
@@ -61,13 +59,10 @@ class Hit(NamedTuple):
 class Search:
     """`counters` says what it cost; one object for a run."""
 
-    def __init__(self) -> None:
+    def __init__(self, unseen: Unseen) -> None:
         self.counters = Counters(Count)
-        self._text = np.zeros(TEXT_BYTES, np.uint8)
-        self._pieces = np.zeros(PIECES_MAX, PIECE)
-        self._clean = np.zeros(CLEAN_SLOTS, np.uint64)
-        self._progress = np.zeros(len(Progress), np.int64)
-        self._progress[Progress.SEED] = secrets.randbits(62)
+        self._reader = unseen.reader("injection", (PieceKind.LINE, PieceKind.HEADER, PieceKind.BODY))
+        self._classes, (self._hashes, self._kinds) = byte_classes(), word_table()
         self._known: OrderedDict[tuple[int, bytes], Verdicts] = OrderedDict()
         self._credits = CREDITS_MAX
         self._now = 0
@@ -78,50 +73,50 @@ class Search:
     ) -> list[Hit]:
         """Hits of one batch in the order of its rows; `nows` int64[n], packet time of each row."""
         hits: list[Hit] = []
-        start = 0
         self._row = 0
-        while start < len(contents):
-            start = gather(contents, arena, start, _PARTS, self._clean, self._text, self._pieces, self._progress)
-            count = int(self._progress[Progress.PIECES])
-            if not count:
-                continue
-            suspicious = self._suspicious(count, int(self._progress[Progress.BYTES]))
-            rows = np.flatnonzero(suspicious[:count])
-            if rows.size:
-                self._judge_rows(rows, suspicious, contents, arena, nows, hits)
-            note_clean(self._pieces, count, suspicious, self._clean)
+        pieces = self._reader.pieces(contents, arena)
+        suspicious = np.zeros(len(pieces), np.uint8)
+        wants, bit = self._reader.wants, self._reader.bit
+        choose(pieces, arena, wants, bit, self._classes, self._hashes, self._kinds, suspicious)
+        if suspicious.any():
+            for text in self._reader.texts(pieces, arena, suspicious, targets=True):
+                suspicious[text.numbers] = self._suspicious(text)
+            numbers = np.flatnonzero(suspicious)
+            if numbers.size:
+                self._judge_rows(numbers, pieces, suspicious, contents, arena, nows, hits)
+        self._reader.note_clean(pieces, suspicious)
         self._earn(len(contents), int(nows[-1]) if len(nows) else self._now)
         return hits
 
-    def _suspicious(self, count: int, used: int) -> npt.NDArray[np.uint8]:
-        """1 for each piece in which something was found."""
-        flags = np.zeros(count, np.uint8)
-        found = RAW.positions(self._text[:used].tobytes(), MATCHES_MAX)
+    def _suspicious(self, text: Text) -> Octets:
+        """1 for each piece of the text in which something was found."""
+        flags = np.zeros(len(text.numbers), np.uint8)
+        found = RAW.positions(text.octets.tobytes(), MATCHES_MAX)
         if found:
             ends = np.array([end for _, end in found], np.int64)
-            starts = self._pieces["start"][:count]
-            flags[np.searchsorted(starts, ends - 1, side="right") - 1] = 1
+            flags[np.searchsorted(text.starts, ends - 1, side="right") - 1] = 1
             if len(found) >= MATCHES_MAX:
-                flags[int(np.searchsorted(starts, ends[-1], side="right")) - 1 :] = 1
-        self.counters.values[Count.PIECES] += count
+                flags[int(np.searchsorted(text.starts, ends[-1], side="right")) - 1 :] = 1
+        self.counters.values[Count.PIECES] += len(flags)
         self.counters.values[Count.SUSPICIOUS] += int(flags.sum())
         return flags
 
     def _judge_rows(
         self,
         numbers: npt.NDArray[np.int64],
-        suspicious: npt.NDArray[np.uint8],
+        pieces: npt.NDArray[np.void],
+        suspicious: Octets,
         contents: npt.NDArray[np.void],
         arena: npt.NDArray[np.uint8],
         nows: npt.NDArray[np.int64],
         hits: list[Hit],
     ) -> None:
         """Judge the suspicious pieces row by row; what turns out to be clean is no longer suspicious."""
-        for first, last in _runs(self._pieces["row"][numbers]):
-            row = int(self._pieces["row"][numbers[first]])
+        for first, last in _runs(pieces["row"][numbers]):
+            row = int(pieces["row"][numbers[first]])
             found: Best = {}
             for number in numbers[first:last].tolist():
-                piece = self._pieces[number]
+                piece = pieces[number]
                 verdict = self._verdict(piece, contents[row], arena, row, int(nows[row]))
                 if verdict is None:
                     continue
@@ -139,7 +134,10 @@ class Search:
         known = self._known.get(key)
         if known == ():
             return known
-        octets = self._octets(piece)
+        start, length = int(piece["start"]), int(piece["length"])
+        if kind == PieceKind.LINE:
+            start, length = target(arena, start, length)
+        octets = arena[start : start + length].tobytes()
         whole = needs_whole(octets)
         if known is None and not whole and not self._is_doubtful(octets, kind, context):
             known = self._known[key] = ()
@@ -160,13 +158,9 @@ class Search:
         head, body = (_bytes_of(content, arena, name) for name in ("request_head", "request_body"))
         return (*known, *judge_protocol(head, body), *_UNDECIDED)
 
-    def _octets(self, piece: np.void) -> bytes:
-        start, length = int(piece["start"]), int(piece["length"])
-        return self._text[start : start + length].tobytes()
-
     def _is_doubtful(self, octets: bytes, kind: int, context: bytes) -> bool:
         """Whether the piece, decoded, still holds what a judge could find something in."""
-        if kind == PieceKind.HEADER and octets.partition(b":")[0].strip().lower() in QUIET_HEADERS:
+        if kind == PieceKind.HEADER and b"\n" not in octets and octets.partition(b":")[0].strip().lower() in QUIET_HEADERS:
             return False
         if kind == PieceKind.BODY and context.startswith(_BINARY):
             return False
@@ -207,7 +201,7 @@ def _content_type(head: bytes) -> bytes:
 def judge_piece(octets: bytes, kind: int, content_type: bytes) -> Iterator[tuple[Finding, Value]]:
     """The best finding of each kind in a target, a header line or a body, with its value."""
     head, body = b"GET / HTTP/1.1\n", b""
-    if kind == PieceKind.TARGET:
+    if kind == PieceKind.LINE:
         head = b"GET " + octets + b" HTTP/1.1\n"
     elif kind == PieceKind.HEADER:
         head += octets + b"\n"
