@@ -109,7 +109,8 @@ class Reader:
     def new(self, pieces: npt.NDArray[np.void]) -> Octets:
         """1 for each piece that this reader wants and has not found clean."""
         wanted = self._unseen.wants & self.bit
-        return ((wanted[pieces["kind"]] & ~pieces["seen"]) != 0).view(np.uint8)
+        new: Octets = ((wanted[pieces["kind"]] & ~pieces["seen"]) != 0).view(np.uint8)
+        return new
 
     def texts(
         self, pieces: npt.NDArray[np.void], arena: Octets, chosen: Octets, targets: bool = False
