@@ -202,10 +202,19 @@ class Pipeline:
                 yield self._judge(read, _NO_FLOWS, _NO_STREAMS)
             elif read.last:
                 self._now = max(self._now, part.now)
+                tls += self._inside(data, datagrams, part)
                 yield self._judge(read, *self._ended(part.ended), *_turned(part.told, part.told_streams), tls)
         if not len(part.chunks):
             self._now = max(self._now, part.now)
             yield self._judge(_NOTHING, *self._ended(part.ended), *_turned(part.told, part.told_streams))
+
+    def _inside(
+        self, data: npt.NDArray[np.uint8], datagrams: npt.NDArray[np.uint8], part: Part
+    ) -> list[TlsConnection]:
+        """What went on in tunnels over HTTP, once HTTP has said where they begin."""
+        return self._tls.process_tunnels(
+            self._protocols.tunnels, data, datagrams, self._reassembly.pages, part.chunks
+        )
 
     def _judge(
         self, read: Read | Merged, flows: Rows, streams: Rows, told: Rows = _NO_FLOWS, told_streams: Rows = _NO_STREAMS,
@@ -270,7 +279,7 @@ class Pipeline:
     @property
     def notes(self) -> list[str]:
         """What the user should know of the state that was found and of rules that were not loaded, a line each."""
-        return [*self._state.notes, *self._detection.notes]
+        return [*self._state.notes, *self._detection.notes, *self._tls.notes]
 
     def fills(self) -> dict[str, tuple[int, int]]:
         """How full the tables are that traffic fills: rows taken and rows, by table."""

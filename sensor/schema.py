@@ -250,7 +250,9 @@ class EndReason(IntEnum):
 class Service(IntEnum):
     UNKNOWN = 0
     HTTP = 1
-    NOT_HTTP = 2
+    NOT_HTTP = 2     # nothing that is read: its bytes are not handed on
+    SSL = 3          # TLS: read, but not by HTTP
+    QUIC = 4
 
 
 # --- Chunks: what reassembly hands to the protocols, in order of packet time ------------------------------------------

@@ -26,6 +26,7 @@ import numpy as np
 
 from sensor.config import ProtocolSettings, ReassemblySettings
 from sensor.protocols.stage import ProtocolStage
+from sensor.protocols.tunnels import Tunnel
 from sensor.reassembly.stage import ReassemblyStage
 from sensor.schema import (
     HISTORY_LETTERS,
@@ -245,11 +246,12 @@ def write_pcap(path: Path, packets: Sequence[Packet], snap_length: int = 65_535)
 
 
 def ethernet(packet: Packet) -> bytes:
-    """The frame of a TCP packet over IPv4, its checksums right."""
-    transport = dpkt.tcp.TCP(
-        sport=packet.sport, dport=packet.dport, seq=packet.seq, ack=packet.ack, flags=packet.flags, win=packet.window,
-        data=packet.payload,
-    )  # fmt: skip
+    """The frame of a TCP or UDP packet over IPv4, its checksums right."""
+    ends = {"sport": packet.sport, "dport": packet.dport, "data": packet.payload}
+    if packet.proto == Proto.UDP:
+        transport = dpkt.udp.UDP(ulen=8 + len(packet.payload), **ends)
+    else:
+        transport = dpkt.tcp.TCP(seq=packet.seq, ack=packet.ack, flags=packet.flags, win=packet.window, **ends)
     source, target = (ipaddress.ip_address(text).packed for text in (packet.src, packet.dst))
     ip = dpkt.ip.IP(
         src=source, dst=target, p=packet.proto, ttl=packet.ttl, id=packet.ip_id, data=transport, len=packet.ip_len
@@ -272,6 +274,7 @@ class Outcome:
     bytes: dict[tuple[int, int], bytes]
     gaps: dict[tuple[int, int], list[tuple[int, int]]]
     contents: list[Row] = field(default_factory=list)
+    tunnels: list[Tunnel] = field(default_factory=list)
 
     @property
     def only(self) -> Row:
@@ -323,6 +326,7 @@ class Observer:
             for read in self.protocols.process(data, NO_BYTES, self.reassembly.pages, part.chunks):
                 self._seen.transactions += [transaction(row, self.protocols.pool) for row in read.transactions]
                 self._seen.contents += [content(row, read.arena) for row in read.contents]
+            self._seen.tunnels += self.protocols.tunnels
         self._seen.flows += [flow(self.reassembly, row) for row in part.ended]
 
     def _bytes(self, data: np.ndarray, chunks: np.ndarray) -> None:

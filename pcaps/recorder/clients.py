@@ -137,16 +137,19 @@ def chunked_upload() -> None:
 
 
 def tunnels() -> None:
-    """CONNECT and Upgrade: what follows looks like HTTP but is not."""
-    for opening in (
-        b"CONNECT upstream.example:443 HTTP/1.1\r\nHost: upstream.example:443\r\n\r\n",
-        b"GET /live HTTP/1.1\r\nHost: api.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==\r\n\r\n",
+    """CONNECT and Upgrade: what follows is not HTTP, though some of it looks like requests."""
+    for opening, start in (
+        (b"CONNECT upstream.example:443 HTTP/1.1\r\nHost: upstream.example:443\r\n\r\n", b"\0\0"),
+        (
+            b"GET /live HTTP/1.1\r\nHost: api.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEA==\r\n\r\n",
+            b"",
+        ),
     ):
         with socket.create_connection(API) as connection:
             conversation(connection, opening, b"\r\n\r\n")
             for number in range(5):
-                said = b"GET /inside/%d HTTP/1.1\r\nHost: not.http\r\n\r\n" % number
+                said = start + b"GET /inside/%d HTTP/1.1\r\nHost: not.http\r\n\r\n" % number
                 conversation(connection, said, said)
 
 

@@ -110,7 +110,11 @@ class ProtocolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     tls: bool = True
     """Read what TLS connections say in clear, on any port."""
     tls_handshakes_per_second: NotNegative = 1_000
-    """Sides of handshakes read for each second of packet time, about 0.1 ms each; those beyond it are counted."""
+    """Sides of handshakes and datagrams of QUIC read for each second of packet time, about 0.1 ms each; those beyond it
+    are counted.
+    """
+    quic: bool = True
+    """Read the hellos of QUIC too, which takes the extra `quic`."""
 
 
 class FeatureSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

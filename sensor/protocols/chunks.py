@@ -82,7 +82,7 @@ def read_chunks(t: Tables, data: Bytes, datagrams: Bytes, pages: Bytes, chunks: 
         _look_ahead(t, data, chunks, i, stop)
         chunk = chunks[i]
         stream_row = np.int64(chunk["stream"])
-        if t.flows[stream_row >> 1]["service"] == Service.NOT_HTTP:
+        if t.flows[stream_row >> 1]["service"] >= Service.NOT_HTTP:
             continue
         if t.http_flows[stream_row >> 1]["serial"] != t.flows[stream_row >> 1]["serial"]:
             if t.http_flows[stream_row >> 1]["http2"] != 0:

@@ -41,11 +41,15 @@ from sensor.protocols.http1.tables import (
     SCRATCH_BYTES,
     TOKEN,
     TOKENS,
+    TUNNEL,
+    TUNNEL_HEAD_BYTES,
+    TUNNELS,
     Count,
     Scalar,
     Tables,
 )
 from sensor.protocols.http2.tables import http2_tables
+from sensor.protocols.tunnels import Tunnel, tunnels_of
 from sensor.schema import CONTENT, TRANSACTION, FlowFlag, Wanted
 from sensor.structures.string_pool import StringPool
 from sensor.structures.string_pool_kernels import State as PoolState
@@ -90,7 +94,8 @@ class Part(NamedTuple):
 
 class ProtocolStage:
     """Reads the chunks of `flows` (FLOW rows, which it tells whether they speak HTTP); `pool` holds the strings of its
-    rows. Nothing is kept of messages before `keep` says what is wanted.
+    rows, `tunnels` what the chunks of the last call opened. Nothing is kept of messages before `keep` says what is
+    wanted.
     """
 
     def __init__(
@@ -104,6 +109,7 @@ class ProtocolStage:
         numbers = np.zeros(NUMBERS, np.int64)
         self.counters = Counters(Count, numbers)
         self.pool = StringPool()
+        self.tunnels: list[Tunnel] = []
         self._decodes = settings.decoding_ms_per_second > 0
         self._decodes_here = decodes_bodies
         self._bodies = Bodies(settings.decoding_ms_per_second, self.pool.tables)
@@ -133,6 +139,8 @@ class ProtocolStage:
             numbers=numbers,
             pool=self.pool.tables,
             tokens=np.zeros(TOKENS, TOKEN),
+            tunnels=np.zeros(TUNNELS, TUNNEL),
+            tunnel_heads=np.zeros(TUNNELS * TUNNEL_HEAD_BYTES, np.uint8),
             proxies=networks(settings.trusted_proxies),
             h2=http2_tables(),
         )
@@ -176,9 +184,12 @@ class ProtocolStage:
     ) -> Iterator[Part]:
         """Parts of the transactions that these chunks finish; ChunkSource says which buffer a chunk refers to."""
         row = 0
+        self.tunnels = []
         while row < len(chunks):
             self._make_room()
             row = self._read(data, datagrams, pages, chunks, row)
+            if self._tables.numbers[Scalar.TUNNELS]:
+                self.tunnels += tunnels_of(self._tables, self.pool)
             rows = int(self._tables.numbers[Scalar.ROWS])
             yield from self._parts(self._tables.rows[:rows], self._tables.contents[:rows], row == len(chunks))
 
@@ -194,6 +205,7 @@ class ProtocolStage:
 
     def _make_room(self) -> None:
         self._tables.numbers[Scalar.ROWS] = 0
+        self._tables.numbers[Scalar.TUNNELS] = 0
         pool_state = self.pool.tables.state
         if self.pool.needs_sweep():
             mark_open(self._tables)

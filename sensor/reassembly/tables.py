@@ -135,6 +135,7 @@ class Count(IntEnum):
     DUPLICATE_BYTES = 17
     UNSURE_PACKETS = 18
     PATHS_MERGED = 19
+    QUIC_DATAGRAMS = 20
 
 
 class Tables(NamedTuple):

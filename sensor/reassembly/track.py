@@ -5,6 +5,7 @@ The one law: returns before anything could overflow. Call again from the row it 
 
 from sensor._jit import Bytes, kernel
 from sensor.limits import NS
+from sensor.reassembly.datagrams import read_datagram
 from sensor.reassembly.duplicates import (
     Copy,
     count_double,
@@ -101,6 +102,8 @@ def track(t: Tables, data: Bytes, datagrams: Bytes, segments: SEGMENT, start: in
         measure_packet(t.streams[stream_row], segment, path)
         if segment["proto"] == Proto.TCP:
             tcp_segment(t, stream_row, segment, buffer)
+        elif segment["proto"] == Proto.UDP:
+            read_datagram(t, stream_row, segment, buffer)
         if segment["ts"] - flow["told_ts"] >= LIVE_NS:
             tell(t, stream_row >> 1, segment["ts"])
         t.counts[Count.PACKETS] += 1

@@ -46,6 +46,22 @@ def keeps_behind_gap(t, stream_row):
     return message >= 0 and t.kept[2 * message + response]["coding"] == 0
 
 
+@inline_kernel
+def stop_counting(stream):
+    """Bytes of the body are lost: its records are counted no further."""
+    if stream["json_flags"] & JsonFlag.ACTIVE != 0:
+        stream["json_flags"] = stream["json_flags"] | JsonFlag.STOPPED
+
+
+@inline_kernel
+def stop_reading(t, stream_row):
+    """Bytes of the body are lost: what comes behind them is kept only if it is not coded."""
+    stream = t.http_streams[stream_row]
+    stop_counting(stream)
+    if stream["json_flags"] & JsonFlag.KEEP != 0 and not keeps_behind_gap(t, stream_row):
+        stream["json_flags"] = np.int64(stream["json_flags"]) & ~JsonFlag.KEEP
+
+
 @part_kernel
 def chunk_size(t, stream_row, data, start, stop):
     """The line with a chunk's size, byte by byte (RFC 9112, 7.1); extensions are passed over. `line` counts its bytes.

@@ -8,7 +8,7 @@ import numpy as np
 
 from sensor._jit import at, inline_kernel, part_kernel
 from sensor.limits import HEAD_BYTES_MAX
-from sensor.protocols.http1.body import body_bytes, chunk_end, chunk_size, keeps_behind_gap, trailer
+from sensor.protocols.http1.body import body_bytes, chunk_end, chunk_size, stop_counting, stop_reading, trailer
 from sensor.protocols.http1.head import INCOMPLETE, looks_like_head, parse_head
 from sensor.protocols.http1.holds import held_start, hold_bytes, release_hold
 from sensor.protocols.http1.messages import begin_message, end_message, is_client, mark, no_body, set_lengths
@@ -16,6 +16,7 @@ from sensor.protocols.http1.pairing import drop_first, finish_row, match
 from sensor.protocols.http1.proxies import skip_proxy_header
 from sensor.protocols.http1.settle import resolve_waiting
 from sensor.protocols.http1.tables import MISSES_MAX, Count, Field, Handover, JsonFlag, Scalar, State, Waits
+from sensor.protocols.http1.tunnels import look_inside
 from sensor.protocols.http2.frames import begins_with_frames, begins_with_settings, is_preface
 from sensor.schema import Anomaly, FlowFlag, Service
 from sensor.structures.bytesearch import find_byte
@@ -51,7 +52,6 @@ def clear_flow(t, flow_row):
     flow["bodies"] = 0
     flow["answered"] = 0
     flow["closing"] = 0
-    flow["tunnel"] = 0
     flow["true_hi"] = np.uint64(0)
     flow["true_lo"] = np.uint64(0)
     for stream_row in (2 * flow_row, 2 * flow_row + 1):
@@ -88,22 +88,6 @@ def _miss(t, stream_row):
         t.flows[stream_row >> 1]["service"] = Service.NOT_HTTP
         t.numbers[Count.NOT_HTTP_FLOWS] += 1
         reset_flow(t, stream_row >> 1)
-
-
-@inline_kernel
-def stop_counting(stream):
-    """Bytes of the body are lost: its records are counted no further."""
-    if stream["json_flags"] & JsonFlag.ACTIVE != 0:
-        stream["json_flags"] = stream["json_flags"] | JsonFlag.STOPPED
-
-
-@inline_kernel
-def stop_reading(t, stream_row):
-    """Bytes of the body are lost: what comes behind them is kept only if it is not coded."""
-    stream = t.http_streams[stream_row]
-    stop_counting(stream)
-    if stream["json_flags"] & JsonFlag.KEEP != 0 and not keeps_behind_gap(t, stream_row):
-        stream["json_flags"] = np.int64(stream["json_flags"]) & ~JsonFlag.KEEP
 
 
 @part_kernel
@@ -317,6 +301,8 @@ def feed(t, stream_row, data, position, stop, seq, ack, ts, final):
         elif state == State.OPAQUE:
             t.numbers[Count.TUNNEL_BYTES] += stop - position
             return
+        elif state == State.INNER:
+            look_inside(t, stream_row, data, position, stop)
         else:
             stream["unknown"] += stop - position
             t.numbers[Count.SKIPPED_BYTES] += stop - position
@@ -331,6 +317,9 @@ def gap(t, stream_row, length, seq, ts):
     state = np.int64(stream["state"])
     if state == State.OPAQUE:
         t.numbers[Count.TUNNEL_BYTES] += length
+        return
+    if state == State.INNER:
+        stream["state"] = State.SYNC
         return
     mark(t, stream_row, Anomaly.REQUEST_GAP, Anomaly.RESPONSE_GAP)
     if stream["message"] >= 0:

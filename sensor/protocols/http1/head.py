@@ -204,8 +204,8 @@ def _content_length(data, start, stop, field):
 
 @inline_kernel
 def _transfer_encoding(data, start, stop, field):
-    """chunked has to come last (RFC 9112, 6.1); where it does not, it is taken for the framing all the same, as the
-    stricter servers do, and odd.
+    """chunked has to come last (RFC 9112, 6.1); where it does not, that is odd, and frames requests all the same, as
+    the stricter servers have it.
     """
     while stop > start and (at(data, stop - 1) == _SP or at(data, stop - 1) == _HT or at(data, stop - 1) == 0x2C):
         stop -= 1
@@ -217,12 +217,12 @@ def _transfer_encoding(data, start, stop, field):
         if whole:
             field[Field.CHUNKED] = 1
             if found + 7 < stop:
+                field[Field.CHUNKED] = 3
                 field[Field.ANOMALIES] |= Anomaly.TE_INVALID
             return
         found = find_folded(data, found + 1, stop, words.CHUNKED, 7)
     if not (stop - start == 8 and (at(data, start) | 0x20) == 0x69):
-        if field[Field.CHUNKED] == 0:
-            field[Field.CHUNKED] = 2
+        field[Field.CHUNKED] = 2 if field[Field.CHUNKED] % 2 == 0 else 3
         field[Field.ANOMALIES] |= Anomaly.TE_INVALID
 
 
@@ -255,7 +255,10 @@ def _header(data, name, length, start, stop, field):
         elif word == words.REFERER:
             _keep(field, Field.REFERRER, start, stop)
         elif word == words.UPGRADE:
-            field[Field.UPGRADE] = 2 if find_folded(data, start, stop, words.H2C, 3) >= 0 else 1
+            if find_folded(data, start, stop, words.H2C, 3) >= 0:
+                field[Field.UPGRADE] = 2
+            else:
+                field[Field.UPGRADE] = 3 if find_folded(data, start, stop, words.WEBSOCKE, 8) >= 0 else 1
         elif word == words.API_KEY_FIRST:
             _keep(field, Field.API_KEY, start, stop)
     elif length == 8:

@@ -12,7 +12,18 @@ from sensor.protocols.http1.holds import held_start, release_hold
 from sensor.protocols.http1.pairing import enqueue_request, enqueue_waiting, finish_if_done, finish_row, match
 from sensor.protocols.http1.records import records_of, start_records
 from sensor.protocols.http1.request import fill_request, is_unsafe, name_operation, open_row, put_field
-from sensor.protocols.http1.tables import CLEAN_AT, SMALL_BODY_BYTES_MAX, Count, Field, JsonFlag, Method, Scalar, State
+from sensor.protocols.http1.tables import (
+    CLEAN_AT,
+    SMALL_BODY_BYTES_MAX,
+    Count,
+    Field,
+    JsonFlag,
+    Method,
+    Scalar,
+    State,
+    TunnelKind,
+)
+from sensor.protocols.http1.tunnels import tell_tunnel
 from sensor.protocols.http1.words import find_folded, folded
 from sensor.schema import Anomaly, FlowFlag, Service, TransactionFlag
 from sensor.structures.uid import flow_uid
@@ -202,7 +213,7 @@ def begin_request(t, data, stream_row, seq, head_end, ack, ts):
     t.http_flows[flow_row]["depth"] += 1
     message = open_row(t, flow_row, seq, ack, ts)
     stream["message"] = message
-    chunked = t.numbers[Field.CHUNKED] == 1
+    chunked = t.numbers[Field.CHUNKED] & 1 != 0
     length = t.numbers[Field.LENGTH]
     stream["json_flags"] = 0
     if message < 0:
@@ -263,7 +274,7 @@ def _fill_response(t, data, message, ts):
         row["issued"] = fingerprint(t.numbers, data, t.numbers[Field.SESSION], t.numbers[Field.SESSION + 1])
     if row["flags"] & TransactionFlag.LOGIN != 0 and t.numbers[Field.LOCATION + 1] > 0:
         read_redirect(t.numbers, data, row)
-    if t.numbers[Field.CHUNKED] == 1 and t.numbers[Field.LENGTH] >= 0:
+    if t.numbers[Field.CHUNKED] & 1 != 0 and t.numbers[Field.LENGTH] >= 0:
         row["anomalies"] |= np.uint64(Anomaly.CL_TE)
     if row["flags"] & TransactionFlag.REQUEST == 0:
         row["version"] = t.numbers[Field.VERSION]
@@ -296,17 +307,17 @@ def _response_row(t, stream_row, seq, ack, ts):
 
 
 @inline_kernel
-def _open_tunnel(t, stream_row, ts):
+def _open_tunnel(t, data, stream_row, used, head_end, ack, ts):
     """CONNECT was granted or the protocol switched: both directions are something else from here on."""
+    kind = tell_tunnel(t, data, stream_row, used, head_end, ack, ts)
     end_message(t, stream_row, ts)
     other = t.http_streams[stream_row ^ 1]
     if other["message"] >= 0:
         end_message(t, stream_row ^ 1, ts)
     release_hold(t, other)
-    t.http_streams[stream_row]["state"] = State.OPAQUE
-    other["state"] = State.OPAQUE
-    t.http_flows[stream_row >> 1]["tunnel"] = 1
-    t.numbers[Count.TUNNELS] += 1
+    state = State.INNER if kind == TunnelKind.CONNECT else State.OPAQUE
+    t.http_streams[stream_row]["state"] = state
+    other["state"] = state
 
 
 @inline_kernel
@@ -331,6 +342,8 @@ def begin_response(t, data, stream_row, seq, head_end, ack, ts):
     bodiless = method == Method.HEAD or status == 204 or status == 304 or status == 101
     chunked = t.numbers[Field.CHUNKED] == 1 and not bodiless
     length = 0 if bodiless else t.numbers[Field.LENGTH]
+    if t.numbers[Field.CHUNKED] == 3 and not bodiless:
+        length = -1  # up to the end of the connection (RFC 9112, 6.3)
     keep = False
     if message >= 0 and t.numbers[Scalar.KEEP] != 0:
         to_end = not chunked and length < 0
@@ -338,7 +351,7 @@ def begin_response(t, data, stream_row, seq, head_end, ack, ts):
     release_hold(t, stream)
     if upgrade or (method == Method.CONNECT and 200 <= status < 300):
         _start_body(stream, False, 0)
-        _open_tunnel(t, stream_row, ts)
+        _open_tunnel(t, data, stream_row, head_end - seq, head_end, ack, ts)
         return
     _start_body(stream, chunked, length)
     if message >= 0 and t.links[message]["response"] != 0 and not chunked and length >= 0:

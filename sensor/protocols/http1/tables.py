@@ -71,7 +71,6 @@ HTTP_FLOW = np.dtype(
         ("waits", "u1"),      # Waits
         ("heads", "u1"),      # 1 when the client has sent a HEAD
         ("bodies", "u1"),     # 1 when it has sent a body
-        ("tunnel", "u1"),     # 1 after CONNECT or Upgrade
     ],
     align=True,
 )
@@ -93,6 +92,30 @@ LINK = np.dtype(
     align=True,
 )
 """What pairing needs to know of an open transaction; row i belongs to open transaction i."""
+
+TUNNEL = np.dtype(
+    [
+        ("serial", "i8"),    # of the flow
+        ("ts", "i8"),        # of the answer that opened it
+        ("uid_hi", "u8"),
+        ("uid_lo", "u8"),
+        ("from_client", "i8"),  # stream offset of the first byte that is the inner protocol's, by direction
+        ("from_server", "i8"),
+        ("flow", "i4"),      # row of the flow
+        ("depth", "i4"),     # of the transaction that opened it
+        ("host", "u4"),      # codes of its request
+        ("uri", "u4"),
+        ("user_agent", "u4"),
+        ("head_len", "i4"),  # bytes of the answer's head that are kept
+        ("client", "u1"),    # direction of who asked
+        ("kind", "u1"),      # TunnelKind
+    ],
+    align=True,
+)
+"""A connection that goes on in another protocol; the answer's head lies at its row times TUNNEL_HEAD_BYTES."""
+TUNNELS = 512
+"""Tunnels opened in one part; what opens beyond them is not looked into, counted."""
+TUNNEL_HEAD_BYTES = 1_024
 
 TOKEN = np.dtype(
     [
@@ -183,6 +206,15 @@ class State(IntEnum):
     CLOSE = 7         # body up to the end of the stream
     SYNC = 8          # bytes were lost: looking for the next head at a segment's start
     OPAQUE = 9        # a tunnel: bytes of another protocol
+    INNER = 10        # a tunnel whose first bytes are to come: HTTP or another protocol
+
+
+class TunnelKind(IntEnum):
+    """How a tunnel was opened."""
+
+    UPGRADE = 0       # 101 Switching Protocols, to something else than WebSocket
+    WEBSOCKET = 1
+    CONNECT = 2
 
 
 class Waits(IntEnum):
@@ -230,9 +262,9 @@ class Field(IntEnum):
     VERSION = 87
     STATUS = 88
     LENGTH = 89       # Content-Length, -1 when absent
-    CHUNKED = 90      # 1 when Transfer-Encoding ends in chunked, 2 when there is one that does not
+    CHUNKED = 90      # 1 when Transfer-Encoding ends in chunked, 2 when it does not have it, 3 when not as its last
     CLOSE = 91        # 1 for Connection: close, 2 for keep-alive
-    UPGRADE = 92      # 1 when there is an Upgrade, 2 when it names h2c
+    UPGRADE = 92      # 1 when there is an Upgrade, 2 when it names h2c, 3 when it names websocket
     ANOMALIES = 93
     RESPONSE = 94
     FORWARDED_FOR = 95
@@ -280,6 +312,7 @@ class Scalar(IntEnum):
     HANDOVER_AT = 129
     HANDOVER_HELD = 130     # bytes before them that belong to it too
     HANDOVER_MESSAGE = 131  # open transaction that goes on as stream 1, -1 when none
+    TUNNELS = 136      # opened in this part
 
 
 class Handover(IntEnum):
@@ -319,6 +352,7 @@ class Count(IntEnum):
     HTTP2_BLOCKS_LOST = 119
     HTTP2_RESETS = 120
     BODIES_LEFT_OUT = 121   # of responses, beyond what is looked at in a second
+    TUNNELS_LEFT_OUT = 122  # not looked into, because too many were opened at once
 
 
 class Tables(NamedTuple):
@@ -337,6 +371,8 @@ class Tables(NamedTuple):
     work: Bytes        # SCRATCH_BYTES to work in, then the hold slots
     numbers: I64s      # Scalar, Count and Field
     tokens: Annotated[Rows, TOKEN]
+    tunnels: Annotated[Rows, TUNNEL]
+    tunnel_heads: Bytes
     proxies: U64s      # trusted networks: address hi and lo, mask hi and lo
     pool: PoolTables
     h2: Http2Tables

@@ -7,7 +7,7 @@ open streams may have lost bounds their lengths.
 import numpy as np
 
 from sensor._jit import inline_kernel, part_kernel
-from sensor.protocols.http1.feed import stop_reading
+from sensor.protocols.http1.body import stop_reading
 from sensor.protocols.http1.holds import release_hold
 from sensor.protocols.http1.messages import end_message, mark, set_client
 from sensor.protocols.http1.pairing import finish_row
@@ -48,6 +48,8 @@ def open_connection(t, stream_row, how):
     h = t.h2
     flow_row = stream_row >> 1
     direction = stream_row & 1
+    opposite = t.http_streams[stream_row ^ 1]
+    unseen = opposite["delivered"] == 0 or opposite["state"] == State.INNER
     for side in range(2):
         t.http_streams[2 * flow_row + side]["state"] = State.OPAQUE
     if h.parts[Part.CONNECTIONS_FREE] == 0:
@@ -66,13 +68,11 @@ def open_connection(t, stream_row, how):
     owner["tentative"] = 1 if how == Handover.SETTINGS else 0
     t.http_flows[flow_row]["http2"] = connection + 1
     t.numbers[Count.HTTP2_CONNECTIONS] += 1
-    other = stream_row ^ 1
     if how == Handover.FRAMES:
         _open_side(t, 2 * connection + direction, FrameState.HEADER, True)
         _open_side(t, 2 * connection + 1 - direction, FrameState.LOST, True)
         return True
     asks = how == Handover.PREFACE
-    unseen = t.http_streams[other]["delivered"] == 0
     _open_side(t, 2 * connection + direction, FrameState.PREFACE if asks else FrameState.START, False)
     if asks:
         set_client(t, stream_row)

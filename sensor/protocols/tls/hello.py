@@ -136,7 +136,7 @@ def _extension(kind: int, value: Reader, hello: Hello, offered: bool) -> None:
         found = []
         while names:
             found.append(names.vector(1))
-        hello.protocols = tuple(_text(name) for name in found[:16])
+        hello.protocols = tuple(printable(name) for name in found[:16])
         hello.protocol_bytes = found[0] if found else b""
     elif kind == VERSIONS:
         hello.versions = value.numbers(1) if offered else (value.number(2),)
@@ -149,7 +149,7 @@ def _extension(kind: int, value: Reader, hello: Hello, offered: bool) -> None:
         while names:
             is_host, name = names.number(1) == 0, names.vector(2)
             if is_host and hello.server_name is None:
-                hello.server_name = _text(name)
+                hello.server_name = printable(name)
     elif kind == GROUPS:
         hello.groups = value.numbers(2)
     elif kind == POINT_FORMATS:
@@ -164,6 +164,6 @@ def _certificates(body: Reader, handshake: Handshake) -> None:
         handshake.certificates.append(chain.vector(3))
 
 
-def _text(name: bytes) -> str:
+def printable(name: bytes) -> str:
     """Printable ASCII as it is, everything else escaped."""
     return "".join(chr(byte) if 32 < byte < 127 and byte != 92 else f"\\x{byte:02x}" for byte in name[:NAME_BYTES_MAX])

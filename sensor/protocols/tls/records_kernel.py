@@ -20,12 +20,13 @@ from sensor.protocols.tls.tables import (
     State,
     Tables,
 )
-from sensor.schema import CHUNK, ChunkKind, ChunkSource
+from sensor.schema import CHUNK, ChunkKind, ChunkSource, Service
 from sensor.structures.bytesearch import copy_bytes
 from sensor.structures.uid import flow_uid
 
 CHANGE, ALERT, HANDSHAKE, APPLICATION, HEARTBEAT = 20, 21, 22, 23, 24
 HEADER_BYTES = 5
+LONG_HEADER = 0x80
 
 
 @inline_kernel
@@ -72,7 +73,24 @@ def _leave(t, stream_row):
 
 
 @inline_kernel
-def _end_of_header(t, stream_row, now):
+def _measure(side, length, ts):
+    """A record of application data begins."""
+    if side["sealed_records"] == 0:
+        side["first_sealed"] = length
+    else:
+        gap = ts - side["sealed_ts"]
+        side["gap_max"] = max(side["gap_max"], gap)
+        side["gaps_sum"] += gap
+        side["gaps_sumsq"] += np.float64(gap) * np.float64(gap)
+    side["sealed_ts"] = ts
+    side["sealed_records"] += 1
+    side["sealed_bytes"] += length
+    side["size_max"] = max(np.int64(side["size_max"]), length)
+    side["sizes_sumsq"] += np.float64(length) * np.float64(length)
+
+
+@inline_kernel
+def _end_of_header(t, stream_row, ts, now):
     """The five bytes are there; False when they are no header of a record."""
     side = t.sides[stream_row]
     kind, length = side["kind"], np.int64(side["length"])
@@ -87,10 +105,7 @@ def _end_of_header(t, stream_row, now):
     if kind == CHANGE:
         side["flags"] |= SideFlag.CHANGED
     elif kind == APPLICATION:
-        if side["sealed_records"] == 0:
-            side["first_sealed"] = length
-        side["sealed_records"] += 1
-        side["sealed_bytes"] += length
+        _measure(side, length, ts)
     if kind == APPLICATION or (kind == HANDSHAKE and side["flags"] & SideFlag.CHANGED != 0):
         side["flags"] |= SideFlag.SEALED
     return True
@@ -105,6 +120,9 @@ def _keep(t, stream_row, buffer, start, length, now):
         if first != 1 and first != 2:
             return False
         side["flags"] |= SideFlag.TLS
+        flow = t.flows[stream_row >> 1]
+        if flow["service"] != Service.HTTP:
+            flow["service"] = Service.SSL
         _take_slot(t, stream_row)
     room = min(length, SLOT_BYTES - np.int64(side["kept"]))
     if side["slot"] != 0:
@@ -117,7 +135,7 @@ def _keep(t, stream_row, buffer, start, length, now):
 
 
 @part_kernel
-def _walk(t, stream_row, buffer, position, stop, now):
+def _walk(t, stream_row, buffer, position, stop, ts, now):
     """Go through the bytes [position:stop] of a side."""
     side = t.sides[stream_row]
     while position < stop:
@@ -149,7 +167,7 @@ def _walk(t, stream_row, buffer, position, stop, now):
         side["header"] += 1
         if side["header"] == HEADER_BYTES:
             side["header"] = 0
-            if not _end_of_header(t, stream_row, now):
+            if not _end_of_header(t, stream_row, ts, now):
                 _leave(t, stream_row)
                 return
 
@@ -186,10 +204,31 @@ def _end(t, flow_row, now):
 def _begin(t, stream_row, ts):
     side = t.sides[stream_row]
     side["ts"], side["sealed_bytes"], side["sealed_records"], side["first_sealed"] = ts, 0, 0, 0
-    side["left"] = side["slot"] = side["kept"] = side["length"] = 0
+    side["sealed_ts"] = side["gap_max"] = side["gaps_sum"] = 0
+    side["sizes_sumsq"] = side["gaps_sumsq"] = 0.0
+    side["left"] = side["slot"] = side["kept"] = side["length"] = side["size_max"] = 0
     side["alert"] = -1
     side["header"] = side["kind"] = side["flags"] = 0
-    t.states[stream_row] = State.HANDSHAKE
+
+
+@inline_kernel
+def _recognise(t, stream_row, first, ts):
+    """The state of a side whose first byte is `first`."""
+    if first == HANDSHAKE:
+        _begin(t, stream_row, ts)
+        return State.HANDSHAKE + 0
+    if first >= LONG_HEADER and t.flows[stream_row >> 1]["service"] == Service.QUIC:
+        _begin(t, stream_row, ts)
+        t.sides[stream_row]["flags"] = SideFlag.TLS
+        return State.QUIC + 0
+    return State.OTHER + 0
+
+
+@inline_kernel
+def _say_datagram(t, stream_row, row, now):
+    notice = t.notices[t.numbers[Scalar.NOTICES]]
+    notice["kind"], notice["stream"], notice["slot"], notice["now"] = NoticeKind.DATAGRAM, stream_row, row, now
+    t.numbers[Scalar.NOTICES] += 1
 
 
 @kernel
@@ -212,6 +251,15 @@ def read_records(t: Tables, data: Bytes, datagrams: Bytes, pages: Bytes, chunks:
         if state == State.LOST:
             continue
         length = chunk["length"]
+        offset = chunk["offset"]
+        if state == State.WAITS:
+            before = t.sides[stream_row]["waits_for"] - chunk["seq"]
+            if before >= length and kind != ChunkKind.STOP:
+                continue
+            state = np.uint8(State.NEW)
+            t.states[stream_row] = state
+            if before > 0:
+                offset, length = offset + before, length - before
         if kind == ChunkKind.DATA:
             left = np.int64(t.sides[stream_row]["left"])
             if state == State.RECORDS and length <= left and t.sides[stream_row]["kind"] == APPLICATION:
@@ -221,11 +269,13 @@ def read_records(t: Tables, data: Bytes, datagrams: Bytes, pages: Bytes, chunks:
             if chunk["source"] != ChunkSource.BLOCK:
                 buffer = pages if chunk["source"] == ChunkSource.PAGES else datagrams
             if state == State.NEW:
-                if at(buffer, chunk["offset"]) != HANDSHAKE:
-                    t.states[stream_row] = State.OTHER
-                    continue
-                _begin(t, stream_row, chunk["ts"])
-            _walk(t, stream_row, buffer, chunk["offset"], chunk["offset"] + length, chunk["now"])
+                state = _recognise(t, stream_row, at(buffer, offset), chunk["ts"])
+                t.states[stream_row] = state
+            if state == State.QUIC:
+                _say_datagram(t, stream_row, i, chunk["now"])
+            if state == State.QUIC or state == State.OTHER:
+                continue
+            _walk(t, stream_row, buffer, offset, offset + length, chunk["ts"], chunk["now"])
         elif state == State.NEW:
             t.states[stream_row] = State.OTHER
         elif kind == ChunkKind.GAP:

@@ -6,21 +6,23 @@ The one law: the client is who sent the ClientHello, or, when nobody was seen to
 from __future__ import annotations
 
 import hashlib
-import ipaddress
+import math
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy.typing as npt
 
+from sensor.protocols.flow_names import names_of
+from sensor.protocols.quic.connection import QuicConnection, version_name
 from sensor.protocols.tls.certificates import Certificate, read_certificate
 from sensor.protocols.tls.ciphers import cipher_name, curve_name
 from sensor.protocols.tls.fingerprints import ja3, ja3s, ja4
 from sensor.protocols.tls.hello import PRE_SHARED_KEY, TLS13, Handshake, Hello
 from sensor.protocols.tls.tables import SideFlag
-from sensor.structures.community_id import community_id_of
 from sensor.tls import TlsConnection
 
 NS = 1e9
+MS = 1e6
 FINISHED_BYTES = 53
 """The shortest encrypted Finished of TLS 1.3: 4 + 32 bytes, content type, tag; an alert is 19."""
 _VERSIONS = {0x0300: "SSLv3", 0x0301: "TLSv10", 0x0302: "TLSv11", 0x0303: "TLSv12", 0x0304: "TLSv13"}
@@ -33,71 +35,44 @@ _ALERTS = {
     109: "missing_extension", 110: "unsupported_extension", 112: "unrecognized_name",
     115: "unknown_psk_identity", 116: "certificate_required", 120: "no_application_protocol",
 }  # fmt: skip
-_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_SIDES = ("orig", "resp")
 
 
 class Ended(NamedTuple):
-    """A connection that ended: FLOW row, its uid, packet time, SIDE[2] and what each direction sent in clear."""
+    """A connection that ended: FLOW row, its uid, packet time, SIDE[2] and what each direction sent in clear; over QUIC
+    when that is not None.
+    """
 
     flow: Any
     uid: tuple[int, int]
     now: int
     sides: npt.NDArray[Any]
     handshakes: list[Handshake]
-
-
-def uid_text(halves: tuple[int, int]) -> str:
-    """As the other outputs write it: C and eleven base62 digits for each half."""
-    text = "C"
-    for half in halves:
-        digits, rest = "", half
-        for _ in range(11):
-            rest, digit = divmod(rest, 62)
-            digits = _DIGITS[digit] + digits
-        text += digits
-    return text
+    quic: QuicConnection | None = None
 
 
 def row_of(ended: Ended) -> TlsConnection:
     """The row; what was not seen is null."""
     flow = ended.flow
     client = 1 if ended.handshakes[1].client_hello or ended.handshakes[0].server_hello else 0
+    client = ended.quic.client if ended.quic else client
     hello, answer = ended.handshakes[client].client_hello, ended.handshakes[1 - client].server_hello
     version = _version(answer)
     starts = [int(side["ts"]) for side in ended.sides if side["flags"] & SideFlag.TLS]
-    ends = [_end(flow, _SIDES[client]), _end(flow, _SIDES[1 - client])]
     return TlsConnection(
         ts=min(starts) / NS,
-        uid=uid_text(ended.uid),
-        community_id=_community_id(flow),
-        orig_h=ends[0][0], orig_p=ends[0][1], resp_h=ends[1][0], resp_p=ends[1][1],
+        **names_of(flow, ended.uid, client),
         duration=max(int(flow["last_ts"]) - min(starts), 0) / NS,
         version=None if version is None else _VERSIONS.get(version, f"0x{version:04x}"),
         resumed=_is_resumed(hello, answer, ended, 1 - client),
-        established=_is_established(version, ended.sides, client),
+        established=_is_established(version, ended, client),
+        quic_version=version_name(ended.quic.version) if ended.quic else None,
         last_alert=_alert(ended.sides),
         records_exact=not any(int(side["flags"]) & SideFlag.LOSS for side in ended.sides),
-        tunnel_id=int(flow["tunnel_id"]) if flow["tunnel"] else None,
-        vlan=int(flow["vlan"]) or None,
         end_now=ended.now,
-        flow=int(flow["serial"]),
-        **_of_hellos(hello, answer),
+        **_of_hellos(hello, answer, "q" if ended.quic else "t"),
         **_of_certificates(ended.handshakes[client], ended.handshakes[1 - client]),
         **_of_records(ended.sides, client),
     )  # fmt: skip
-
-
-def _end(flow: Any, side: str) -> tuple[str, int]:
-    high, low = int(flow[f"{side}_hi"]), int(flow[f"{side}_lo"])
-    is_4 = high == 0 and low >> 32 == 0xFFFF
-    address = ipaddress.IPv4Address(low & 0xFFFFFFFF) if is_4 else ipaddress.IPv6Address(high << 64 | low)
-    return str(address), int(flow[f"{side}_port"])
-
-
-def _community_id(flow: Any) -> str:
-    fields = ("orig_hi", "orig_lo", "resp_hi", "resp_lo", "orig_port", "resp_port", "proto")
-    return community_id_of(*(int(flow[name]) for name in fields))
 
 
 def _version(answer: Hello | None) -> int | None:
@@ -113,21 +88,21 @@ def _shape(hello: Hello) -> tuple[Any, ...]:
 
 
 @lru_cache(1_024)
-def _fingerprints(version: int, protocol: bytes, lists: tuple[Any, ...]) -> tuple[str, str]:
+def _fingerprints(transport: str, version: int, protocol: bytes, lists: tuple[Any, ...]) -> tuple[str, str]:
     """JA3 and JA4 of a shape; those made lately are remembered."""
     ciphers, extensions, groups, formats, signatures, versions = lists
     hello = Hello(
         version=version, session=b"", ciphers=ciphers, extensions=list(extensions), protocol_bytes=protocol,
         groups=groups, point_formats=formats, signatures=signatures, versions=versions,
     )  # fmt: skip
-    return ja3(hello), ja4(hello)
+    return ja3(hello), ja4(hello, transport)
 
 
-def _of_hellos(hello: Hello | None, answer: Hello | None) -> dict[str, Any]:
+def _of_hellos(hello: Hello | None, answer: Hello | None, transport: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if hello:
         found |= {"server_name": hello.server_name, "offered_protocols": hello.protocols}
-        found |= dict(zip(("ja3", "ja4"), _fingerprints(*_shape(hello)), strict=True))
+        found |= dict(zip(("ja3", "ja4"), _fingerprints(transport, *_shape(hello)), strict=True))
     if answer:
         found |= {"cipher": cipher_name(answer.ciphers[0]), "ja3s": ja3s(answer)}
         found["next_protocol"] = answer.protocols[0] if answer.protocols else None
@@ -153,7 +128,28 @@ def _of_records(sides: npt.NDArray[Any], client: int) -> dict[str, Any]:
         if side["flags"] & SideFlag.TLS:
             found[f"{name}_records"] = int(side["sealed_records"])
             found[f"{name}_record_bytes"] = int(side["sealed_bytes"])
+            found |= {f"{name}_record_{key}": value for key, value in _of_side(side).items()}
     return found
+
+
+def _of_side(side: Any) -> dict[str, float | int | None]:
+    """Sizes (bytes) and intervals (ms) of its records; null where there are too few of them."""
+    count, gaps = int(side["sealed_records"]), int(side["sealed_records"]) - 1
+    found: dict[str, float | int | None] = {}
+    if count > 0:
+        mean, deviation = _spread(float(side["sealed_bytes"]), float(side["sizes_sumsq"]), count)
+        found = {"size_mean": mean, "size_max": int(side["size_max"]), "size_deviation": deviation}
+    if gaps > 0:
+        mean, deviation = _spread(float(side["gaps_sum"]), float(side["gaps_sumsq"]), gaps)
+        found["interval_mean_ms"], found["interval_deviation_ms"] = round(mean / MS, 3), round(deviation / MS, 3)
+        found["interval_max_ms"] = round(int(side["gap_max"]) / MS, 3)
+    return found
+
+
+def _spread(total: float, squares: float, count: int) -> tuple[float, float]:
+    """Mean and standard deviation."""
+    mean = total / count
+    return round(mean, 3), round(math.sqrt(max(squares / count - mean * mean, 0.0)), 3)
 
 
 def _is_resumed(hello: Hello | None, answer: Hello | None, ended: Ended, server: int) -> bool:
@@ -167,10 +163,12 @@ def _is_resumed(hello: Hello | None, answer: Hello | None, ended: Ended, server:
     return hello is not None and bool(answer.session) and answer.session == hello.session
 
 
-def _is_established(version: int | None, sides: npt.NDArray[Any], client: int) -> bool:
-    if not all(int(side["flags"]) & SideFlag.SEALED for side in sides):
+def _is_established(version: int | None, ended: Ended, client: int) -> bool:
+    if ended.quic:
+        return all(ended.quic.sealed)
+    if not all(int(side["flags"]) & SideFlag.SEALED for side in ended.sides):
         return False
-    return version != TLS13 or int(sides[client]["first_sealed"]) >= FINISHED_BYTES
+    return version != TLS13 or int(ended.sides[client]["first_sealed"]) >= FINISHED_BYTES
 
 
 def _alert(sides: npt.NDArray[Any]) -> str | None:

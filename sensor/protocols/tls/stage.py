@@ -1,11 +1,13 @@
-"""TLS: in: chunks of ordered bytes; out: a row for each TLS connection that ended, whatever its port.
+"""TLS: in: chunks of ordered bytes; out: a row for each TLS connection that ended, whatever its port, over QUIC too.
 
 A kernel looks at the first bytes of each side, keeps the handshake of those that begin with a hello and counts records
-afterwards; the few handshakes are read in Python, at most `tls_handshakes_per_second` of packet time.
+afterwards; the few handshakes are read in Python, at most `tls_handshakes_per_second` of packet time. Of QUIC it hands
+on the first datagrams of a connection, whose packets are opened in Python.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +17,9 @@ import numpy.typing as npt
 from sensor.config import ProtocolSettings
 from sensor.counters import Counters
 from sensor.limits import NS
+from sensor.protocols.http1.tables import TunnelKind
+from sensor.protocols.quic.connection import QuicConnection
+from sensor.protocols.quic.protection import HAVE_CIPHERS
 from sensor.protocols.tls.hello import Handshake, read_handshake
 from sensor.protocols.tls.records_kernel import read_records
 from sensor.protocols.tls.rows import Ended, row_of
@@ -28,8 +33,11 @@ from sensor.protocols.tls.tables import (
     Count,
     NoticeKind,
     Scalar,
+    State,
     Tables,
 )
+from sensor.protocols.tunnels import Tunnel
+from sensor.schema import ChunkSource
 from sensor.tls import TlsConnection
 
 Rows = npt.NDArray[Any]
@@ -41,6 +49,7 @@ class TlsStage:
     def __init__(self, settings: ProtocolSettings, flows: Rows) -> None:
         self.counters = Counters(Count)
         self._enabled = settings.tls
+        self._quic = settings.tls and settings.quic
         self._per_second = settings.tls_handshakes_per_second
         self._second = self._read = 0
         self._known: dict[int, _Known] = {}
@@ -56,13 +65,41 @@ class TlsStage:
             counts=self.counters.values,
         )
 
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know, a line each."""
+        if not self._quic or HAVE_CIPHERS:
+            return []
+        return ["QUIC is not read: pip install 'tapir-sensor[quic]', or say so with protocols.quic = false"]
+
     def process(
         self, data: npt.NDArray[np.uint8], datagrams: npt.NDArray[np.uint8], pages: npt.NDArray[np.uint8], chunks: Rows
     ) -> list[TlsConnection]:
         """The TLS connections that ended with these chunks; ChunkSource says which buffer a chunk refers to."""
+        return self._read_all(data, datagrams, pages, chunks) if self._enabled else []
+
+    def process_tunnels(
+        self, tunnels: Sequence[Tunnel], data: npt.NDArray[np.uint8], datagrams: npt.NDArray[np.uint8],
+        pages: npt.NDArray[np.uint8], chunks: Rows,
+    ) -> list[TlsConnection]:  # fmt: skip
+        """Look again at chunks that were processed, for TLS behind CONNECT or an upgrade that they brought."""
+        opened = [tunnel for tunnel in tunnels if tunnel.kind != TunnelKind.WEBSOCKET]
+        if not (opened and self._enabled):
+            return []
+        for tunnel in opened:
+            rows = slice(2 * tunnel.flow, 2 * tunnel.flow + 2)
+            self._tables.states[rows] = State.WAITS
+            self._tables.sides["waits_for"][rows] = tunnel.starts
+            self._tables.sides["flags"][rows] = 0
+        flows = np.array([tunnel.flow for tunnel in opened], np.int32)
+        return self._read_all(data, datagrams, pages, chunks[np.isin(chunks["stream"] >> 1, flows)])
+
+    def _read_all(
+        self, data: npt.NDArray[np.uint8], datagrams: npt.NDArray[np.uint8], pages: npt.NDArray[np.uint8], chunks: Rows
+    ) -> list[TlsConnection]:
         found: list[TlsConnection] = []
         row = 0
-        while self._enabled and row < len(chunks):
+        while row < len(chunks):
             try:
                 row = int(read_records(self._tables, data, datagrams, pages, chunks, row, len(chunks)))
             except IndexError:
@@ -72,40 +109,66 @@ class TlsStage:
                 notice = self._tables.notices[number]
                 if notice["kind"] == NoticeKind.HANDSHAKE:
                     self._handshake(notice)
-                else:
+                elif notice["kind"] == NoticeKind.DATAGRAM and self._quic:
+                    chunk = chunks[int(notice["slot"])]
+                    start, buffer = int(chunk["offset"]), data if chunk["source"] == ChunkSource.BLOCK else datagrams
+                    self._datagram(notice, buffer[start : start + int(chunk["length"])].tobytes())
+                elif notice["kind"] == NoticeKind.END:
                     found += self._end(notice, self._tables.ended[2 * number : 2 * number + 2])
         return found
+
+    def _has_time(self, now: int) -> bool:
+        """Whether one more may be read in this second of packet time; counted when not."""
+        second = now // NS
+        if second != self._second:
+            self._second, self._read = second, 0
+        self._read += 1
+        if self._read > self._per_second:
+            self.counters.values[Count.HANDSHAKES_SKIPPED] += 1
+        return self._read <= self._per_second
+
+    def _know(self, flow: int) -> _Known:
+        """What is known of a connection; the one known for longest gives way to a new one."""
+        known = self._known.setdefault(flow, _Known())
+        if len(self._known) > CONNECTIONS_MAX:
+            del self._known[next(iter(self._known))]
+            self.counters.values[Count.CONNECTIONS_EVICTED] += 1
+        return known
+
+    def _datagram(self, notice: Any, datagram: bytes) -> None:
+        """Open the packets of one datagram of QUIC, unless both hellos are known."""
+        counts, stream = self.counters.values, int(notice["stream"])
+        known = self._know(stream >> 1)
+        known.quic = known.quic or QuicConnection()
+        if (known.quic.is_done and all(known.quic.sealed)) or not self._has_time(int(notice["now"])):
+            return
+        unopened, read = known.quic.unopened, _hellos(known.quic.handshakes)
+        known.quic.read(stream & 1, datagram)
+        known.sides = known.quic.handshakes
+        counts[Count.QUIC_UNOPENED] += known.quic.unopened - unopened
+        counts[Count.HANDSHAKES] += _hellos(known.sides) - read
 
     def _handshake(self, notice: Any) -> None:
         """Read one side's handshake, if there is time for it, and free its slot."""
         counts, slot, stream = self.counters.values, int(notice["slot"]), int(notice["stream"])
-        second = int(notice["now"]) // NS
-        if second != self._second:
-            self._second, self._read = second, 0
         self._tables.owners[slot] = 0
-        self._read += 1
-        if self._read > self._per_second:
-            counts[Count.HANDSHAKES_SKIPPED] += 1
+        if not self._has_time(int(notice["now"])):
             return
         start = slot * SLOT_BYTES
         side = read_handshake(self._tables.slots[start : start + int(notice["length"])].tobytes())
         counts[Count.HANDSHAKES] += 1
         counts[Count.MALFORMED] += side.malformed
-        known = self._known.setdefault(stream >> 1, _Known())
-        known.sides[stream & 1] = side
-        if len(self._known) > CONNECTIONS_MAX:
-            del self._known[next(iter(self._known))]
-            counts[Count.CONNECTIONS_EVICTED] += 1
+        self._know(stream >> 1).sides[stream & 1] = side
 
     def _end(self, notice: Any, sides: Rows) -> list[TlsConnection]:
         """The row of a connection that ended; none when nothing of its handshake is known."""
         flow = int(notice["stream"]) >> 1
         known = self._known.pop(flow, None)
-        if known is None:
+        if known is None or (known.quic and not known.quic.opened):
             return []
-        self.counters.values[Count.CONNECTIONS] += 1
+        self.counters.values[Count.QUIC_CONNECTIONS if known.quic else Count.CONNECTIONS] += 1
         uid = int(notice["uid_hi"]), int(notice["uid_lo"])
-        return [row_of(Ended(self._tables.flows[flow], uid, int(notice["now"]), sides, known.sides))]
+        return [row_of(Ended(self._tables.flows[flow], uid, int(notice["now"]), sides, known.sides, known.quic))]
 
 
 @dataclass
@@ -113,5 +176,10 @@ class _Known:
     """What the two directions of a connection sent in clear."""
 
     sides: list[Handshake] = field(default_factory=lambda: [Handshake(), Handshake()])
+    quic: QuicConnection | None = None
+
+
+def _hellos(sides: Sequence[Handshake]) -> int:
+    return sum(side.client_hello is not None or side.server_hello is not None for side in sides)
 
 

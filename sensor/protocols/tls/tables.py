@@ -30,6 +30,8 @@ class State(IntEnum):
     HANDSHAKE = 2
     RECORDS = 3    # its handshake was handed out: records are counted
     LOST = 4       # bytes are missing: where records begin is unknown
+    QUIC = 5       # datagrams, each handed out
+    WAITS = 6      # it begins at stream offset `waits_for`
 
 
 class SideFlag(IntEnum):
@@ -42,6 +44,7 @@ class SideFlag(IntEnum):
 class NoticeKind(IntEnum):
     HANDSHAKE = 0  # `length` bytes of handshake messages lie in `slot`
     END = 1        # the connection has ended: the figures of both sides
+    DATAGRAM = 2   # chunk `slot` is a datagram of QUIC
 
 
 class Count(IntEnum):
@@ -52,6 +55,8 @@ class Count(IntEnum):
     CONNECTIONS_EVICTED = 4  # told of before they ended, because there were too many
     MALFORMED = 5            # handshakes or certificates that could not be read to their end
     KERNEL_FAULT = 6
+    QUIC_CONNECTIONS = 7
+    QUIC_UNOPENED = 8        # Initial packets that did not authenticate: of lost connection ids, or damaged
 
 
 class Scalar(IntEnum):
@@ -64,6 +69,13 @@ SIDE = np.dtype(
     [
         ("ts", "i8"),            # first byte
         ("sealed_bytes", "i8"),  # of application data records
+        ("waits_for", "i8"),
+        ("sealed_ts", "i8"),     # of the last of them
+        ("sizes_sumsq", "f8"),
+        ("gap_max", "i8"),       # times between two of them, ns
+        ("gaps_sum", "i8"),
+        ("gaps_sumsq", "f8"),
+        ("size_max", "i4"),      # of them, bytes
         ("sealed_records", "i4"),
         ("first_sealed", "i4"),  # length of the first of them, 0 when there was none
         ("left", "i4"),          # payload bytes of the present record that are still to come

@@ -263,6 +263,15 @@ def test_chunked_that_does_not_come_last_frames_the_body_and_is_odd(value: str) 
     assert "te_invalid" in first["anomalies"]
 
 
+@pytest.mark.parametrize("value", ["chunked, gzip", "chunked,x", "chunked\r\nTransfer-Encoding: x"])
+def test_a_response_with_chunked_not_last_goes_on_to_the_close(value: str) -> None:
+    """RFC 9112, 6.3: no client may guess where it ends, and Content-Length does not count."""
+    body = chunked(b"abc")
+    row = one(GET, response(b"", f"Transfer-Encoding: {value}", "Content-Length: 2", length=False) + body)
+    assert lengths(row)[2:] == (len(body), len(body))
+    assert row["anomalies"] >= {"te_invalid", "cl_te"}
+
+
 @pytest.mark.parametrize("value", ["chunked", "Chunked", "gzip, chunked", "gzip,chunked", "chunked ", "\tchunked"])
 def test_transfer_encodings_that_end_in_chunked(value: str) -> None:
     head = response(b"", f"Transfer-Encoding: {value}", length=False)

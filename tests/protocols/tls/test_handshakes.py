@@ -4,11 +4,9 @@ none.
 
 from __future__ import annotations
 
-import contextlib
 import random
-import shutil
 import ssl
-import subprocess
+import statistics
 from pathlib import Path
 
 import pytest
@@ -18,75 +16,11 @@ from hypothesis import strategies as st
 from sensor.protocols.tls.certificates import read_certificate
 from sensor.protocols.tls.hello import read_handshake
 from sensor.tls import TlsConnection
+from tests.protocols.tls.ends import ANSWER, V12, V13, Ends, talk_of
 from tests.protocols.tls.reading import read_tls
 from tests.traffic import Talk, in_new_order, without, write_pcap
 
-Turns = list[tuple[int, bytes]]
-REQUEST, ANSWER = b"q" * 100, b"a" * 40_000
 QUICK = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
-
-
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A key and a certificate that it signed itself."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
-    folder = tmp_path_factory.mktemp("pair")
-    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 30 -keyout key.pem -out cert.pem -subj"
-    subject = "/C=DE/O=Lab, Inc/CN=api.example.com"
-    subprocess.run([*command.split(), subject], cwd=folder, capture_output=True, timeout=60, check=True)
-    return folder
-
-
-class Ends:
-    """A client's and a server's context that remember sessions."""
-
-    def __init__(self, pair: Path, version: ssl.TLSVersion) -> None:
-        self.server, self.client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self.server.load_cert_chain(pair / "cert.pem", pair / "key.pem")
-        self.client.load_verify_locations(pair / "cert.pem")
-        self.client.check_hostname = False
-        self.client.minimum_version = self.client.maximum_version = version
-        for context in (self.server, self.client):
-            context.set_alpn_protocols(["h2", "http/1.1"])
-        self.session: ssl.SSLSession | None = None
-
-    def converse(self) -> Turns:
-        """One connection with a request and an answer: what each side sends, in turns."""
-        up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
-        client = self.client.wrap_bio(down, up, server_hostname="api.example.com", session=self.session)
-        server = self.server.wrap_bio(up, down, server_side=True)
-        turns: Turns = []
-
-        def passed(bio: ssl.MemoryBIO, side: int) -> None:
-            content = bio.read()
-            if content:
-                turns.append((side, content))
-                bio.write(content)
-
-        for _ in range(4):
-            for end, bio, side in ((client, up, 0), (server, down, 1)):
-                with contextlib.suppress(ssl.SSLWantReadError):
-                    end.do_handshake()
-                passed(bio, side)
-        client.write(REQUEST)
-        passed(up, 0)
-        assert server.read(1_000) == REQUEST
-        server.write(ANSWER)
-        passed(down, 1)
-        read = b""
-        while len(read) < len(ANSWER):
-            read += client.read(65_536)
-        self.session = client.session
-        return turns
-
-
-def talk_of(turns: Turns, mss: int = 1_460, port: int = 8_443) -> Talk:
-    talk = Talk(target_port=port, mss=mss).open()
-    for side, content in turns:
-        talk.say(side, content)
-    return talk.close()
 
 
 def only(path: Path, batch_frames: int = 8_192) -> TlsConnection:
@@ -105,6 +39,18 @@ def test_tls_12_shows_names_cipher_and_certificate(pair: Path, tmp_path: Path) -
     assert row.not_valid_after - row.not_valid_before == 30 * 86_400
     assert (row.orig_records, row.resp_records, row.records_exact) == (1, 3, True)
     assert row.resp_record_bytes == len(ANSWER) + 3 * 24  # of AES-GCM: 8 bytes of nonce and 16 of tag
+
+
+def test_records_are_measured(pair: Path, tmp_path: Path) -> None:
+    """Segments are 1 ms apart, and the three records begin in the first, the 12th and the 23rd of them."""
+    row = only(write_pcap(tmp_path / "a.pcap", talk_of(Ends(pair, V12).converse()).packets))
+    sizes = [16_384 + 24, 16_384 + 24, len(ANSWER) - 2 * 16_384 + 24]
+    assert row.resp_record_size_max == sizes[0]
+    assert row.resp_record_size_mean == round(statistics.mean(sizes), 3)
+    assert row.resp_record_size_deviation == round(statistics.pstdev(sizes), 3)
+    assert (row.resp_record_interval_mean_ms, row.resp_record_interval_max_ms) == (11.0, 11.0)
+    assert row.resp_record_interval_deviation_ms == 0.0
+    assert (row.orig_record_size_max, row.orig_record_interval_mean_ms) == (100 + 24, None)
 
 
 def test_tls_13_shows_no_certificate(pair: Path, tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""QUIC: what the first packets of a connection say in clear."""

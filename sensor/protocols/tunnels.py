@@ -1,0 +1,49 @@
+"""Connections that go on in another protocol, as Python sees them: in: TUNNEL rows; out: one record each.
+
+The one law: the strings are copied at once, before the pool may forget them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sensor.protocols.http1.tables import TUNNEL_HEAD_BYTES, Scalar, Tables, TunnelKind
+from sensor.structures.string_pool import StringPool
+
+
+class Tunnel(NamedTuple):
+    """`flow` is its row and `serial` its number; `starts` the stream offset, by direction, where the inner bytes begin;
+    `client` the direction of who asked; `ts` ns; `head` the beginning of the answer's head.
+    """
+
+    flow: int
+    serial: int
+    kind: TunnelKind
+    ts: int
+    uid: tuple[int, int]
+    client: int
+    starts: tuple[int, int]
+    depth: int
+    host: str
+    uri: str
+    user_agent: str
+    head: bytes
+
+
+def tunnels_of(tables: Tables, pool: StringPool) -> list[Tunnel]:
+    """What the last part opened, in order."""
+    found = []
+    for number in range(int(tables.numbers[Scalar.TUNNELS])):
+        row, start = tables.tunnels[number], number * TUNNEL_HEAD_BYTES
+        starts = int(row["from_client"]), int(row["from_server"])
+        found.append(
+            Tunnel(
+                flow=int(row["flow"]), serial=int(row["serial"]), kind=TunnelKind(int(row["kind"])), ts=int(row["ts"]),
+                uid=(int(row["uid_hi"]), int(row["uid_lo"])), client=int(row["client"]),
+                starts=starts if row["client"] == 0 else starts[::-1], depth=int(row["depth"]),
+                host=pool.text(int(row["host"])), uri=pool.text(int(row["uri"])),
+                user_agent=pool.text(int(row["user_agent"])),
+                head=tables.tunnel_heads[start : start + int(row["head_len"])].tobytes(),
+            )
+        )  # fmt: skip
+    return found
