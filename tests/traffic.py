@@ -26,7 +26,6 @@ import numpy as np
 
 from sensor.config import ProtocolSettings, ReassemblySettings
 from sensor.protocols.stage import ProtocolStage
-from sensor.protocols.tunnels import Tunnel
 from sensor.reassembly.stage import ReassemblyStage
 from sensor.schema import (
     HISTORY_LETTERS,
@@ -42,6 +41,7 @@ from sensor.schema import (
     TransactionFlag,
     Wanted,
 )
+from sensor.tunnel import Tunnel
 
 START = 1_700_000_000_000_000_000
 MS = 1_000_000

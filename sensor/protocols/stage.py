@@ -49,10 +49,11 @@ from sensor.protocols.http1.tables import (
     Tables,
 )
 from sensor.protocols.http2.tables import http2_tables
-from sensor.protocols.tunnels import Tunnel, tunnels_of
+from sensor.protocols.tunnels import tunnels_of
 from sensor.schema import CONTENT, TRANSACTION, FlowFlag, Wanted
 from sensor.structures.string_pool import StringPool
 from sensor.structures.string_pool_kernels import State as PoolState
+from sensor.tunnel import Tunnel
 
 _LOW = (1 << 64) - 1
 _ROWS = limits.BATCH_FRAMES + ROWS_PER_CHUNK + OPEN_PER_FLOW_MAX + 64

@@ -5,29 +5,9 @@ The one law: the strings are copied at once, before the pool may forget them.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-from sensor.protocols.http1.tables import TUNNEL_HEAD_BYTES, Scalar, Tables, TunnelKind
+from sensor.protocols.http1.tables import TUNNEL_HEAD_BYTES, Scalar, Tables
 from sensor.structures.string_pool import StringPool
-
-
-class Tunnel(NamedTuple):
-    """`flow` is its row and `serial` its number; `starts` the stream offset, by direction, where the inner bytes begin;
-    `client` the direction of who asked; `ts` ns; `head` the beginning of the answer's head.
-    """
-
-    flow: int
-    serial: int
-    kind: TunnelKind
-    ts: int
-    uid: tuple[int, int]
-    client: int
-    starts: tuple[int, int]
-    depth: int
-    host: str
-    uri: str
-    user_agent: str
-    head: bytes
+from sensor.tunnel import Tunnel
 
 
 def tunnels_of(tables: Tables, pool: StringPool) -> list[Tunnel]:
@@ -38,7 +18,7 @@ def tunnels_of(tables: Tables, pool: StringPool) -> list[Tunnel]:
         starts = int(row["from_client"]), int(row["from_server"])
         found.append(
             Tunnel(
-                flow=int(row["flow"]), serial=int(row["serial"]), kind=TunnelKind(int(row["kind"])), ts=int(row["ts"]),
+                flow=int(row["flow"]), serial=int(row["serial"]), kind=int(row["kind"]), ts=int(row["ts"]),
                 uid=(int(row["uid_hi"]), int(row["uid_lo"])), client=int(row["client"]),
                 starts=starts if row["client"] == 0 else starts[::-1], depth=int(row["depth"]),
                 host=pool.text(int(row["host"])), uri=pool.text(int(row["uri"])),

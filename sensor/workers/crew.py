@@ -33,6 +33,7 @@ from sensor.schema import Wanted
 from sensor.structures.memory import Remembering, State
 from sensor.structures.string_pool import StringPool
 from sensor.tls import TlsConnection
+from sensor.tunnel import Tunnel
 from sensor.workers.board import COUNTERS_MAX, MERGED_ROWS, ROWS_MAX, TEXTS_MAX, board, shared_pool
 from sensor.workers.exchange_kernel import Out, deal, intern_texts, merge
 from sensor.workers.worker import Detecting, Features, Judging, Order, Parser, Verdicts, Worker, be_a_child
@@ -60,7 +61,7 @@ class Decoding(Protocol):
 
 class Crew:
     """Takes the place of protocols, features and detection. `workers` processes begin with `start`; before it, restore
-    what `features` and `detection` remember.
+    what `features` and `detection` remember. `tunnels`: as of the protocols' stage.
 
     `counters`: the protocols', with an array of its own; `parser` makes their stage, which does not decode bodies:
     `bodies` makes what does that here, for the strings given, `most` bytes of a request's and a response's.
@@ -79,6 +80,7 @@ class Crew:
         self._members = [_Member(number) for number in range(workers)]
         self._wanted: tuple[Wanted, bool] = (Wanted(), False)
         self._stop = 0
+        self.tunnels: list[Tunnel] = []
 
     def start(self, features: Features, detection: Detecting) -> None:
         """Fork the workers; detectors that look into heads and bodies cost most and are dealt first."""
@@ -118,6 +120,7 @@ class Crew:
     def process(self, data: Rows, datagrams: Rows, pages: Rows, chunks: Rows) -> Iterator[Merged]:
         """The transactions that these chunks finish, in parts that are good until the next one is asked for."""
         here, start = self._board, 0
+        self.tunnels = []
         while start < len(chunks):
             if self.pool.needs_sweep():
                 self.pool.sweep()
@@ -125,7 +128,8 @@ class Crew:
                 chunks, start, data, datagrams, pages, self._flows, here.dealt, here.places, here.counts, here.payload
             )
             if here.counts.any():
-                self._all(Order.PARSE)
+                for opened in self._all(Order.PARSE):
+                    self.tunnels += opened
             else:
                 here.out[:: len(Out)] = 0
             self._count()

@@ -50,7 +50,7 @@ def deal(
     for i in range(start, len(chunks)):
         chunk = chunks[i]
         flow = np.int64(chunk["stream"]) >> 1
-        if flows[flow]["service"] == Service.NOT_HTTP:
+        if flows[flow]["service"] >= Service.NOT_HTTP:
             continue
         worker = flow % len(counts)
         row = worker * hand + counts[worker]

@@ -25,6 +25,7 @@ from sensor.structures.entity_tables import EntityTables
 from sensor.structures.memory import Remembering
 from sensor.structures.string_pool import StringPool
 from sensor.tls import TlsConnection
+from sensor.tunnel import Tunnel
 from sensor.workers.board import ARENA_BYTES, TEXT_BYTES_MAX, TEXTS_MAX, Board
 from sensor.workers.exchange_kernel import Out, pack, run_end
 
@@ -60,6 +61,7 @@ class Parser(Protocol):
 
     counters: Counters
     pool: StringPool
+    tunnels: list[Tunnel]
 
     def keep(self, wanted: Wanted, every_response: bool = False) -> None: ...
     def fills(self) -> dict[str, tuple[int, int]]: ...
@@ -141,8 +143,8 @@ class Worker:
                 return
             orders.send(self._does[order](what))
 
-    def _parse(self, _: object) -> None:
-        """Read the hand that was dealt, and put the transactions on the board."""
+    def _parse(self, _: object) -> list[Tunnel]:
+        """Read the hand that was dealt, and put the transactions on the board; the tunnels that it opened."""
         board, out, number = self._board, self._out, self._number
         dealt, places = board.part("dealt", number), board.part("places", number)
         count = int(board.counts[number])
@@ -152,6 +154,7 @@ class Worker:
         out[Out.TEXT_BYTES], out[Out.TEXT_BYTES_END] = number * TEXT_BYTES_MAX, (number + 1) * TEXT_BYTES_MAX
         rows, contents, keys = (board.part(table, number) for table in ("rows", "contents", "keys"))
         strings, start = self._parser.pool.tables, 0
+        tunnels: list[Tunnel] = []
         while start < count:
             stop = run_end(dealt, places, start, count, self._last)
             out[Out.CHUNK] = start
@@ -160,9 +163,11 @@ class Worker:
                     part.transactions, part.contents, part.arena, strings.entries, strings.bytes, self._marks, dealt,
                     places, stop, self._flows, rows, contents, board.arena, board.texts, board.text_bytes, keys, out,
                 )  # fmt: skip
+            tunnels += self._parser.tunnels
             start = stop
         counters = board.part("counters", number)
         counters[: len(self._parser.counters.values)] = self._parser.counters.values[: len(counters)]
+        return tunnels
 
     def _judge(self, what: Judging) -> Verdicts:
         """What this worker's detectors say of rows on the board."""

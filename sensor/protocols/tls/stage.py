@@ -36,9 +36,9 @@ from sensor.protocols.tls.tables import (
     State,
     Tables,
 )
-from sensor.protocols.tunnels import Tunnel
 from sensor.schema import ChunkSource
 from sensor.tls import TlsConnection
+from sensor.tunnel import Tunnel
 
 Rows = npt.NDArray[Any]
 

@@ -8,13 +8,14 @@ import msgspec
 import pytest
 
 from sensor.api import Capture, read
-from sensor.config import CaptureSettings, Settings
+from sensor.config import CaptureSettings, Settings, WorkerSettings
 from tests.protocols.http1.test_tunnels import CONNECT, GRANTED
 from tests.protocols.quic.sealing import CLIENT_HELLO, crypto, padded, seal
 from tests.protocols.tls.ends import V12, V13, Ends, talk_of
 from tests.traffic import Packet, without, write_pcap
 
 SMALL = Settings(capture=CaptureSettings(batch_frames=3))
+TWO = Settings(workers=WorkerSettings(count=2))
 
 
 def seen(path: Path, packets: list[Packet], settings: Settings | None = None) -> Capture:
@@ -31,7 +32,7 @@ def test_a_long_connection_is_told_to_its_end(pair: Path, tmp_path: Path, settin
 
 
 @pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
-@pytest.mark.parametrize("settings", [Settings(), SMALL], ids=["whole", "in batches of 3"])
+@pytest.mark.parametrize("settings", [Settings(), SMALL, TWO], ids=["whole", "in batches of 3", "two workers"])
 def test_tls_behind_connect(pair: Path, tmp_path: Path, version: int, settings: Settings) -> None:
     turns = [(0, CONNECT), (1, GRANTED), *Ends(pair, version).converse()]
     capture = seen(tmp_path, talk_of(turns).packets, settings)
