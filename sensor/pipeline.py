@@ -26,9 +26,10 @@ from sensor.counters import Counters
 from sensor.decode.stage import DecodeStage
 from sensor.detection.stage import DetectionStage
 from sensor.detection.stage import Prepared as Detectors
-from sensor.errors import InputError
+from sensor.errors import InputError, SettingError
 from sensor.features.stage import FeatureStage
 from sensor.fingerprint import fingerprint_key
+from sensor.overload import Overload, Step
 from sensor.protocols.coding.bodies import Bodies
 from sensor.protocols.http1.tables import NUMBERS
 from sensor.protocols.http1.tables import Count as HttpCount
@@ -36,7 +37,8 @@ from sensor.protocols.stage import Part as Read
 from sensor.protocols.stage import ProtocolStage
 from sensor.protocols.tls.stage import TlsStage
 from sensor.reassembly.stage import Part, ReassemblyStage
-from sensor.schema import CONTENT, FLOW, STREAM, TRANSACTION, FlowFlag
+from sensor.reassembly.tables import Count as FlowCount
+from sensor.schema import CONTENT, FLOW, STREAM, TRANSACTION, FlowFlag, Wanted
 from sensor.state_run import RunState
 from sensor.structures.entity_table_kernels import Use
 from sensor.structures.memory import Remembering
@@ -54,7 +56,7 @@ _NO_BYTES = np.zeros(0, np.uint8)
 _NOTHING = Read(np.zeros(0, TRANSACTION), np.zeros(0, CONTENT), _NO_BYTES, True)
 _DEGRADING = (
     "dropped", "flows_evicted", "pages_exhausted", "holds_exhausted", "open_exhausted", "extents_exhausted",
-    "evicted", "kernel_fault",
+    "evicted", "kernel_fault", "transactions_uninspected", "detectors_skipped", "flows_unread",
 )  # fmt: skip
 """Counters that say that something was lost in here: alerts made since carry them."""
 
@@ -122,7 +124,8 @@ class Pipeline:
         self._tls = TlsStage(settings.protocols, self._reassembly.flows)
         self._features = FeatureStage(settings.features, self._protocols.pool.tables)
         self._detection = DetectionStage(settings.detection, self._protocols.pool)
-        self._protocols.keep(self._detection.wanted, self._detection.every_response)
+        self._overload = _overload(settings, self._detection.names)
+        self._keep()
         self._alerting = AlertingStage(settings.alerting, keeps_told=self._state.can_resume, epoch=epoch)
         self._reported: list[Detection] = []
         self._told = self._state.restore(key, self.pool, self._memories, self._alerting)
@@ -155,7 +158,7 @@ class Pipeline:
         anew = self._detection.take_over(prepared.detection)
         if self._crew:
             self._crew.take_over(prepared.settings.detection)
-        self._protocols.keep(self._detection.wanted, self._detection.every_response)
+        self._keep()
         self._alerting.take_over(prepared.settings.alerting, prepared.allowances)
         self._state.take_over(prepared.settings.state, self._memories)
         return anew
@@ -183,6 +186,7 @@ class Pipeline:
             if block.now:
                 for part in self._reassembly.advance(block.now):
                     yield from self._batches(block.data, datagrams, part)
+            self._keep_up()
             self._state.checkpoint(self._now, self.bytes_read)
             if self._stopped:
                 break
@@ -195,6 +199,7 @@ class Pipeline:
 
     def _batches(self, data: npt.NDArray[np.uint8], datagrams: npt.NDArray[np.uint8], part: Part) -> Iterator[Batch]:
         """Usually one: more when the transactions of a part do not fit in their table. Time moves on with the last."""
+        self._overload.leave_unread(part.chunks, self._reassembly.flows, self._reassembly.counters[FlowCount.FLOWS])
         tls = self._tls.process(data, datagrams, self._reassembly.pages, part.chunks)
         for read in self._protocols.process(data, datagrams, self._reassembly.pages, part.chunks):
             if not read.last and len(read.transactions):
@@ -233,9 +238,24 @@ class Pipeline:
             detections = self._detection.process(
                 *fresh[:3], now, entities, self._features.tables, contents, read.arena, *fresh[3:], tls=tls
             )
+        self._overload.note_rows(len(fresh[0]))
         detections, self._reported = detections + self._reported, []
         alerts = self._alerting.process(detections, now, self._degraded())
         return Batch(read.transactions, flows, streams, alerts, now, read.contents, read.arena, tls)
+
+    def _keep(self) -> None:
+        """Let the protocols keep of messages what the detectors want, unless that gives way."""
+        wanted, every = self._detection.wanted, self._detection.every_response
+        self._protocols.keep(*((Wanted(), False) if self._overload.step >= Step.CONTENTS else (wanted, every)))
+
+    def _keep_up(self) -> None:
+        """Between two blocks of a live capture: leave more undone, or less, and tell what was lost."""
+        before = self._overload.step
+        if not isinstance(self._capture, CaptureStage):
+            self._reported += self._overload.keep_up(self._capture, self._now)
+        if self._overload.step != before:
+            self._keep()
+            self._detection.resting = self._overload.resting
 
     def _without_rows(self, alerts: list[Alert]) -> Batch:
         return Batch(_NOTHING.transactions, _NO_FLOWS, _NO_STREAMS, alerts, self._now, _NOTHING.contents, _NO_BYTES)
@@ -321,11 +341,19 @@ class Pipeline:
             "detection": self._detection.counters,
             "alerting": self._alerting.counters,
             "state": self._state.counters,
+            "overload": self._overload.counters,
         }
 
 
 def _files(settings: CaptureSettings, inputs: Sequence[str], loop: bool) -> CaptureStage | PacedCapture:
     return PacedCapture(settings, inputs, settings.replay_pace) if loop else CaptureStage(settings, inputs)
+
+
+def _overload(settings: Settings, detectors: frozenset[str]) -> Overload:
+    unknown = sorted(set(settings.overload.detectors) - detectors)
+    if unknown:
+        raise SettingError(f"overload.detectors: there is no {unknown[0]!r}; there are {', '.join(sorted(detectors))}")
+    return Overload(settings.overload)
 
 
 def _crew(settings: Settings, flows: Rows, key: bytes) -> Crew:

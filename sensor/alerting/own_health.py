@@ -14,6 +14,8 @@ def _rule(name: str, title: str, severity: Severity) -> Rule:
     return Rule(id=name, version=1, title=title, category="health", kind=Kind.HEALTH, severity=severity)
 
 
+OVERLOADED = _rule("sensor-overloaded", "The sensor leaves work undone to keep up with the traffic", Severity.MEDIUM)
+BLIND = _rule("sensor-blind", "Packets were lost before the sensor saw them", Severity.HIGH)
 NOT_RELOADED = _rule("settings-not-reloaded", "Changed settings have faults: the old ones stay", Severity.MEDIUM)
 
 

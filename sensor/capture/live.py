@@ -22,7 +22,7 @@ from sensor.capture.sources.afpacket import RingSocket
 from sensor.config import CaptureSettings
 from sensor.counters import Counters
 from sensor.errors import InputError
-from sensor.limits import BATCH_FRAMES, CLOCK_AHEAD_NS, CLOCK_STEP_NS, LIVE_WAIT_SECONDS
+from sensor.limits import BATCH_FRAMES, CLOCK_AHEAD_NS, CLOCK_STEP_NS, LIVE_WAIT_SECONDS, NS
 from sensor.schema import FRAME
 
 
@@ -69,6 +69,7 @@ class LiveCapture:
         self._clock: npt.NDArray[np.int64] = np.zeros(len(Clock), np.int64)
         self._offset_ns = time.time_ns() - time.monotonic_ns()
         self._shift_ns = 0
+        self._taken = False
 
     @property
     def bytes_read(self) -> int:
@@ -79,14 +80,24 @@ class LiveCapture:
         """Blocks of the ring that wait for the sensor, and blocks."""
         return self._socket.fill
 
+    @property
+    def lost(self) -> tuple[int, int]:
+        """Packets that the system dropped, and those it received."""
+        return self.losses[LiveCount.DROPPED], self.losses[LiveCount.RECEIVED]
+
+    @property
+    def lag_seconds(self) -> float:
+        """How long ago the last packet of the present block came; 0 when none wait."""
+        return max(time.time_ns() + self._shift_ns - int(self._clock[Clock.NOW]), 0) / NS if self._taken else 0.0
+
     def blocks(self) -> Iterator[Block]:
         """Blocks as they come; without packets an empty one now and then, whose `now` tells that time went on."""
         self.counters.values[Count.INPUTS] += 1
         try:
             while True:
-                taken = self._socket.take(LIVE_WAIT_SECONDS, self._ring)
+                self._taken = self._socket.take(LIVE_WAIT_SECONDS, self._ring)
                 self._follow_clock()
-                if not taken:
+                if not self._taken:
                     yield Block(self._socket.data, self._frames[:0], self._now())
                     continue
                 while self._ring[Ring.LEFT]:

@@ -36,6 +36,8 @@ class PacedCapture:
 
     bytes_total = None
     files = None
+    ring_fill = (0, 1)
+    lost = (0, 0)
 
     def __init__(self, settings: CaptureSettings, inputs: Sequence[str], pace: float) -> None:
         self._settings, self._inputs, self._pace = settings, list(inputs), pace
@@ -43,6 +45,7 @@ class PacedCapture:
         self._round = CaptureStage(settings, inputs, self.counters)
         self._shift_ns = self._last_ns = 0
         self._bytes_before = 0
+        self.lag_seconds = 0.0  # how long ago the present block was due
 
     @property
     def faults(self) -> list[InputError]:
@@ -82,6 +85,7 @@ class PacedCapture:
         edges = [0, *(np.flatnonzero(np.diff(steps)) + 1).tolist(), len(steps)]
         for start, stop in pairwise(edges):
             due_ns = began_ns + int(int(steps[start]) * _STEP_NS / self._pace)
+            self.lag_seconds = max(time.monotonic_ns() - due_ns, 0) / NS
             while (left := (due_ns - time.monotonic_ns()) / NS) > 0:
                 time.sleep(min(left, LIVE_WAIT_SECONDS))
                 yield Block(block.data, block.frames[:0])

@@ -43,7 +43,14 @@ from sensor.config.detectors import (
     WebScanSettings,
 )
 from sensor.config.investigation import InvestigationSettings
-from sensor.config.outer import AlertingSettings, BusSettings, JournalSettings, ServiceSettings, StateSettings
+from sensor.config.outer import (
+    AlertingSettings,
+    BusSettings,
+    JournalSettings,
+    OverloadSettings,
+    ServiceSettings,
+    StateSettings,
+)
 from sensor.config.stages import (
     CaptureSettings,
     DecodeSettings,
@@ -78,6 +85,7 @@ __all__ = [
     "LoginAttacksSettings",
     "ObjectEnumerationSettings",
     "OutsideUploadsSettings",
+    "OverloadSettings",
     "PageWalksSettings",
     "PortScanSettings",
     "PrivilegeAbuseSettings",
@@ -113,5 +121,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     state: StateSettings = StateSettings()
     journal: JournalSettings = JournalSettings()
     service: ServiceSettings = ServiceSettings()
+    overload: OverloadSettings = OverloadSettings()
     bus: BusSettings = BusSettings()
     collector: CollectorSettings = CollectorSettings()

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 
 from sensor import limits
-from sensor.config.values import AtLeastOne, Seconds, SecondsOrNone
+from sensor.config.values import AtLeastOne, Seconds, SecondsOrNone, Share
 
 
 class AlertingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,6 +53,25 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """HOST:PORT of the page with Prometheus metrics, such as 127.0.0.1:9464; none when empty."""
     control: str = ""
     """Path of the socket that `tapir status` and `tapir top` ask; in the runtime folder when empty."""
+
+
+class OverloadSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `tapir run` leaves undone, and when, while packets come faster than it can work on them."""
+
+    enabled: bool = True
+    """Leave work undone rather than lose packets: contents first, then the detectors below, then new connections."""
+    pressure_high: Share = 0.5
+    """Part of the ring, or of `lag_seconds_max`, that waits from which on one step more is taken."""
+    pressure_low: Share = 0.1
+    """Part down to which it must fall before anything is taken up again."""
+    lag_seconds_max: Seconds = 10.0
+    """How late packets may be worked on."""
+    step_seconds: Seconds = 0.2
+    """Packet time for which the pressure stays high, and does not fall, before the next step."""
+    recover_seconds: Seconds = 10.0
+    """Packet time for which it stays low before each step back."""
+    detectors: tuple[str, ...] = ("injection", "signatures", "sigma", "sensitive_data", "exposed", "anomaly")
+    """Detectors that rest from the second step on."""
 
 
 class BusSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

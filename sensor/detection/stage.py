@@ -46,7 +46,7 @@ class Prepared(NamedTuple):
 class DetectionStage:
     """The detectors that the settings enable, by name, in the order of DETECTORS.
 
-    `spent_ns` is the time that each has taken so far, by the machine's steady clock.
+    `spent_ns` is the time that each has taken so far, by the machine's steady clock. Those in `resting` get no batches.
     """
 
     def __init__(self, settings: DetectionSettings, pool: Strings) -> None:
@@ -55,6 +55,7 @@ class DetectionStage:
         self.detectors: dict[str, Detector] = {}
         self.spent_ns: dict[str, int] = {}
         self._names = frozenset(DETECTORS)
+        self.resting: frozenset[str] = frozenset()
         self._settings = DetectionSettings()
         self._stamps: dict[str, tuple[object, ...]] = {}
         self._gone = [0, 0]  # evicted and faults of detectors that others have replaced
@@ -148,6 +149,8 @@ class DetectionStage:
         batch = Batch(transactions, flows, streams, now, entities, tables, contents, arena, told, told_streams, tls)
         detections: list[Detection] = []
         for name, detector in self.detectors.items():
+            if name in self.resting:
+                continue
             began = time.perf_counter_ns()
             detections += detector.process(batch)
             self.spent_ns[name] += time.perf_counter_ns() - began

@@ -175,7 +175,7 @@ class Crew:
         ):  # fmt: skip
             table[: len(rows)] = rows
         stop = self._stop if len(transactions) else 0
-        what = Judging(stop - len(transactions), stop, len(flows), len(told), now, list(tls))
+        what = Judging(stop - len(transactions), stop, len(flows), len(told), now, list(tls), self._detection.resting)
         answers: list[Verdicts] = self._all(Order.JUDGE, what)
         self._features.counters.values[:] = answers[0].features
         counted = np.stack([answer.detection for answer in answers])

@@ -83,6 +83,7 @@ class Detecting(Protocol):
 
     counters: Counters
     spent_ns: dict[str, int]
+    resting: frozenset[str]
 
     @property
     def memories(self) -> Mapping[str, Remembering]: ...
@@ -109,6 +110,7 @@ class Judging(NamedTuple):
     told: int
     now: int
     tls: Sequence[TlsConnection]
+    resting: frozenset[str]
 
 
 class Verdicts(NamedTuple):
@@ -175,6 +177,7 @@ class Worker:
         transactions = board.merged[what.start : what.stop].copy()  # features complete them
         contents = board.merged_contents[what.start : what.stop]
         entities = self._features.process(transactions)
+        self._detection.resting = what.resting
         detections = self._detection.process(
             transactions, board.ended[: what.flows], board.ended_streams[: 2 * what.flows], what.now, entities,
             self._features.tables, contents, board.arena, board.told[: what.told],

@@ -69,7 +69,7 @@ class RingSocket:
         self._next = 0
         self._taken = False
         self._indexes: dict[str, int] = {}
-        self._looked = 0.0
+        self._looked = self._counted = 0.0
         self._socket = self._open(timeout_ms)
         try:
             self._map = mmap.mmap(self._socket.fileno(), block_bytes * blocks)
@@ -156,6 +156,8 @@ class RingSocket:
         ring[Ring.POSITION] = start + int(self._words[word + _FIRST_AT // 4])
         ring[Ring.STOP] = start + min(int(self._words[word + _LENGTH_AT // 4]), self._block_bytes)
         self._taken = True
+        if time.monotonic() - self._counted >= _LOOK_SECONDS:  # there may be no wait for a long time
+            self.count_losses()
         return True
 
     def give_back(self) -> None:
@@ -184,6 +186,7 @@ class RingSocket:
         """Add what the system counted since the last call to `received`, `dropped` and `frozen` (times it stood still
         because the ring was full).
         """
+        self._counted = time.monotonic()
         received, dropped, frozen = struct.unpack("3I", self._socket.getsockopt(SOL_PACKET, _STATISTICS, 12))
         self.received += received
         self.dropped += dropped
