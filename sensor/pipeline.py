@@ -27,6 +27,7 @@ from sensor.decode.stage import DecodeStage
 from sensor.detection.stage import DetectionStage
 from sensor.detection.stage import Prepared as Detectors
 from sensor.errors import InputError, SettingError
+from sensor.evidence.stage import EvidenceStage
 from sensor.features.stage import FeatureStage
 from sensor.fingerprint import fingerprint_key
 from sensor.overload import Overload, Step
@@ -115,6 +116,8 @@ class Pipeline:
         self._live = LiveCapture(settings.capture) if settings.capture.interfaces else None
         self._capture = self._live or _files(settings.capture, inputs, loop)
         self._decode = DecodeStage(settings.decode)
+        wanted = settings.evidence.enabled and (loop or self._live)  # a capture that is read is its own evidence
+        self._evidence = EvidenceStage(settings.evidence, settings.decode, settings.state.folder) if wanted else None
         alone = settings.workers.count == 1
         self._reassembly = ReassemblyStage(settings.reassembly, zeros=np.zeros if alone else shared_zeros)
         self._state = RunState(settings.state, self._capture.files)
@@ -180,6 +183,8 @@ class Pipeline:
         if self._told:
             yield self._without_rows(self._told)
         for block in self._capture.blocks():
+            if self._evidence:
+                self._evidence.keep(block.data, block.frames)
             segments, datagrams = self._decode.process(block.data, block.frames)
             for part in self._reassembly.process(block.data, datagrams, segments):
                 yield from self._batches(block.data, datagrams, part)
@@ -188,13 +193,19 @@ class Pipeline:
                     yield from self._batches(block.data, datagrams, part)
             self._keep_up()
             self._state.checkpoint(self._now, self.bytes_read)
+            if self._evidence:
+                self._evidence.tend(self._now)
             if self._stopped:
                 break
         if self._stopped:
             self._state.interrupt(self._now, self.bytes_read)
         for part in self._reassembly.finish():
             yield from self._batches(_NO_BYTES, _NO_BYTES, part)
-        yield self._without_rows(self._alerting.finish(self._now))
+        last = self._alerting.finish(self._now)
+        if self._evidence:
+            self._evidence.want(last, self._now)
+            self._evidence.tend(self._now, last=True)
+        yield self._without_rows(last)
         self._state.finish(self._now, self.bytes_read)
 
     def _batches(self, data: npt.NDArray[np.uint8], datagrams: npt.NDArray[np.uint8], part: Part) -> Iterator[Batch]:
@@ -241,6 +252,8 @@ class Pipeline:
         self._overload.note_rows(len(fresh[0]))
         detections, self._reported = detections + self._reported, []
         alerts = self._alerting.process(detections, now, self._degraded())
+        if self._evidence:
+            self._evidence.want(alerts, now)
         return Batch(read.transactions, flows, streams, alerts, now, read.contents, read.arena, tls)
 
     def _keep(self) -> None:
@@ -328,6 +341,7 @@ class Pipeline:
 
     def _counters(self) -> dict[str, Counters]:
         live = {"live": self._live.losses} if self._live else {}
+        evidence = {"evidence": self._evidence.counters} if self._evidence else {}
         return {
             "capture": self._capture.counters,
             **live,
@@ -342,6 +356,7 @@ class Pipeline:
             "alerting": self._alerting.counters,
             "state": self._state.counters,
             "overload": self._overload.counters,
+            **evidence,
         }
 
 

@@ -13,6 +13,7 @@ from sensor.cli import (
     check,
     collect,
     doctor,
+    evidence,
     incidents,
     journal,
     keys,
@@ -55,6 +56,8 @@ app.command(epilog=read.EPILOG)(read.read)
 app.command(epilog=run.EPILOG)(run.run)
 app.command(epilog=doctor.EPILOG)(doctor.doctor)
 app.command(epilog=collect.EPILOG)(collect.collect)
+app.command(epilog=evidence.EPILOG)(evidence.evidence)
+app.command(epilog=evidence.EPILOG)(evidence.explain)
 app.command()(schema.schema)
 app.command(epilog=status.EPILOG)(status.status)
 app.command(epilog=status.EPILOG)(status.top)

@@ -37,6 +37,9 @@ def check_host(settings: Settings, interfaces: Sequence[str]) -> Iterator[Checke
     yield from _state_lock(state)
     yield from _key_file(settings, state)
     yield from _folder("journal", journal, "alerts are not kept before they are published (journal.folder)")
+    if settings.evidence.enabled:
+        kept = settings.evidence.folder or (str(Path(state) / "evidence") if state else "")
+        yield from _folder("evidence", kept, "evidence.enabled is set, and there is no folder for it")
     if settings.bus.publish:
         yield from _stream(settings.bus)
     if settings.service.metrics:

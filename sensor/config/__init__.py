@@ -42,6 +42,7 @@ from sensor.config.detectors import (
     WeakTlsSettings,
     WebScanSettings,
 )
+from sensor.config.evidence import EvidenceSettings
 from sensor.config.investigation import InvestigationSettings
 from sensor.config.outer import (
     AlertingSettings,
@@ -75,6 +76,7 @@ __all__ = [
     "DecodeSettings",
     "DetectionSettings",
     "ErrorSpikeSettings",
+    "EvidenceSettings",
     "ExposedSettings",
     "FailedLoginsSettings",
     "FeatureSettings",
@@ -120,6 +122,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     alerting: AlertingSettings = AlertingSettings()
     state: StateSettings = StateSettings()
     journal: JournalSettings = JournalSettings()
+    evidence: EvidenceSettings = EvidenceSettings()
     service: ServiceSettings = ServiceSettings()
     overload: OverloadSettings = OverloadSettings()
     bus: BusSettings = BusSettings()

@@ -40,9 +40,10 @@ MAY_IMPORT = {
     "collector": BASE | {"bus", "export"},
     "workers": BASE,
     "overload": BASE | {"alerting"},
-    "pipeline": BASE | STAGES | {"state_run", "workers", "overload"},
+    "evidence": BASE | {"decode"},
+    "pipeline": BASE | STAGES | {"evidence", "overload", "state_run", "workers"},
     "api": BASE | {"pipeline", "export", "bus"},
-    "cli": BASE | SERVICE | STAGES | {"pipeline", "collector", "api", "settings_file"},
+    "cli": BASE | SERVICE | STAGES | {"evidence", "pipeline", "collector", "api", "settings_file"},
     "__main__": {"cli"},
     "__init__": {"_version"},
 }

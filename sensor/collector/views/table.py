@@ -92,16 +92,16 @@ def _change(alert: Alert) -> str:
 def _why(alert: Alert) -> str:
     """What was observed, and the threshold of the rule: 6 / 5 failed logins in 2 min."""
     numbers = alert.numbers
-    figures = f"{_figure(numbers.observed)} / {_figure(numbers.threshold)}"
-    return f"{figures} {numbers.unit} in {_span(numbers.window_seconds)}"
+    figures = f"{figure(numbers.observed)} / {figure(numbers.threshold)}"
+    return f"{figures} {numbers.unit} in {span_text(numbers.window_seconds)}"
 
 
-def _figure(value: float) -> str:
+def figure(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:.3g}"
 
 
-def _span(seconds: float) -> str:
+def span_text(seconds: float) -> str:
     for unit_seconds, unit in ((3600, "h"), (60, "min")):
         if seconds >= unit_seconds and seconds % unit_seconds == 0:
-            return f"{_figure(seconds / unit_seconds)} {unit}"
-    return f"{_figure(seconds)} s"
+            return f"{figure(seconds / unit_seconds)} {unit}"
+    return f"{figure(seconds)} s"
