@@ -21,6 +21,7 @@ from sensor.schema import FRAME
 Bytes = npt.NDArray[np.uint8]
 Frames = npt.NDArray[np.void]
 
+_PAGE_BYTES = 4_096
 _GAP_BYTES = 1 << 16
 """Bytes between two frames that are copied along rather than making two copies."""
 
@@ -48,6 +49,7 @@ class PacketRing:
             with tempfile.TemporaryFile(dir=folder) as file:
                 file.truncate(size)
                 self.data = np.memmap(file, np.uint8, "r+", shape=(size,)).view(np.ndarray)
+        self.data[::_PAGE_BYTES] = 0  # taken from the system now, and not packet by packet
         self._rows_max = size // (5 * FRAME.itemsize)
         self._stretches: deque[_Stretch] = deque()
         self._rows = self._next = 0
