@@ -13,6 +13,7 @@ import typer
 
 from sensor.detection.signatures.ruleset import RuleSet
 from sensor.detection.signatures.scan import Candidates
+from sensor.detection.unseen import Unseen
 
 _SLOW = "tested on every transaction: it has no content to search first"
 
@@ -39,7 +40,7 @@ def report(signatures: Sequence[str], sigma: Sequence[str], json: bool, quiet: b
 
 def _signatures(sources: Sequence[str]) -> Iterator[dict[str, Any]]:
     rules = RuleSet(sources)
-    slow = {signature.sid for signature in Candidates(rules).unconditional}
+    slow = {signature.sid for signature in Candidates(rules, Unseen()).unconditional}
     for signature in rules.signatures:
         yield {"sid": signature.sid, "title": signature.rule.title, "severity": signature.rule.severity.value,
                "where": signature.where, "loads": True, "note": _SLOW if signature.sid in slow else ""}  # fmt: skip

@@ -52,20 +52,36 @@ class Unseen:
         self.numbers, self.starts = np.zeros(PARTS_MAX, np.int64), np.zeros(PARTS_MAX, np.int64)
         self._pieces = np.zeros(PIECES_FIRST, PIECE)
         self._names: dict[str, int] = {}
+        self._present: dict[int, Reader] = {}
         self._count = 0
         self._contents: npt.NDArray[np.void] | None = None
         self._arena: Octets | None = None
         self._taken = 0
 
     def reader(self, name: str, kinds: Sequence[PieceKind]) -> Reader:
-        """The reader of this name, who from now on wants these kinds. Raises ValueError for the ninth name."""
+        """A reader of these kinds; from its first batch on in the place of the one that had its name before.
+
+        Raises ValueError for the ninth name.
+        """
         number = self._names.setdefault(name, len(self._names))
         if number == READERS_MAX:
             raise ValueError(f"at most {READERS_MAX} readers share one memory")
         return Reader(self, 1 << number, kinds)
 
-    def pieces(self, contents: npt.NDArray[np.void], arena: Octets, bit: int) -> npt.NDArray[np.void]:
-        """PIECE[n] of this batch; the batch is walked again when the reader of this bit had it already."""
+    def _put_in_place(self, reader: Reader) -> None:
+        """Want what this reader wants, and forget what the one before it found clean: it looked for something else."""
+        self._present[reader.bit] = reader
+        self._contents = None
+        self.wants &= np.uint8(255 - reader.bit)
+        for kind in reader.kinds:
+            self.wants[kind] |= np.uint8(reader.bit)
+        self.memory &= ~np.uint64(reader.bit)
+
+    def pieces(self, contents: npt.NDArray[np.void], arena: Octets, reader: Reader) -> npt.NDArray[np.void]:
+        """PIECE[n] of this batch; the batch is walked again when this reader had it already."""
+        bit = reader.bit
+        if self._present.get(bit) is not reader:
+            self._put_in_place(reader)
         if contents is not self._contents or arena is not self._arena or self._taken & bit:
             self._contents, self._arena, self._taken = contents, arena, 0
             self._count = self._walk(contents, arena)
@@ -83,19 +99,11 @@ class Unseen:
 
 
 class Reader:
-    """One who looks at pieces; `bit` is its bit in PIECE.seen, `wants` says by kind whether it wants it."""
+    """One who looks at pieces of these kinds; `bit` is its bit in PIECE.seen."""
 
     def __init__(self, unseen: Unseen, bit: int, kinds: Sequence[PieceKind]) -> None:
-        self.bit = bit
+        self.bit, self.kinds = bit, tuple(kinds)
         self._unseen = unseen
-        self.restart(kinds)
-
-    def restart(self, kinds: Sequence[PieceKind]) -> None:
-        """From now on want these kinds, and forget what was found clean: what is looked for has changed."""
-        self._unseen.wants &= np.uint8(255 - self.bit)
-        for kind in kinds:
-            self._unseen.wants[kind] |= np.uint8(self.bit)
-        self._unseen.memory &= ~np.uint64(self.bit)
 
     @property
     def wants(self) -> Octets:
@@ -104,7 +112,7 @@ class Reader:
 
     def pieces(self, contents: npt.NDArray[np.void], arena: Octets) -> npt.NDArray[np.void]:
         """PIECE[n] of one batch, good until the next: also some that only others want or have not seen."""
-        return self._unseen.pieces(contents, arena, self.bit)
+        return self._unseen.pieces(contents, arena, self)
 
     def new(self, pieces: npt.NDArray[np.void]) -> Octets:
         """1 for each piece that this reader wants and has not found clean."""

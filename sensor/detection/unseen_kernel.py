@@ -15,6 +15,7 @@ from sensor.schema import CONTENT
 from sensor.structures.bytesearch import copy_long, find_byte_inline, load64, match32, trailing_zeros
 from sensor.structures.folding import fold_bytes
 from sensor.structures.hashing import MULTIPLIER
+from sensor.structures.prefetch import prefetch
 
 PIECE = np.dtype(
     [
@@ -46,6 +47,8 @@ class Progress(IntEnum):
     KEY1 = 4
 
 
+_AHEAD = 3
+"""Rows ahead of which memory is asked for."""
 LINES_MAX = 64
 """Header lines of one message that are pieces of their own."""
 _ROOM = 2 * LINES_MAX + 8
@@ -218,6 +221,16 @@ def _message(arena, head, head_length, body, body_length, row, kind, wants, memo
         _add(arena, body, body_length, salt, row, kind + 2, wants, memory, pieces, progress)
 
 
+@inline_kernel
+def _ask(content, arena):
+    """Ask for the memory of a request's head and of the begin of its body."""
+    head = np.int64(content["request_head_offset"])
+    for place in range(head, head + min(np.int64(content["request_head_len"]), 1_024), 64):
+        prefetch(arena, place)
+    if content["request_body_len"] > 0:
+        prefetch(arena, np.int64(content["request_body_offset"]))
+
+
 @kernel
 def walk(
     contents: CONTENT, arena: Bytes, start: int, wants: Bytes, memory: U64s, changing: Bytes, pieces: PIECE,
@@ -232,6 +245,8 @@ def walk(
         progress[Progress.ROW] = row
         if progress[Progress.PIECES] + _ROOM > len(pieces):
             return row
+        if row + _AHEAD < len(contents):
+            _ask(contents[row + _AHEAD], arena)
         content = contents[row]
         _message(
             arena, np.int64(content["request_head_offset"]), np.int64(content["request_head_len"]),

@@ -16,7 +16,6 @@ from sensor.alert import Detection, Entity, Kind, Numbers, Rule, Severity
 from sensor.config import SignatureSettings
 from sensor.detection.detector import Batch, Strings
 from sensor.detection.evidence import address, community_id, http_of
-from sensor.detection.injection.gather_kernel import Part
 from sensor.detection.signatures.buffers import REQUEST, RESPONSE, Message
 from sensor.detection.signatures.match import matches
 from sensor.detection.signatures.network import has_address, has_port
@@ -24,6 +23,8 @@ from sensor.detection.signatures.rule import Signature
 from sensor.detection.signatures.ruleset import RuleSet
 from sensor.detection.signatures.scan import Candidates
 from sensor.detection.signatures.state import Memory, Where
+from sensor.detection.unseen import unseen_of
+from sensor.detection.unseen_kernel import PieceKind
 from sensor.errors import TapirError
 from sensor.schema import Wanted
 
@@ -58,8 +59,8 @@ class Signatures:
 
     def _take(self, rules: RuleSet) -> None:
         self.set = rules
-        self.candidates = Candidates(rules)
-        answers = bool(self.candidates.parts & (Part.RESPONSE_HEAD | Part.RESPONSE_BODY))
+        self.candidates = Candidates(rules, unseen_of(self.strings))
+        answers = any(kind >= PieceKind.RESPONSE_LINE for kind in self.candidates.kinds)
         names = {part.buffer for signature in rules.signatures for part in signature.parts}
         answers |= bool(names & {"http.stat_code", "http.response_body", "file_data", "http.server", "http.location"})
         self.wanted = Wanted(True, BODY_BYTES, answers, BODY_BYTES if answers else 0) if rules.signatures else Wanted()
