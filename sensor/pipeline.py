@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sensor.alert import Alert, Detection
+from sensor.alert import Alert, Detection, Rule
 from sensor.alerting.allowed import Allowance, allowances_of
 from sensor.alerting.stage import AlertingStage
 from sensor.capture.live import LiveCapture
@@ -165,6 +165,11 @@ class Pipeline:
         self._alerting.take_over(prepared.settings.alerting, prepared.allowances)
         self._state.take_over(prepared.settings.state, self._memories)
         return anew
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """All that are looked for at present."""
+        return self._detection.rules
 
     @property
     def _memories(self) -> Mapping[str, Remembering]:

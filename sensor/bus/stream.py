@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from enum import IntEnum
 from typing import Self
@@ -19,7 +19,7 @@ from typing import Self
 import msgspec
 import zmq
 
-from sensor.alert import Alert
+from sensor.alert import Alert, Rule
 from sensor.alert_log import AlertLog
 from sensor.bus import addresses
 from sensor.bus.gate import Gate
@@ -28,13 +28,14 @@ from sensor.bus.keys import KeyFolder
 from sensor.bus.publisher import BusCount, Publisher
 from sensor.bus.replay import ReplayServer
 from sensor.bus.topics import record_of
-from sensor.bus.wire import COUNTERS, HEARTBEAT, SUBSCRIBERS
+from sensor.bus.wire import COUNTERS, HEARTBEAT, RULES, SUBSCRIBERS, ToldRule, ToldRules
 from sensor.config import BusSettings
 from sensor.counters import Counters
 from sensor.errors import BusError
 from sensor.limits import ALERT_BYTES_MAX, COMMIT_ALERTS, STREAM_QUEUE_ALERTS, TABLES_QUEUED
 
 _DETAILS_SECONDS = 5.0      # between two stats.counters and stats.subscribers
+_RULES_SECONDS = 60.0       # between two stats.rules
 _GREETING_SECONDS = 0.02    # between two heartbeats for subscribers that came
 _TEND_SECONDS = 1.0
 _CLOSING_SECONDS = 0.1      # between two heartbeats at the end
@@ -71,6 +72,8 @@ class AlertStream:
         self._failing = ""
         self._subscribers = 0
         self._wanted: frozenset[bytes] = frozenset()
+        self._rules: tuple[Rule, ...] = ()
+        self._rules_at = 0.0
         self._heartbeat_at = self._details_at = self._tend_at = self._greeting_at = 0.0
         self._greeting = False
         self._encoder = msgspec.json.Encoder()
@@ -125,6 +128,12 @@ class AlertStream:
     def observe(self, capture: Mapping[str, int], counters: Mapping[str, Mapping[str, int]]) -> None:
         """What heartbeats tell of capture, and stats.counters of everything."""
         self.health.observe(capture, counters)
+
+    def tell_rules(self, rules: Sequence[Rule]) -> None:
+        """What stats.rules tells subscribers that the sensor looks for."""
+        if rules != self._rules:
+            self._rules = tuple(rules)
+            self._rules_at = 0.0
 
     @property
     def failing(self) -> str:
@@ -284,6 +293,11 @@ class AlertStream:
         lag_max = max((peer.lag for peer in lags), default=0)
         beat = self.health.heartbeat(len(self._queue), self._subscribers, lag_max, closing)
         self._publisher.send(HEARTBEAT.encode(), self._encoder.encode(beat))
+        if self._rules and (greet or now >= self._rules_at):
+            self._rules_at = now + _RULES_SECONDS
+            told = tuple(ToldRule(one.id, one.category, one.severity, one.owasp, one.attack) for one in self._rules)
+            all_ = ToldRules(sensor=self.sensor, epoch=self.epoch, ts=time.time(), rules=told)
+            self._publisher.send(RULES.encode(), self._encoder.encode(all_))
         if now >= self._details_at:
             self._details_at = now + _DETAILS_SECONDS
             counters = {**self.health.counters, **self.all_counters()}

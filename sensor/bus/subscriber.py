@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, Protocol, Self
 
 import msgspec
@@ -52,7 +52,7 @@ class Subscriber:
     `message.position` in the same transaction as the alert, and each alert is in there exactly once.
     `start`: where to begin with sensors that are not in `cursors`: "now", or with the "first" alert they still have.
     `keys`: folder of keys (`tapir keys`), for sensors that are trusted there. `plaintext`: read from other hosts
-    without. `wake`: when it becomes readable, waiting ends.
+    without. `wake`: when it becomes readable, waiting ends. `told` gets (topic, body) of what is no alert.
 
     `gaps` and `missed`: alerts that never arrived and cannot be asked for; None unless `topics` covers all alerts,
     because a narrower choice leaves numbers out by itself. `received`, `replayed`, `repeated`, `malformed`,
@@ -70,11 +70,11 @@ class Subscriber:
         start: Literal["now", "first"] = "now",
         keys: str = "",
         plaintext: bool = False,
+        told: Callable[[str, bytes], None] = lambda topic, body: None,
     ) -> None:
         self.received = self.replayed = self.other_topics = self.resets = self._malformed = 0
-        self._timeout = timeout
+        self._timeout, self._start, self._wake, self._told = timeout, start, wake, told
         self._topics = _as_tuple(topics)
-        self._start = start
         self._sequences = SequenceTracker()
         self._given: dict[str, Position] = {sensor: (at[0], at[1]) for sensor, at in (cursors or {}).items()}
         self._resumed = frozenset(self._given)
@@ -87,7 +87,6 @@ class Subscriber:
         self._waiting: deque[Message | BusError] = deque()
         self._open_answers: list[tuple[Follower, Answer]] = []
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._wake = wake
         self._followers: list[Follower] = []
         self._ready: deque[Follower] = deque()  # those with a message that was not fetched yet
         try:
@@ -267,6 +266,7 @@ class Subscriber:
             self._beat(follower, parts[1])
         elif not parts[0].startswith(ALERTS.encode()):
             self.other_topics += 1
+            self._told(parts[0].decode(errors="replace"), parts[-1])
         elif len(parts) != 2:
             self._malformed += 1
         elif (message := self._messages.decode(parts[0], parts[1])) is not None:

@@ -1,6 +1,7 @@
 """What passes between sensor and subscriber besides alerts: heartbeats, requests, replies, as JSON both ends share.
 
     stats.heartbeat    Heartbeat, on the alert stream, twice a second and when a subscriber comes
+    stats.rules        ToldRules, on the alert stream
     replay socket      Request goes in; out comes Reply, followed by [topic, alert] pairs
 
 Law: a field that is not known is passed over, so either end may be newer.
@@ -17,6 +18,7 @@ from sensor.alert_log import Hole, Position
 HEARTBEAT = "stats.heartbeat"
 COUNTERS = "stats.counters"
 SUBSCRIBERS = "stats.subscribers"
+RULES = "stats.rules"
 VERSION = 1
 
 Natural = Annotated[int, msgspec.Meta(ge=0)]
@@ -89,3 +91,23 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reset: bool = False      # the log was made anew: this begins at its oldest alert
     holes: list[Hole] = []
     problem: str = ""
+
+
+class ToldRule(msgspec.Struct, frozen=True):
+    """One rule that a sensor looks for, as sensor.alert.Rule has it."""
+
+    id: str
+    category: str
+    severity: str
+    owasp: tuple[str, ...] = ()
+    attack: tuple[str, ...] = ()
+
+
+class ToldRules(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a sensor looks for: when a subscriber comes, when they change, and every minute."""
+
+    version: int = VERSION
+    sensor: str
+    epoch: Natural
+    ts: float                # wall clock of the sensor, seconds since 1970
+    rules: tuple[ToldRule, ...]

@@ -101,6 +101,7 @@ class AlertOutput:
             self._observe_at = time.monotonic() + _OBSERVE_SECONDS
             counters = pipeline.counters()
             self._stream.observe({**counters["capture"], **counters.get("live", {}), "now": now}, counters)
+            self._stream.tell_rules(pipeline.rules)
         failing = self._stream.failing if self._stream else self._failing
         if not failing:
             return []

@@ -20,7 +20,7 @@ def kpi(
     prometheus: Annotated[bool, typer.Option("--prometheus", help="Print Prometheus' text format.")] = False,
     days: Annotated[float, typer.Option(min=0, help="Incidents opened in so many days; 0 for all.")] = 0.0,
 ) -> None:
-    """Time to detect, to acknowledge and to resolve, and false positives by rule.
+    """Time to detect, to acknowledge and to resolve, false positives by rule, and OWASP coverage of the sensors' rules.
 
     \b
     tapir kpi --store /var/lib/tapir-collector --days 30
@@ -55,3 +55,10 @@ def _show(found: Kpi) -> None:
     typer.echo(f"late                 {found.late:,}")
     for one in found.rules:
         typer.echo(f"  {one.rule_id:<32} {one.false_positives:,} of {one.closed:,} closed were false ({one.rate:.0%})")
+    for row in found.owasp:
+        rules = {rule for of_sensor in row.rules.values() for rule in of_sensor}
+        without = ", ".join(sensor for sensor, of_sensor in row.rules.items() if not of_sensor)
+        told = f"{len(rules)} rules, {row.alerts:,} alerts" + (f"; none at {without}" if without else "")
+        typer.echo(f"  {row.id:<11} {row.title:<48} {told}")
+    if not found.owasp:
+        typer.echo("OWASP coverage       not known: no sensor has told its rules")

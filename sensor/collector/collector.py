@@ -16,6 +16,8 @@ from typing import Literal
 
 from sensor.bus.message import Message
 from sensor.bus.subscriber import HasFileno, Subscriber
+from sensor.bus.wire import RULES
+from sensor.collector.coverage import keeper
 from sensor.collector.databases import Away
 from sensor.collector.signals import stop_signals
 from sensor.collector.store import Store
@@ -173,7 +175,8 @@ def collect(
         subscriber = stack.enter_context(
             Subscriber(
                 addresses,
-                topics or ("alert.",),
+                (*(topics or ("alert.",)), *((RULES,) if at else ())),
+                told=keeper(at.base) if at else _nothing,
                 wake=stop,
                 cursors=at.cursors if at else None,
                 start="first" if at else start,
@@ -191,6 +194,10 @@ def collect(
         if collector.faults or sys.stdout.isatty():
             _report(", ".join([f"{collector.shown} alerts", *collector.faults]))
         return code
+
+
+def _nothing(topic: str, body: bytes) -> None:
+    """Without a store, other topics are for nobody."""
 
 
 def _report(line: str) -> None:

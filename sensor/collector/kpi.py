@@ -1,5 +1,5 @@
 """Measures of the work with alerts: a store goes in; times to detect, acknowledge and resolve, and the share of false
-positives by rule come out.
+positives by rule, and what the sensors' rules cover, come out.
 
 Law: what cannot be measured yet is None, never 0.
 """
@@ -10,6 +10,8 @@ from statistics import mean, median
 
 import msgspec
 
+from sensor.collector.coverage import Covered, coverage, label
+from sensor.collector.coverage import as_prometheus as coverage_lines
 from sensor.collector.databases import Database
 from sensor.collector.incidents import IncidentState
 
@@ -43,6 +45,7 @@ class Kpi(msgspec.Struct, frozen=True):
     time_to_resolve: Spread            # from opening, false positives left out
     late: int                          # acknowledged after they were due, or due and not acknowledged
     rules: tuple[RuleQuality, ...]
+    owasp: tuple[Covered, ...]         # empty when no sensor has told what it looks for
 
 
 def kpi(base: Database, now: float, since: float = 0.0) -> Kpi:
@@ -56,6 +59,7 @@ def kpi(base: Database, now: float, since: float = 0.0) -> Kpi:
         _spread([row["closed"] - row["opened"] for row in rows if row["state"] == IncidentState.RESOLVED]),
         sum((row["acknowledged"] or now) > row["due"] + 60 for row in rows),
         _rules(base, since),
+        coverage(base, since),
     )
 
 
@@ -89,9 +93,6 @@ def as_prometheus(found: Kpi) -> str:
     lines.append(f"tapir_incidents_late {found.late}")
     if found.rules:
         lines += ["# HELP tapir_false_positive_ratio Of closed incidents.", "# TYPE tapir_false_positive_ratio gauge"]
-        lines += [f'tapir_false_positive_ratio{{rule="{_label(one.rule_id)}"}} {one.rate:g}' for one in found.rules]
+        lines += [f'tapir_false_positive_ratio{{rule="{label(one.rule_id)}"}} {one.rate:g}' for one in found.rules]
+    lines += coverage_lines(found.owasp)
     return "\n".join(lines) + "\n"
-
-
-def _label(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

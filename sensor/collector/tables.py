@@ -10,7 +10,7 @@ from sensor.errors import InputError, OutputError
 
 __all__ = ["Database", "opened", "transaction"]
 
-VERSION = 3
+VERSION = 4
 _TABLES = """
 CREATE TABLE IF NOT EXISTS cursors (
     sensor TEXT PRIMARY KEY, epoch BIGINT NOT NULL, sequence BIGINT NOT NULL);
@@ -45,6 +45,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS responses_once ON responses (action, target) W
 CREATE TABLE IF NOT EXISTS investigations (
     incident BIGINT PRIMARY KEY REFERENCES incidents, at FLOAT8 NOT NULL, severity TEXT NOT NULL,
     body {bytes} NOT NULL);
+CREATE TABLE IF NOT EXISTS sensor_rules (sensor TEXT PRIMARY KEY, at FLOAT8 NOT NULL, body {bytes} NOT NULL);
 CREATE TABLE IF NOT EXISTS sink_positions (name TEXT PRIMARY KEY, alert BIGINT NOT NULL);
 """
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sensor.alert import Detection
+from sensor.alert import Detection, Rule
 from sensor.config import DetectionSettings, SigmaSettings
 from sensor.counters import Counters
 from sensor.detection.detector import NO_BYTES, NO_CONTENTS, NO_FLOWS, NO_STREAMS, Batch, Detector, Strings, Table
@@ -113,6 +113,11 @@ class DetectionStage:
     def notes(self) -> list[str]:
         """One line for everything that a detector was given and cannot use."""
         return [note for detector in self.detectors.values() for note in getattr(detector, "notes", [])]
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """All that are looked for at present."""
+        return tuple(rule for detector in self.detectors.values() for rule in detector.rules)
 
     @property
     def wanted(self) -> Wanted:

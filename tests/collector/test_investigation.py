@@ -11,10 +11,12 @@ from pathlib import Path
 
 import polars
 import pytest
+from typer.testing import CliRunner
 
 from sensor.alert import Entity, Severity
 from sensor.bus.memory_log import MemoryLog
 from sensor.bus.stream import AlertStream
+from sensor.cli.app import app
 from sensor.collector.investigation import playbooks
 from sensor.collector.investigation.gather import Investigation, kept
 from sensor.collector.investigation.investigate import Investigator
@@ -185,6 +187,10 @@ def test_a_whole_run_of_sensor_and_collector(tmp_path):
         finally:
             collector.terminate()
     rows = next(rows for rows in found if rows)
+    measured = CliRunner().invoke(app, ["kpi", "--store", store, "--json"])
+    rules = {row["id"]: sum(map(len, row["rules"].values())) for row in json.loads(measured.output)["owasp"]}
+    assert len(rules) == 10
+    assert min(rules.values()) > 0, "each of the ten has a rule that ships"
     assert {"POST"} <= {row["method"] for row in rows}
 
 

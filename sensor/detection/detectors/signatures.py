@@ -59,6 +59,7 @@ class Signatures:
 
     def _take(self, rules: RuleSet) -> None:
         self.set = rules
+        self.rules = (NOT_RELOADED, *(signature.rule for signature in rules.signatures))
         self.candidates = Candidates(rules, unseen_of(self.strings))
         answers = any(kind >= PieceKind.RESPONSE_LINE for kind in self.candidates.kinds)
         names = {part.buffer for signature in rules.signatures for part in signature.parts}
