@@ -26,12 +26,10 @@ demo: $(VENV)/installed
 	trap 'kill $$collector 2>/dev/null; wait $$collector || true' EXIT; \
 	timeout 600 $(BIN)/tapir read pcaps --publish $$address --wait-subscribers 1
 
-# What tests run beside Tapir: installed where this user may, otherwise those tests say why they skip.
-PROGRAMS := tshark iproute2 systemd openssl postgresql
+# What tests run beside Tapir (TShark, PostgreSQL, Redis ...) is installed where this user may, otherwise those tests say why
+# they skip.
 test: $(VENV)/installed-for-tests
-	@[ "$$(command -v tshark ip systemd-analyze openssl initdb /usr/lib/postgresql/*/bin/initdb | wc -l)" -ge 5 ] || \
-	[ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || { apt-get update -qq && \
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PROGRAMS); } >/dev/null
+	tests/install-programs
 	$(BIN)/tapir warm
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
 

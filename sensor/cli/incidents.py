@@ -185,24 +185,28 @@ def undelivered(
     json: Json = False,
     retry: Annotated[bool, typer.Option("--retry", help="Try them all again.")] = False,
 ) -> None:
-    """Notifications that could not be delivered and were given up.
+    """Notifications that were given up, and alerts that a sink refused.
 
     \b
     tapir incidents undelivered --retry
     """
     from sensor.collector import delivery
+    from sensor.collector.sinks import feed
 
     with opened_store(store) as base:
-        rows = delivery.undelivered(base)
+        rows, refused = delivery.undelivered(base), feed.refused(base)
         if retry:
             delivery.retry(base)
+            feed.retry(base)
     if json:
-        print_json(rows)
+        print_json([*rows, *refused])
         return
     for row in rows:
         told = f"{row['problem']}, {row['tries']} tries"
         typer.echo(f"{row['id']:>5}  incident {row['incident']}  {row['channel']}: {told}")
-    if not rows:
+    for row in refused:
+        typer.echo(f"sink {row['sink']}: alert {row['alert_id']}, revision {row['revision']}: {row['problem']}")
+    if not rows and not refused:
         typer.echo("none")
 
 

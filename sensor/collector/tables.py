@@ -47,6 +47,9 @@ CREATE TABLE IF NOT EXISTS investigations (
     body {bytes} NOT NULL);
 CREATE TABLE IF NOT EXISTS sensor_rules (sensor TEXT PRIMARY KEY, at FLOAT8 NOT NULL, body {bytes} NOT NULL);
 CREATE TABLE IF NOT EXISTS sink_positions (name TEXT PRIMARY KEY, alert BIGINT NOT NULL);
+CREATE TABLE IF NOT EXISTS sink_refusals (
+    sink TEXT NOT NULL, alert BIGINT NOT NULL REFERENCES alerts, problem TEXT NOT NULL, at FLOAT8 NOT NULL,
+    again BIGINT NOT NULL DEFAULT 0, PRIMARY KEY (sink, alert));
 """
 
 

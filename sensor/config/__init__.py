@@ -13,7 +13,6 @@ from sensor.config.collector import (
     CollectorSettings,
     ResponseSettings,
     RouteSettings,
-    SinkSettings,
 )
 from sensor.config.detectors import (
     AccountChangesSettings,
@@ -42,6 +41,7 @@ from sensor.config.detectors import (
     WeakTlsSettings,
     WebScanSettings,
 )
+<<<<<<< HEAD
 from sensor.config.evidence import EvidenceSettings
 from sensor.config.investigation import InvestigationSettings
 from sensor.config.outer import (
@@ -52,6 +52,10 @@ from sensor.config.outer import (
     ServiceSettings,
     StateSettings,
 )
+=======
+from sensor.config.outer import AlertingSettings, BusSettings, JournalSettings, ServiceSettings, StateSettings
+from sensor.config.sinks import SinkSettings
+>>>>>>> 54c4f57 (Sinks for Elasticsearch, Splunk, Datadog, Kinesis, Redis, NATS, RabbitMQ, Kafka and syslog over TLS; refused alerts are kept apart)
 from sensor.config.stages import (
     CaptureSettings,
     DecodeSettings,

@@ -4,12 +4,16 @@ for; a secret may be named as ${VARIABLE} of the environment instead of standing
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 
 from sensor.alert import Severity
+<<<<<<< HEAD
 from sensor.config.investigation import InvestigationSettings
+=======
+from sensor.config.sinks import SinkSettings
+>>>>>>> 54c4f57 (Sinks for Elasticsearch, Splunk, Datadog, Kinesis, Redis, NATS, RabbitMQ, Kafka and syslog over TLS; refused alerts are kept apart)
 from sensor.config.values import AtLeastOne, Seconds, SecondsOrNone
 
 
@@ -81,25 +85,6 @@ class ResponseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """What can be done."""
     command_seconds: Seconds = 10.0
     """How long a command may take."""
-
-
-class SinkSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where each stored alert goes too, at least once: syslog or files. One of the two."""
-
-    name: str
-    """By which its position is kept: a new name begins with the first alert of the store."""
-    syslog: str = ""
-    """tcp://HOST:PORT (counted frames, RFC 6587) or udp://HOST:PORT of a syslog server (RFC 5424)."""
-    file: str = ""
-    """A file to append lines to; it is renamed to FILE.1, FILE.2 ... as it grows."""
-    format: Literal["native", "eve", "ecs", "ocsf", "cef"] = "native"
-    """Of the lines, or of the syslog messages' bodies."""
-    facility: Annotated[int, msgspec.Meta(ge=0, le=23)] = 16
-    """Of syslog: 16 is local0."""
-    file_bytes_max: AtLeastOne = 64 << 20
-    """A file is renamed before it gets larger."""
-    files_kept: AtLeastOne = 8
-    """Renamed files that are kept; the oldest goes."""
 
 
 class CollectorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

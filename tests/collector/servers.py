@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import socket
 import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -25,7 +29,7 @@ def program(name: str, package: str, *folders: str) -> str:
     places = sorted(str(path) for folder in folders for path in Path("/").glob(f"{folder.lstrip('/')}/{name}"))
     if found is None and not places:
         pytest.skip(f"needs {name} (Debian: {package})")
-    return str(Path(found or places[-1]).resolve())
+    return str(Path(found or places[-1]).absolute())
 
 
 def unprivileged() -> dict[str, object]:
@@ -45,24 +49,87 @@ def own_folder() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-class PostgresServer:
-    """A cluster of its own behind a socket in its folder; `restart` and `stop` are those of its pg_ctl."""
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
 
-    def __init__(self, folder: Path) -> None:
-        binaries = Path(program("initdb", "postgresql", "/usr/lib/postgresql/*/bin")).parent
-        self.folder, self._pg_ctl, self._schemas = folder, str(binaries / "pg_ctl"), 0
-        self._run(str(binaries / "initdb"), "-D", str(folder / "d"), "-U", "tapir", "-A", "trust", "-N", "-E", "UTF8")
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 5).close()
+    except OSError:
+        return False
+    return True
+
+
+class Server:
+    """A program that listens on `port`; `start` waits for it to. It ends with the test, whatever ends that."""
+
+    own_user = True
+    end_signal = signal.SIGKILL
+
+    def __init__(self, folder: Path, port: int, *command: str, **environment: str) -> None:
+        self.folder, self.port = folder, port
+        self._command = (program("setpriv", "util-linux"), "--pdeathsig", self.end_signal.name[3:], *command)
+        self._environment = os.environ | {"HOME": str(folder)} | environment
         self.start()
 
     def start(self) -> None:
-        options = f"-c listen_addresses= -c unix_socket_directories={self.folder} -c fsync=off -c max_connections=50"
-        self._control("start", "-o", options, "-l", str(self.folder / "log"))
+        user = unprivileged() if self.own_user else {}
+        with open(self.folder / "log", "ab") as log:
+            self._process = subprocess.Popen(
+                self._command, stdout=log, stderr=log, cwd=self.folder, env=self._environment, **user
+            )  # fmt: skip
+        end = time.monotonic() + LIMIT_SECONDS
+        while not self.ready():
+            assert self._process.poll() is None, (self.folder / "log").read_text()
+            assert time.monotonic() < end, (self.folder / "log").read_text()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(0.05)
 
-    def stop(self, mode: str = "fast") -> None:
-        self._control("stop", "-m", mode)
+    def ready(self) -> bool:
+        return listens(self.port)
 
-    def _control(self, *what: str) -> None:
-        self._run(self._pg_ctl, "-D", str(self.folder / "d"), "-w", *what)
+    def stop(self) -> None:
+        self._process.send_signal(self.end_signal)
+        self._process.wait(LIMIT_SECONDS)
+
+
+class PythonServer(Server):
+    """A module of this Python, which others may not be able to read."""
+
+    own_user = False
+
+    def __init__(self, folder: Path, port: int, *module: str) -> None:
+        super().__init__(folder, port, sys.executable, "-m", *module)
+
+
+class PostgresServer(Server):
+    """A cluster of its own behind a socket in its folder; it is stopped as by a crash."""
+
+    end_signal = signal.SIGQUIT
+
+    def __init__(self, folder: Path) -> None:
+        binaries = Path(program("initdb", "postgresql", "/usr/lib/postgresql/*/bin")).resolve().parent
+        self._schemas = 0
+        self._base = f"postgresql:///postgres?host={folder}&user=tapir"
+        initdb = (str(binaries / "initdb"), "-D", str(folder / "d"), "-U", "tapir", "-A", "trust", "-N", "-E", "UTF8")
+        subprocess.run(
+            initdb, stdout=subprocess.DEVNULL, check=True, timeout=LIMIT_SECONDS, cwd=folder, **unprivileged()
+        )  # fmt: skip
+        asked = ("listen_addresses=", f"unix_socket_directories={folder}", "fsync=off", "max_connections=50")
+        options = [word for one in asked for word in ("-c", one)]
+        super().__init__(folder, 0, str(binaries / "postgres"), "-D", str(folder / "d"), *options)
+
+    def ready(self) -> bool:
+        import psycopg
+
+        try:
+            psycopg.connect(self._base).close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def place(self) -> str:
         """Where nothing is stored yet: each time a schema of its own."""
@@ -70,15 +137,9 @@ class PostgresServer:
 
         self._schemas += 1
         name = f"s{self._schemas}"
-        base = f"postgresql:///postgres?host={self.folder}&user=tapir"
-        with psycopg.connect(base, autocommit=True) as connection:
+        with psycopg.connect(self._base, autocommit=True) as connection:
             connection.execute(f"CREATE SCHEMA {name}")
-        return f"{base}&options=-csearch_path%3D{name}"
-
-    def _run(self, *command: str) -> None:
-        subprocess.run(
-            command, stdout=subprocess.DEVNULL, check=True, timeout=LIMIT_SECONDS, cwd=self.folder, **unprivileged()
-        )  # fmt: skip
+        return f"{self._base}&options=-csearch_path%3D{name}"
 
 
 @contextmanager
@@ -88,4 +149,4 @@ def postgres_server() -> Iterator[PostgresServer]:
         try:
             yield server
         finally:
-            server.stop("immediate")
+            server.stop()

@@ -54,7 +54,7 @@ def test_several_collectors_of_several_sensors_store_each_alert_once_and_keep_on
 def test_a_server_that_goes_away_is_said_and_used_again_when_it_is_back():
     with postgres_server() as server, Store(server.place()) as store:
         store.commit([a_message(an_alert(1))])
-        server.stop("immediate")
+        server.stop()
         for _ in range(2):
             with pytest.raises(Away):
                 store.commit([a_message(an_alert(2, alert_id=ID(2)))])
@@ -71,12 +71,12 @@ def test_a_collector_waits_for_a_server_that_is_away_and_then_has_everything():
         command = [sys.executable, "-m", "sensor", "collect", stream.address, "--store", place]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             assert json.loads(process.stdout.readline())["sequence"] == 1
-            server.stop("immediate")
+            server.stop()
             stream.put(an_alert(number, alert_id=ID(number), epoch=stream.epoch) for number in range(2, 301))
             assert b"it is tried again" in process.stderr.readline()
             server.start()
             assert [json.loads(process.stdout.readline())["sequence"] for _ in range(299)] == list(range(2, 301))
-            server.stop("immediate")
+            server.stop()
             stream.put([an_alert(301, alert_id=ID(301), epoch=stream.epoch)])
             assert any(b"it is tried again" in line for line in process.stderr)
             process.send_signal(signal.SIGTERM)
@@ -91,7 +91,7 @@ def test_what_was_begun_when_it_went_away_is_not_half_there():
         def lose() -> None:
             with transaction(store.base):
                 store.base.execute("INSERT INTO sink_positions VALUES ('first', 1)")
-                server.stop("immediate")
+                server.stop()
                 server.start()
                 store.base.execute("INSERT INTO sink_positions VALUES ('second', 1)")
 

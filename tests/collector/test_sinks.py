@@ -66,7 +66,9 @@ class TestFiles:
         with pytest.raises(OSError, match="No such file"):
             feed.step(0)
         (tmp_path / "later").mkdir()
-        feed.step(0)
+        with pytest.raises(OSError, match="No such file"):
+            feed.step(0.5)  # before it is time to try again
+        feed.step(1)
         assert sequences(tmp_path / "later" / "alerts.jsonl") == [1, 2]
 
 
@@ -113,7 +115,7 @@ class TestSyslog:
             with pytest.raises(OSError, match="refused"):
                 feed.step(0)
             server.listen()
-            feed.step(0)
+            feed.step(10)
             connection, _ = server.accept()
             with connection:
                 connection.settimeout(30)

@@ -5,18 +5,15 @@ Law: a channel delivers or raises Undelivered, whose text never holds an address
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Callable
 
 from sensor.collector.notice import Notice
+from sensor.collector.variables import expanded
 from sensor.config import ChannelSettings
 from sensor.errors import SettingError
 
 Send = Callable[[Notice, int], None]
 """Delivers a notice; the number is the delivery's, the same when it is tried again."""
-
-_VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
 class Undelivered(Exception):
@@ -41,14 +38,3 @@ def channel(settings: ChannelSettings, timeout_seconds: float) -> Send:
         timeout_seconds,
         key,
     ).send
-
-
-def expanded(text: str, key: str) -> str:
-    """With ${VARIABLE} taken from the environment."""
-
-    def value(match: re.Match[str]) -> str:
-        if match[1] not in os.environ:
-            raise SettingError(f"{key}: ${{{match[1]}}} is not in the environment")
-        return os.environ[match[1]]
-
-    return _VARIABLE.sub(value, text)

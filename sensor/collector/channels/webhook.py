@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import http.client
 import json
-import ssl
 import time
-from urllib.parse import urlsplit
 
 from sensor.collector.channels import Undelivered
+from sensor.collector.http_connection import HttpConnection, NoAnswer
 from sensor.collector.notice import Notice, filled, unknown_places
 from sensor.errors import SettingError
 
@@ -28,19 +26,11 @@ class Webhook:
     def __init__(
         self, address: str, headers: dict[str, str], body: str, secret: str, timeout_seconds: float, key: str
     ) -> None:
-        try:
-            parts = urlsplit(address)
-            self._port = parts.port
-        except ValueError:
-            raise SettingError(f"{key}: webhook: expected http://HOST[:PORT]/PATH or https://") from None
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-            raise SettingError(f"{key}: webhook: expected http://HOST[:PORT]/PATH or https://")
         if unknown := unknown_places(body):
             raise SettingError(f"{key}: body: no such place: {{{{{unknown[0]}}}}}")
-        self._host, self._secure = parts.hostname, parts.scheme == "https"
-        self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        self._headers = {"Content-Type": "application/json", "User-Agent": "tapir"} | headers
-        self._template, self._secret, self._timeout_seconds = body, secret.encode(), timeout_seconds
+        self._connection = HttpConnection(address, f"{key}: webhook", timeout_seconds)
+        self._headers = {"Content-Type": "application/json"} | headers
+        self._template, self._secret = body, secret.encode()
 
     def send(self, notice: Notice, delivery: int) -> None:
         body = self._body(notice)
@@ -49,14 +39,12 @@ class Webhook:
         if self._secret:
             signature = hmac.new(self._secret, stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
             headers["X-Tapir-Signature"] = f"sha256={signature}"
-        connection = self._connection()
         try:
-            connection.request("POST", self._path, body, headers)
-            status = connection.getresponse().status
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise Undelivered(f"no answer: {type(error).__name__}") from None
+            status = self._connection.post(body, headers).status
+        except NoAnswer as error:
+            raise Undelivered(str(error)) from None
         finally:
-            connection.close()
+            self._connection.close()
         if not 200 <= status < 300:
             raise Undelivered(f"answered {status}")
 
@@ -64,9 +52,3 @@ class Webhook:
         if not self._template:
             return json.dumps(notice.fields).encode()
         return filled(self._template, notice, "json" in self._headers["Content-Type"]).encode()
-
-    def _connection(self) -> http.client.HTTPConnection:
-        if self._secure:
-            context = ssl.create_default_context()
-            return http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout_seconds, context=context)
-        return http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_seconds)

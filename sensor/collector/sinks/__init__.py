@@ -1,58 +1,57 @@
-"""Sinks: stored alerts go in, in the order they were stored; lines at others come out, at least once. A file a kind.
+"""Sinks: stored alerts go in, in the order they were stored; alerts at others come out, at least once. A file a kind.
 
-Law: the position is kept after the alerts before it were handed over, and never before.
+    sink.py         what every sink is          feed.py   brings one up to date, tries again, keeps what was refused
+    http_sink.py    what those over HTTP share
+
+Law: a sink's settings are checked before the first alert is received; its client is imported only when it is asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import Protocol
 
-import msgspec
-
-from sensor.alert import Alert
-from sensor.collector.databases import Database, transaction
+from sensor.collector.sinks.amqp import Amqp
+from sensor.collector.sinks.datadog import datadog
+from sensor.collector.sinks.elasticsearch import elasticsearch
+from sensor.collector.sinks.feed import Feed
+from sensor.collector.sinks.files import RotatingFile
+from sensor.collector.sinks.jetstream import JetStream
+from sensor.collector.sinks.kafka import Kafka
+from sensor.collector.sinks.kinesis import kinesis
+from sensor.collector.sinks.redis_stream import RedisStream
+from sensor.collector.sinks.sink import Refused, Write, key_of
+from sensor.collector.sinks.splunk import splunk
+from sensor.collector.sinks.syslog import Syslog
 from sensor.config import SinkSettings
 from sensor.errors import SettingError
 
-Write = Callable[[Sequence[Alert]], None]
-"""Hands alerts over, or raises OSError; then they come again."""
+__all__ = ["Feed", "Refused", "Write", "sink"]
 
-_ALERTS_MAX = 500  # at once
+
+class _Writer(Protocol):
+    @property
+    def write(self) -> Write: ...
+
+
+KINDS: dict[str, Callable[[SinkSettings], _Writer]] = {
+    "syslog": Syslog,
+    "file": RotatingFile,
+    "elasticsearch": elasticsearch,
+    "splunk": splunk,
+    "datadog": datadog,
+    "kinesis": kinesis,
+    "redis": RedisStream,
+    "nats": JetStream,
+    "amqp": Amqp,
+    "kafka": Kafka,
+}
+"""The setting that says where, and what is made of it."""
 
 
 def sink(settings: SinkSettings) -> Write:
     """Raises SettingError, naming the sink, for settings that cannot work."""
-    from sensor.collector.sinks.files import RotatingFile
-    from sensor.collector.sinks.syslog import Syslog
-
-    if bool(settings.syslog) == bool(settings.file):
-        raise SettingError(f"collector.sinks: {settings.name}: expected one of syslog and file")
-    return Syslog(settings).write if settings.syslog else RotatingFile(settings).write
-
-
-class Feed:
-    """Brings one sink up to date, over a connection of its own."""
-
-    def __init__(self, base: Database, name: str, write: Write) -> None:
-        self._base, self._name, self._write = base, name, write
-
-    def step(self, now: float) -> None:
-        """All that is stored and was not handed over. Raises OSError when the sink does not take it."""
-        while self._some():
-            pass
-
-    def _some(self) -> bool:
-        found = self._base.execute("SELECT alert FROM sink_positions WHERE name = ?", (self._name,)).fetchone()
-        query = "SELECT id, body FROM alerts WHERE id > ? ORDER BY id LIMIT ?"
-        rows = self._base.execute(query, (found["alert"] if found else 0, _ALERTS_MAX)).fetchall()
-        if not rows:
-            return False
-        self._write([msgspec.json.decode(row["body"], type=Alert) for row in rows])
-        with transaction(self._base):
-            position = (self._name, rows[-1]["id"])
-            self._base.execute(
-                "INSERT INTO sink_positions VALUES (?, ?)"
-                " ON CONFLICT (name) DO UPDATE SET alert = excluded.alert",
-                position,
-            )
-        return len(rows) == _ALERTS_MAX
+    kinds = [kind for kind in KINDS if getattr(settings, kind)]
+    if len(kinds) != 1:
+        raise SettingError(f"{key_of(settings)}: expected one of {', '.join(KINDS)}")
+    return KINDS[kinds[0]](settings).write

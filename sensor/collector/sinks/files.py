@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sensor.alert import Alert
+from sensor.collector.sinks.sink import Refused, line_of
 from sensor.config import SinkSettings
-from sensor.export.formats import FORMATS
 
 
 class RotatingFile:
     def __init__(self, settings: SinkSettings) -> None:
-        self._path, self._line = Path(settings.file), FORMATS[settings.format]
+        self._path, self._line = Path(settings.file), line_of(settings)
         self._bytes_max, self._kept = settings.file_bytes_max, settings.files_kept
 
-    def write(self, alerts: Sequence[Alert]) -> None:
+    def write(self, alerts: Sequence[Alert]) -> Refused:
         waiting: list[bytes] = []
         size = self._size()
         for alert in alerts:
@@ -30,6 +30,7 @@ class RotatingFile:
             waiting.append(line)
             size += len(line)
         self._append(waiting)
+        return {}
 
     def _size(self) -> int:
         return self._path.stat().st_size if self._path.exists() else 0

@@ -1,0 +1,295 @@
+"""Whom alerts are handed to in tests: the real server where there is one to install, and what it has taken.
+
+    real, of Debian: Redis, NATS, RabbitMQ, rsyslog
+    stand-ins of others: moto for Kinesis, librdkafka's own mock for Kafka
+
+`asks_for_password`: refuses others; `restarts`: still has what it took. Law: `taken` gives the lines of alerts in the
+order the server has them, all there ever were; it waits for `count` of them where they are on their way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from sensor.config import SinkSettings
+from tests.collector.servers import LIMIT_SECONDS, PythonServer, Server, free_port, program
+
+TOPIC = "tapir-alerts"
+
+
+class RedisPeer:
+    asks_for_password, restarts = True, True
+
+    def __init__(self, folder: Path) -> None:
+        port = free_port()
+        server = program("redis-server", "redis-server")
+        self.server = Server(
+            folder, port, server, "--port", str(port), "--bind", "127.0.0.1", "--requirepass", "hush",
+            "--appendonly", "yes", "--appendfsync", "always", "--save", "", "--dir", str(folder),
+        )  # fmt: skip
+
+    def settings(self, secret: str = "hush") -> SinkSettings:
+        return SinkSettings(name="s", redis=f"redis://127.0.0.1:{self.server.port}/0", secret=secret)
+
+    def taken(self, count: int) -> list[bytes]:
+        import redis
+
+        with redis.Redis(port=self.server.port, password="hush") as client:
+            return [fields[b"alert"] for _, fields in client.xrange(TOPIC)]
+
+    def close(self) -> None:
+        self.server.stop()
+
+
+class NatsPeer:
+    asks_for_password, restarts = True, True
+
+    def __init__(self, folder: Path) -> None:
+        port = free_port()
+        self.server = Server(
+            folder, port, program("nats-server", "nats-server"), "-a", "127.0.0.1", "-p", str(port),
+            "-js", "-sd", str(folder), "--user", "tapir", "--pass", "hush",
+        )  # fmt: skip
+        self._asked = {"servers": f"nats://127.0.0.1:{port}", "user": "tapir", "password": "hush"}
+        asyncio.run(self._prepare())
+
+    async def _prepare(self) -> None:
+        import nats
+
+        client = await nats.connect(**self._asked)
+        await client.jetstream().add_stream(name="alerts", subjects=[TOPIC])
+        await client.close()
+
+    def settings(self, secret: str = "hush") -> SinkSettings:
+        return SinkSettings(name="s", nats=f"nats://127.0.0.1:{self.server.port}", user="tapir", secret=secret)
+
+    def taken(self, count: int) -> list[bytes]:
+        return asyncio.run(self._taken())
+
+    async def _taken(self) -> list[bytes]:
+        import nats
+
+        client = await nats.connect(**self._asked)
+        stream = client.jetstream()
+        last = (await stream.stream_info("alerts")).state.messages
+        found = [(await stream.get_msg("alerts", number)).data for number in range(1, last + 1)]
+        await client.close()
+        return found
+
+    def close(self) -> None:
+        self.server.stop()
+
+
+class RabbitPeer:
+    """In process and mount namespaces of its own, so that its port mapper ends with it."""
+
+    asks_for_password, restarts = True, True
+
+    def __init__(self, folder: Path) -> None:
+        port = free_port()
+        sbin = Path(program("rabbitmq-server", "rabbitmq-server", "/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin"))
+        script = sorted(Path("/usr/lib/rabbitmq/lib").glob("rabbitmq_server-*/sbin/rabbitmq-server")) or [sbin]
+        (folder / "conf").write_text(
+            f"listeners.tcp.local = 127.0.0.1:{port}\ndefault_user = tapir\ndefault_pass = hush\n"
+            "default_permissions.configure = .*\ndefault_permissions.read = .*\ndefault_permissions.write = .*\n"
+        )
+        (folder / "plugins").write_text("[].\n")
+        self.server = Server(
+            folder, port, program("unshare", "util-linux"), "--user", "--map-root-user", "--pid", "--fork",
+            "--kill-child=KILL", str(script[-1]), RABBITMQ_NODENAME=f"tapir{port}@localhost",
+            RABBITMQ_MNESIA_BASE=str(folder), RABBITMQ_LOG_BASE=str(folder), RABBITMQ_LOGS="-",
+            RABBITMQ_CONFIG_FILE=str(folder / "conf"), RABBITMQ_ENABLED_PLUGINS_FILE=str(folder / "plugins"),
+            RABBITMQ_DIST_PORT=str(free_port()), ERL_EPMD_PORT=str(free_port()), ERL_EPMD_ADDRESS="127.0.0.1",
+            RABBITMQ_CONF_ENV_FILE="/dev/null",
+        )  # fmt: skip
+        self._with_channel(lambda channel: channel.queue_declare(TOPIC, durable=True))
+
+    def _with_channel(self, what: Any) -> None:
+        import pika
+
+        credentials = pika.PlainCredentials("tapir", "hush")
+        with pika.BlockingConnection(
+            pika.ConnectionParameters("127.0.0.1", self.server.port, credentials=credentials)
+        ) as connection:
+            what(connection.channel())
+
+    def settings(self, secret: str = "hush") -> SinkSettings:
+        return SinkSettings(name="s", amqp=f"amqp://127.0.0.1:{self.server.port}/%2F", user="tapir", secret=secret)
+
+    def taken(self, count: int) -> list[bytes]:
+        found: list[bytes] = []
+
+        def look(channel: Any) -> None:  # without acknowledging any: they stay
+            while (body := channel.basic_get(TOPIC)[2]) is not None:
+                found.append(body)
+
+        self._with_channel(look)
+        return found
+
+    def close(self) -> None:
+        self.server.stop()
+
+
+class RsyslogPeer:
+    """Over TLS, each side with a certificate; what it gets it forwards to us, in counted frames."""
+
+    asks_for_password, restarts = False, True
+
+    def __init__(self, folder: Path) -> None:
+        port = free_port()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(LIMIT_SECONDS)
+        self._folder, self._got = folder, []
+        make_certificates(folder)
+        (folder / "conf").write_text(f"""
+global(workDirectory="{folder}" DefaultNetstreamDriverCAFile="{folder}/ca.pem"
+       DefaultNetstreamDriverCertFile="{folder}/server.pem" DefaultNetstreamDriverKeyFile="{folder}/server.key")
+module(load="imtcp" StreamDriver.Name="ossl" StreamDriver.Mode="1" StreamDriver.AuthMode="x509/certvalid")
+template(name="plain" type="string" string="%msg%")
+ruleset(name="out") {{
+    action(type="omfwd" target="127.0.0.1" port="{self._listener.getsockname()[1]}" protocol="tcp"
+           TCP_Framing="octet-counted" template="plain")
+}}
+input(type="imtcp" port="{port}" address="127.0.0.1" ruleset="out")
+""")
+        self.server = Server(
+            folder, port, program("rsyslogd", "rsyslog"), "-n", "-f", str(folder / "conf"), "-i", str(folder / "pid")
+        )
+        self._stream: Any = None
+
+    def settings(self, secret: str = "") -> SinkSettings:
+        return SinkSettings(
+            name="s", syslog=f"tls://localhost:{self.server.port}", ca_file=str(self._folder / "ca.pem"),
+            certificate_file=str(self._folder / "client.pem"), key_file=str(self._folder / "client.key"),
+        )  # fmt: skip
+
+    def taken(self, count: int) -> list[bytes]:
+        while len(self._got) < count:
+            if self._stream is None:
+                connection, _ = self._listener.accept()
+                connection.settimeout(LIMIT_SECONDS)
+                self._stream = connection.makefile("rb")
+            length = b"".join(iter(lambda: self._stream.read(1).strip(), b""))
+            if length:
+                self._got.append(self._stream.read(int(length)))
+            else:  # a server that was ended; the next one connects
+                self._stream = None
+        return self._got
+
+    def close(self) -> None:
+        self.server.stop()
+        self._listener.close()
+
+
+class MotoPeer:
+    """Kinesis as moto has it: another program's stand-in, over HTTP."""
+
+    asks_for_password, restarts = False, False
+
+    def __init__(self, folder: Path) -> None:
+        self._port = free_port()
+        self._server = PythonServer(folder, self._port, "moto.server", "-p", str(self._port))
+        self.client().create_stream(StreamName=TOPIC, ShardCount=1)
+
+    def client(self) -> Any:
+        import boto3
+
+        return boto3.client(
+            "kinesis", endpoint_url=f"http://127.0.0.1:{self._port}", region_name="eu-central-1",
+            aws_access_key_id="AKID", aws_secret_access_key="hush",
+        )  # fmt: skip
+
+    def settings(self, secret: str = "hush") -> SinkSettings:
+        return SinkSettings(
+            name="s", kinesis=f"http://127.0.0.1:{self._port}", region="eu-central-1", user="AKID", secret=secret
+        )
+
+    def taken(self, count: int) -> list[bytes]:
+        client = self.client()
+        (shard,) = client.describe_stream(StreamName=TOPIC)["StreamDescription"]["Shards"]
+        at = client.get_shard_iterator(
+            StreamName=TOPIC, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+        )["ShardIterator"]  # fmt: skip
+        found: list[bytes] = []
+        while records := (answer := client.get_records(ShardIterator=at))["Records"]:
+            found += [record["Data"] for record in records]
+            at = answer["NextShardIterator"]
+        return found
+
+    def close(self) -> None:
+        self._server.stop()
+
+
+class KafkaMockPeer:
+    """librdkafka's own mock of a broker, in this process, over TCP: Kafka itself needs Java and is not in Debian."""
+
+    asks_for_password, restarts = False, False
+
+    def __init__(self, folder: Path) -> None:
+        import confluent_kafka
+
+        self._mock = confluent_kafka.Producer({"test.mock.num.brokers": 1, "log_level": 0})
+        (broker,) = self._mock.list_topics(TOPIC, LIMIT_SECONDS).brokers.values()
+        self._address = f"{broker.host}:{broker.port}"
+
+    def settings(self, secret: str = "") -> SinkSettings:
+        return SinkSettings(name="s", kafka=self._address, kafka_options={"compression.type": "lz4"})
+
+    def taken(self, count: int) -> list[bytes]:
+        import confluent_kafka
+
+        consumer = confluent_kafka.Consumer(
+            {"bootstrap.servers": self._address, "group.id": "test", "auto.offset.reset": "earliest", "log_level": 0}
+        )
+        partitions = consumer.list_topics(TOPIC, LIMIT_SECONDS).topics[TOPIC].partitions
+        consumer.assign([confluent_kafka.TopicPartition(TOPIC, number, 0) for number in partitions])
+        found: list[bytes] = []
+        while len(found) < count:
+            message = consumer.poll(LIMIT_SECONDS)
+            assert message is not None, "no more came"
+            assert message.error() is None
+            found.append(message.value())
+        consumer.close()
+        return found
+
+    def close(self) -> None:
+        del self._mock
+
+
+def make_certificates(folder: Path) -> None:
+    """ca.pem, and certificates of a server (localhost) and a client that it signed."""
+    openssl = program("openssl", "openssl")
+
+    def run(*words: str) -> None:
+        subprocess.run([openssl, *words], cwd=folder, check=True, capture_output=True, timeout=LIMIT_SECONDS)
+
+    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
+    run("req", "-x509", *curve, "-subj", "/CN=authority", "-keyout", "ca.key", "-out", "ca.pem")
+    for name in ("server", "client"):
+        run(
+            "req", "-x509", *curve, "-CA", "ca.pem", "-CAkey", "ca.key", "-subj", f"/CN={name}", "-keyout",
+            f"{name}.key", "-out", f"{name}.pem", "-addext", "subjectAltName=DNS:localhost",
+            "-addext", "basicConstraints=critical,CA:FALSE",
+        )  # fmt: skip
+    for path in folder.glob("*.key"):
+        path.chmod(0o644)
+
+
+PEERS: dict[str, Any] = {
+    "Redis": RedisPeer,
+    "NATS": NatsPeer,
+    "RabbitMQ": RabbitPeer,
+    "rsyslog": RsyslogPeer,
+    "Kinesis (moto)": MotoPeer,
+    "Kafka (mock of librdkafka)": KafkaMockPeer,
+}
+
+
+def numbers(lines: list[bytes]) -> list[int]:
+    """Of alerts, as they were taken."""
+    return [json.loads(line)["sequence"] for line in lines]
