@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from functools import cache
 from inspect import getsource
 from textwrap import fill
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args, get_type_hints
 
 import msgspec
 
-from sensor.config import Settings, collector, detectors, evidence, investigation, outer, stages
+from sensor.config import Settings, collector, detectors, evidence, investigation, outer, sinks, stages
 from sensor.config.reload import LIVE
 
 _HEAD = """\
@@ -47,7 +47,7 @@ class Group(NamedTuple):
 def _abouts() -> dict[str, dict[str, str]]:
     """Class of sensor/config -> setting -> what it is for; "" is the class itself."""
     found: dict[str, dict[str, str]] = {}
-    modules = (stages, detectors, outer, evidence, collector, investigation)
+    modules = (stages, detectors, outer, evidence, collector, sinks, investigation)
     nodes = [node for module in modules for node in ast.parse(getsource(module)).body]
     for node in [*nodes, *ast.parse(getsource(Settings)).body]:
         if isinstance(node, ast.ClassDef):
@@ -74,6 +74,28 @@ def groups(settings: msgspec.Struct, name: str = "") -> Iterator[Group]:
     for member in values:
         if isinstance(member.value, msgspec.Struct):
             yield from groups(member.value, f"{name}.{member.name}" if name else member.name)
+
+
+def _lists(settings: msgspec.Struct, name: str = "") -> Iterator[Group]:
+    """Of lists of groups, what an entry may hold; `...` for what it has to."""
+    hints = get_type_hints(type(settings))
+    for field in settings.__struct_fields__:
+        path = f"{name}.{field}" if name else field
+        if isinstance(value := getattr(settings, field), msgspec.Struct):
+            yield from _lists(value, path)
+        for one in get_args(hints[field]):
+            if isinstance(one, type) and issubclass(one, msgspec.Struct):
+                texts = _abouts()[one.__name__]
+                members = [
+                    Member(each.name, ... if each.required else _default(each), texts[each.name])
+                    for each in msgspec.structs.fields(one)
+                ]
+                yield Group(f"{path}, each", texts[""], members)
+
+
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    made: Any = field.default_factory
+    return field.default if made is msgspec.NODEFAULT else made()
 
 
 def toml_value(value: Any) -> str:
@@ -105,16 +127,17 @@ def _comment(about: str) -> list[str]:
 
 
 def as_markdown(settings: Settings) -> str:
-    """A page with a table per group."""
+    """A page with a table per group, and per list of groups."""
     parts = [_HEAD.format(live=", ".join(f"`{key}`" for key in LIVE))]
-    for group in groups(settings):
-        rows = [
-            f"| `{name}` | {'none' if value is None else f'`{toml_value(value)}`'} | {about} |"
-            for name, value, about in group.members
-        ]
+    for group in (*groups(settings), *_lists(settings)):
+        rows = [f"| `{name}` | {_cell(value)} | {about} |" for name, value, about in group.members]
         about = f"{' '.join(group.about.split())}\n\n" if group.about else ""
         parts.append(f"## {group.name}\n\n{about}| setting | default | |\n|---|---|---|\n" + "\n".join(rows) + "\n")
     return "\n".join(parts)
+
+
+def _cell(value: Any) -> str:
+    return "needed" if value is ... else "none" if value is None else f"`{toml_value(value)}`"
 
 
 def as_json(settings: Settings) -> str:

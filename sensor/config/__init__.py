@@ -41,7 +41,6 @@ from sensor.config.detectors import (
     WeakTlsSettings,
     WebScanSettings,
 )
-<<<<<<< HEAD
 from sensor.config.evidence import EvidenceSettings
 from sensor.config.investigation import InvestigationSettings
 from sensor.config.outer import (
@@ -52,10 +51,7 @@ from sensor.config.outer import (
     ServiceSettings,
     StateSettings,
 )
-=======
-from sensor.config.outer import AlertingSettings, BusSettings, JournalSettings, ServiceSettings, StateSettings
 from sensor.config.sinks import SinkSettings
->>>>>>> 54c4f57 (Sinks for Elasticsearch, Splunk, Datadog, Kinesis, Redis, NATS, RabbitMQ, Kafka and syslog over TLS; refused alerts are kept apart)
 from sensor.config.stages import (
     CaptureSettings,
     DecodeSettings,

@@ -9,11 +9,8 @@ from typing import Annotated
 import msgspec
 
 from sensor.alert import Severity
-<<<<<<< HEAD
 from sensor.config.investigation import InvestigationSettings
-=======
 from sensor.config.sinks import SinkSettings
->>>>>>> 54c4f57 (Sinks for Elasticsearch, Splunk, Datadog, Kinesis, Redis, NATS, RabbitMQ, Kafka and syslog over TLS; refused alerts are kept apart)
 from sensor.config.values import AtLeastOne, Seconds, SecondsOrNone
 
 

@@ -35,7 +35,8 @@ class Kinesis:
         user, secret = secret_of(settings, settings.user), secret_of(settings, settings.secret)
         self._key = Key(user, secret, region, "kinesis")
         self._path = to.path or "/"
-        self._headers = _HEADERS | {"Host": to.authority}
+        further = {name: secret_of(settings, value) for name, value in settings.headers.items()}
+        self._headers = _HEADERS | {"Host": to.authority} | further  # all of them are signed
         self._stream, self._line = settings.topic or TOPIC, line_of(settings)
 
     def item(self, alert: Alert) -> bytes:
