@@ -64,6 +64,9 @@ _SCANNERS = re.compile(
 )
 
 
+_MISSED_MAX = 256
+"""Batches with misses of one step that are kept before they are added to the spans."""
+_NO_MISSES = (np.zeros(0, np.int32), np.zeros(0, np.uint64))
 _CLIENT = np.dtype([("generation", "u4"), ("first_ts", "i8")], align=True)
 """Of a client: when the misses that are counted began."""
 
@@ -114,7 +117,8 @@ class WebScan:
         self._spans: list[_Span] = []
         self._clients = ByRow(_CLIENT)
         self._owners = Owners("client", self._clients)
-        self._present = np.zeros(0, np.int32)  # requests of the present step by client
+        self._present = self._misses = np.zeros(0, np.int32)  # requests of the present step by client, and misses
+        self._missed: list[tuple[npt.NDArray[np.int32], npt.NDArray[np.uint64]]] = []  # client and target of each
         least = min(settings.targets_min, settings.hour_targets_min, settings.day_targets_min)
         self._suspect_misses = max(1, least // 2)
         self._seen: dict[int, _Seen] = {}
@@ -142,40 +146,50 @@ class WebScan:
             self._owners.count(batch, part.start, part.stop, self._present)
             at = missing[np.searchsorted(missing, part.start) : np.searchsorted(missing, part.stop)]
             if len(at):
-                self._note(spans, batch, at)
+                self._note(spans[-1], batch, at)
+                if len(self._missed) >= _MISSED_MAX:
+                    self._end_step(spans)
         if len(rows):
             detections += self._by_name(rows)
             detections += self._by_method(batch)
         return detections
 
-    def _note(self, spans: list[_Span], batch: Batch, at: npt.NDArray[np.intp]) -> None:
-        """Count misses, and remember the last one of each client that has some, in words: codes are given again."""
-        rows, clients = batch.transactions, batch.entities["client"][at]
-        targets = self.strings.tables.entries["hash"][rows["uri"][at]]
-        missed, first, counts = np.unique(clients, return_index=True, return_counts=True)
-        new = spans[-1].misses.total[missed] == 0
+    def _note(self, day: _Span, batch: Batch, at: npt.NDArray[np.intp]) -> None:
+        """Take down misses, and the last one of each suspect in words: codes are given again."""
+        rows, clients = batch.transactions[at], batch.entities["client"][at]
+        self._missed.append((clients, self.strings.tables.entries["hash"][rows["uri"]]))
+        misses = self._misses[clients] + day.misses.total[clients]
         firsts = self._clients.of(batch.tables.client)["first_ts"]
-        firsts[missed[new]] = rows["ts"][at[first[new]]]
-        for span in spans:
-            span.misses.add(missed, counts)
-            span.targets.add(clients, targets)
-        suspect = spans[-1].misses.total[clients] >= self._suspect_misses
-        last = dict(zip(clients[suspect].tolist(), at[suspect].tolist(), strict=True))
+        new = np.flatnonzero(misses == 0)[::-1]  # backwards, so that the first of several stays
+        firsts[clients[new]] = rows["ts"][new]
+        np.add.at(self._misses, clients, 1)
+        suspect = np.flatnonzero(self._misses[clients] + day.misses.total[clients] >= self._suspect_misses)
+        last = dict(zip(clients[suspect].tolist(), suspect.tolist(), strict=True))
         for client, place in last.items():
             self._seen[client] = self._seen_of(rows[place], int(firsts[client]))
+
+    def _end_step(self, spans: list[_Span]) -> None:
+        """Add what the step had so far to the spans."""
+        asking, missing = np.flatnonzero(self._present), np.flatnonzero(self._misses)
+        clients, targets = map(np.concatenate, zip(*self._missed, strict=True)) if self._missed else _NO_MISSES
+        for span in spans:
+            span.requests.add(asking, self._present[asking])
+            span.misses.add(missing, self._misses[missing])
+            span.targets.add(clients, targets)
+        self._present[asking] = 0
+        self._misses[missing] = 0
+        self._missed = []
 
     def _tick(self, spans: list[_Span], tick: int) -> list[Detection]:
         """A step is over: judge each span that has a step of its own over with it."""
         detections: list[Detection] = []
-        active = np.flatnonzero(self._present)
+        self._end_step(spans)
         for span in spans:
-            span.requests.add(active, self._present[active])
             if tick // self._step_ns % span.steps == 0:
                 detections += self._judge(span, tick)
                 span.requests.step()
                 span.misses.step()
                 span.targets.step()
-        self._present[active] = 0
         if tick % nanoseconds(_DAY_SECONDS) < self._step_ns:
             self._expire(tick)
         return detections
@@ -183,7 +197,7 @@ class WebScan:
     def _begin(self, batch: Batch) -> list[_Span]:
         """Tables as long as that of the clients."""
         clients = batch.tables.client.rows
-        self._present = np.zeros(clients, np.int32)
+        self._present, self._misses = np.zeros((2, clients), np.int32)
         self._spans = [
             self._span(clients, seconds, buckets, targets)
             for seconds, buckets, targets in (
@@ -202,7 +216,8 @@ class WebScan:
     def _forget_former(self, changed: npt.NDArray[np.integer]) -> None:
         """Rows that belong to other clients than before begin anew."""
         if len(changed):
-            self._present[changed] = 0
+            self._present[changed] = self._misses[changed] = 0
+            self._missed = [(who[~np.isin(who, changed)], what[~np.isin(who, changed)]) for who, what in self._missed]
             for span in self._spans:
                 for table in (span.requests, span.misses, span.targets):
                     table.clear(changed)
