@@ -5,6 +5,7 @@ The one law: whatever was read before a fault or an interruption is written out,
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -81,6 +82,7 @@ def run(options: Options) -> ExitCode:
         return ExitCode.INTERRUPTED
     for note in () if options.quiet else pipeline.notes:
         say(options, note)
+    gc.freeze()  # what was made until now stays: looking through it again and again takes longer than much traffic
     return _read(options, pipeline, outputs)
 
 

@@ -5,6 +5,7 @@ The one law: it says that it is ready only when every kernel is compiled, every 
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections.abc import Callable
@@ -72,6 +73,7 @@ def run(options: RunOptions) -> ExitCode:
     source = ",".join(options.inputs or settings.capture.interfaces)
     for note in pipeline.notes:
         say(options, note)
+    gc.freeze()  # as for `tapir read`: what was made until now stays
     vitals = Vitals(pipeline, source)
     with ExitStack() as offered:
         _offer(options, settings, vitals, source, offered)
