@@ -14,6 +14,7 @@ from sensor.cli import (
     collect,
     doctor,
     evidence,
+    feeds,
     incidents,
     journal,
     keys,
@@ -67,6 +68,7 @@ app.command()(warm.warm)
 app.command(epilog=kpi.EPILOG)(kpi.kpi)
 app.add_typer(journal.app)
 app.add_typer(rules.app)
+app.add_typer(feeds.app)
 app.add_typer(keys.app)
 app.add_typer(incidents.app)
 app.add_typer(responses.app)

@@ -42,6 +42,7 @@ from sensor.config.detectors import (
     WebScanSettings,
 )
 from sensor.config.evidence import EvidenceSettings
+from sensor.config.intel import FeedSettings, ThreatIntelSettings
 from sensor.config.investigation import InvestigationSettings
 from sensor.config.outer import (
     AlertingSettings,
@@ -80,6 +81,7 @@ __all__ = [
     "ExposedSettings",
     "FailedLoginsSettings",
     "FeatureSettings",
+    "FeedSettings",
     "HoneytokensSettings",
     "InjectionSettings",
     "InvestigationSettings",
@@ -104,6 +106,7 @@ __all__ = [
     "SinkSettings",
     "SlowExfiltrationSettings",
     "StateSettings",
+    "ThreatIntelSettings",
     "TokenAbuseSettings",
     "WeakTlsSettings",
     "WebScanSettings",

@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 
 from sensor import limits
+from sensor.config.intel import ThreatIntelSettings
 from sensor.config.values import AtLeastOne, AtLeastTwo, BodyBytes, NotNegative, Seconds, SecondsOrNone, Share, Times
 
 
@@ -454,3 +455,4 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     exposed: ExposedSettings = ExposedSettings()
     sensitive_data: SensitiveDataSettings = SensitiveDataSettings()
     honeytokens: HoneytokensSettings = HoneytokensSettings()
+    threat_intel: ThreatIntelSettings = ThreatIntelSettings()

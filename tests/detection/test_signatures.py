@@ -152,12 +152,12 @@ def test_a_changed_file_is_taken_over_and_a_bad_one_is_not(tmp_path: Path) -> No
 
     def change(text: str) -> list[str]:
         path.write_text(text)
-        detector._looked = -1e9
+        detector._reloading._looked = -1e9
         problems = []
         for _ in range(2):
             problems += [d.details["problem"] for d in detector._reload(5)]
-            if detector._reader is not None:
-                detector._reader.join(30)
+            if detector._reloading._reader is not None:
+                detector._reloading._reader.join(30)
         return problems
 
     assert change(rule(2, 'http.uri; content:"/new";') + "\n") == []

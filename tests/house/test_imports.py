@@ -11,7 +11,7 @@ from tests.house.sources import Source, sources
 
 SOURCES = sources()
 GROUND = {"limits", "errors", "_jit", "_version", "schema", "schema_contents"}
-BASE = GROUND | {"structures", "counters", "config", "alert", "alert_log", "fingerprint", "tls"}
+BASE = GROUND | {"structures", "counters", "config", "alert", "alert_log", "fingerprint", "tls", "intel"}
 STAGES = {"capture", "decode", "reassembly", "protocols", "features", "detection", "alerting", "bus", "export"}
 SERVICE = {"service", "vitals", "metrics", "control"}
 MAY_IMPORT = {
@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "counters": set(),
     "alert": {"limits"},
     "tls": set(),
+    "intel": {"config", "errors", "limits"},
     "alert_log": {"counters"},
     "config": {"limits", "errors", "alert"},
     "settings_file": {"config", "errors"},

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-UNITS = {"tapir-sensor@.service": "tapir-sensor@eth1.service", "tapir-collector.service": "tapir-collector.service"}
+UNITS = {"tapir-sensor@.service": "tapir-sensor@eth1.service", "tapir-collector.service": "tapir-collector.service",
+         "tapir-feeds.service": "tapir-feeds.service"}  # fmt: skip
 
 needs_analyzer = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 
@@ -37,6 +38,17 @@ def test_systemd_accepts_the_unit(tmp_path: Path, unit: str) -> None:
 
 
 @needs_analyzer
+def test_systemd_accepts_the_timer(tmp_path: Path) -> None:
+    placed(tmp_path, "tapir-feeds.service")
+    path = Path(shutil.copy(ROOT / "systemd" / "tapir-feeds.timer", tmp_path))
+    ended = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(path)], capture_output=True, text=True, check=False
+    )
+    complaints = [line for line in ended.stderr.splitlines() if "tapir" in line]
+    assert (ended.returncode, complaints) == (0, [])
+
+
+@needs_analyzer
 @pytest.mark.parametrize("unit", UNITS)
 def test_exposure_is_below_two(tmp_path: Path, unit: str) -> None:
     command = ["systemd-analyze", "security", "--offline=true", "--threshold=20", str(placed(tmp_path, unit))]
@@ -49,9 +61,9 @@ def test_exposure_is_below_two(tmp_path: Path, unit: str) -> None:
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_the_command_has_the_options_that_the_unit_gives(unit: str) -> None:
-    start = re.search(r"^ExecStart=\S+ (\S+) (.*)$", (ROOT / "systemd" / unit).read_text(), re.MULTILINE)
+    start = re.search(r"^ExecStart=\S+ ([a-z ]+?) ([%$-].*)$", (ROOT / "systemd" / unit).read_text(), re.MULTILINE)
     assert start is not None
-    command = [sys.executable, "-m", "sensor", start[1], "--help"]
+    command = [sys.executable, "-m", "sensor", *start[1].split(), "--help"]
     shown = subprocess.run(command, capture_output=True, text=True, check=True, env={"TERM": "dumb", "COLUMNS": "200"})
     options = re.findall(r"(?<=\s)--[a-z-]+", start[2])
     assert [option for option in options if option not in shown.stdout] == []

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from sensor.collector.notice import Notice
 from sensor.collector.variables import expanded
 from sensor.config import ChannelSettings
+from sensor.config.environment import expanded
 from sensor.errors import SettingError
 
 Send = Callable[[Notice, int], None]

@@ -23,6 +23,7 @@ from sensor.detection.detectors.sensitive_data import SensitiveData
 from sensor.detection.detectors.sigma import Sigma
 from sensor.detection.detectors.signatures import Signatures
 from sensor.detection.detectors.slow_exfiltration import SlowExfiltration
+from sensor.detection.detectors.threat_intel import ThreatIntel
 from sensor.detection.detectors.token_abuse import TokenAbuse
 from sensor.detection.detectors.weak_tls import WeakTls
 from sensor.detection.detectors.web_scan import WebScan
@@ -52,5 +53,6 @@ DETECTORS = {
     "exposed": Exposed,
     "sensitive_data": SensitiveData,
     "honeytokens": Honeytokens,
+    "threat_intel": ThreatIntel,
 }
 """Detector by the name of its settings."""

@@ -7,8 +7,6 @@ at most once of a transaction.
 
 from __future__ import annotations
 
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from sensor.alert import Detection, Entity, Kind, Numbers, Rule, Severity
 from sensor.config import SignatureSettings
 from sensor.detection.detector import Batch, Strings
 from sensor.detection.evidence import address, community_id, http_of
+from sensor.detection.reloading import Reloading
 from sensor.detection.signatures.buffers import REQUEST, RESPONSE, Message
 from sensor.detection.signatures.match import matches
 from sensor.detection.signatures.network import has_address, has_port
@@ -32,8 +31,6 @@ NOT_RELOADED = Rule(
     id="signatures-not-reloaded", version=1, title="Changed rules have faults: the old ones stay", category="health",
     kind=Kind.HEALTH, severity=Severity.MEDIUM,
 )  # fmt: skip
-LOOK_SECONDS = 1.0
-"""Wall clock between two looks at whether a file of rules has changed."""
 BODY_BYTES = 65_536
 CREDITS_MAX = 20_000.0
 CREDITS_PER_SECOND = 5_000.0
@@ -50,11 +47,8 @@ class Signatures:
         self.memory = Memory()
         self.faults = self.shed = 0
         self._sources = tuple(settings.rules)
-        self._take(RuleSet(self._sources, settings.variables))
-        self._stamps = self._look()
-        self._looked = time.monotonic()
-        self._coming: list[RuleSet | TapirError] = []
-        self._reader: threading.Thread | None = None
+        self._take(self._read())
+        self._reloading = Reloading(self._paths, self._read)
         self._credits, self._now = CREDITS_MAX, 0
 
     def _take(self, rules: RuleSet) -> None:
@@ -152,38 +146,22 @@ class Signatures:
             details=details,
         )
 
-    def _look(self) -> tuple[object, ...]:
-        """What tells that a file of rules has changed."""
+    def _paths(self) -> list[Path]:
         folders = [Path(source) for source in self._sources if Path(source).is_dir()]
-        paths = sorted({*self.set.paths, *(path for folder in folders for path in folder.rglob("*.rules"))})
-        return tuple((str(path), stat.st_mtime_ns, stat.st_size) for path in paths if (stat := _stat(path)))
+        return [*self.set.paths, *(path for folder in folders for path in folder.rglob("*.rules"))]
 
     def _reload(self, now: int) -> list[Detection]:
-        """Take over a set that was read in the background, or begin to read one when a file has changed."""
-        if self._reader is not None:
-            if self._reader.is_alive():
-                return []
-            self._reader = None
-            read = self._coming.pop()
-            if isinstance(read, RuleSet) and len(read.faults) <= len(self.set.faults):
-                self._take(read)
-                return []
-            return [_not_reloaded(str(read) if isinstance(read, TapirError) else str(read.faults[-1]), now)]
-        if time.monotonic() - self._looked >= LOOK_SECONDS:
-            self._looked = time.monotonic()
-            stamps = self._look()
-            if stamps != self._stamps:
-                self._stamps = stamps
-                self._reader = threading.Thread(target=self._read, name="signatures", daemon=True)
-                self._reader.start()
-        return []
+        """Take over a set that was read in the background."""
+        read = self._reloading.poll()
+        if read is None:
+            return []
+        if isinstance(read, RuleSet) and len(read.faults) <= len(self.set.faults):
+            self._take(read)
+            return []
+        return [_not_reloaded(str(read) if isinstance(read, TapirError) else str(read.faults[-1]), now)]
 
-    def _read(self) -> None:
-        try:
-            rules = RuleSet(self._sources, self.settings.variables)
-            self._coming.append(rules)
-        except TapirError as error:
-            self._coming.append(error)
+    def _read(self) -> RuleSet:
+        return RuleSet(self._sources, self.settings.variables)
 
 
 def message_of(content: Any, arena: Any) -> Message:
@@ -221,13 +199,6 @@ def _is_between(signature: Signature, transaction: Any, direction: str) -> bool:
         ):
             return True
     return False
-
-
-def _stat(path: Path) -> Any:
-    try:
-        return path.stat()
-    except OSError:
-        return None
 
 
 def _not_reloaded(problem: str, now: int) -> Detection:

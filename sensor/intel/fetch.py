@@ -1,0 +1,75 @@
+"""One address fetched: in: a URL; out: its bytes, or that nothing has changed since.
+
+The one law: no more than the bytes that are allowed are read or unpacked, and what goes wrong is a FeedError that says
+what, never with a key in it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import io
+import urllib.error
+import urllib.request
+import zlib
+from collections.abc import Mapping
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from sensor.config.environment import expanded
+from sensor.errors import SettingError
+from sensor.intel.formats import FeedError
+
+
+class Fetched(NamedTuple):
+    """`octets` is None when the server says that nothing changed."""
+
+    octets: bytes | None
+    etag: str = ""
+    last_modified: str = ""
+
+
+def fetch(
+    url: str, headers: Mapping[str, str], bytes_max: int, timeout_seconds: float, etag: str = "",
+    last_modified: str = "",
+) -> Fetched:  # fmt: skip
+    """`etag` and `last_modified` are those of the bytes that are there already."""
+    try:
+        url, headers = expanded(url, "url"), {name: expanded(text, name) for name, text in headers.items()}
+    except SettingError as error:
+        raise FeedError(str(error)) from None
+    if urlsplit(url).scheme not in ("https", "http", "file"):
+        raise FeedError("url: expected https://, http:// or file://")
+    sent = {"User-Agent": "tapir", "Accept-Encoding": "gzip", **headers}
+    sent |= {"If-None-Match": etag} if etag else {}
+    sent |= {"If-Modified-Since": last_modified} if last_modified else {}
+    request = urllib.request.Request(url, headers=sent)
+    try:
+        with urllib.request.urlopen(request, timeout=timeout_seconds) as answer:
+            octets = answer.read(bytes_max + 1)
+            found = Fetched(octets, answer.headers.get("ETag") or "", answer.headers.get("Last-Modified") or "")
+    except urllib.error.HTTPError as error:
+        if error.code == 304:
+            return Fetched(None, etag, last_modified)
+        raise FeedError(f"the server answers {error.code}") from None
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        inner = getattr(error, "reason", error)
+        reason = getattr(inner, "strerror", None) or (inner if isinstance(inner, str) else type(inner).__name__)
+        raise FeedError(f"cannot be fetched: {reason}") from None
+    if len(octets) > bytes_max:
+        raise FeedError(f"larger than {bytes_max} bytes")
+    return found
+
+
+def unpacked(octets: bytes, bytes_max: int) -> bytes:
+    """Without gzip, where it is gzip."""
+    if octets[:2] != b"\x1f\x8b":
+        return octets
+    try:
+        packed = gzip.GzipFile(fileobj=io.BytesIO(octets))
+        whole = packed.read(bytes_max + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise FeedError(f"not gzip as it says: {error}") from None
+    if len(whole) > bytes_max:
+        raise FeedError(f"larger than {bytes_max} bytes")
+    return whole
