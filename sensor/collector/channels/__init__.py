@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sensor.collector.notice import Notice
-from sensor.collector.variables import expanded
 from sensor.config import ChannelSettings
 from sensor.config.environment import expanded
 from sensor.errors import SettingError

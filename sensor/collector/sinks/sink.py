@@ -9,8 +9,8 @@ import ssl
 from collections.abc import Callable, Mapping, Sequence
 
 from sensor.alert import Alert
-from sensor.collector.variables import expanded
 from sensor.config import SinkSettings
+from sensor.config.environment import expanded
 from sensor.errors import SettingError
 from sensor.export.formats import FORMATS
 
