@@ -15,10 +15,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from sensor.absence import Absence
 from sensor.alert import Alert, Detection, Rule
 from sensor.alerting.allowed import Allowance, allowances_of
 from sensor.alerting.stage import AlertingStage
-from sensor.capture.live import LiveCapture
+from sensor.capture.layout import Count as CaptureCount
+from sensor.capture.live import LiveCapture, LiveCount
 from sensor.capture.paced import PacedCapture
 from sensor.capture.stage import CaptureStage
 from sensor.config import CaptureSettings, Settings
@@ -140,6 +142,7 @@ class Pipeline:
             for member in counters.names
             if member.name.lower() in _DEGRADING
         ]
+        self._absence = Absence(settings.service.silent_seconds, self._state.away)
         self._now = 0
         self._stopped = False
 
@@ -269,6 +272,9 @@ class Pipeline:
     def _keep_up(self) -> None:
         """Between two blocks of a live capture: leave more undone, or less, and tell what was lost."""
         before = self._overload.step
+        if self._live:
+            missing = self._live.losses[LiveCount.INTERFACES_LOST]
+            self._reported += self._absence.observe(self._live.counters[CaptureCount.FRAMES], missing, self._now)
         if not isinstance(self._capture, CaptureStage):
             self._reported += self._overload.keep_up(self._capture, self._now)
         if self._overload.step != before:

@@ -9,6 +9,7 @@ The one law: the file is replaced as a whole or not at all, and one that cannot 
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -53,6 +54,7 @@ class Manifest(msgspec.Struct, kw_only=True):
     string_seed: int = 0      # of the hashes of strings
     now: int = 0              # packet time, ns
     place: Place | None = None
+    in_order: bool = False    # saved at the end of a run, and not at a checkpoint
 
 
 def place_of(paths: list[str]) -> Place:
@@ -120,6 +122,8 @@ class StateFolder:
         self.manifest: Manifest | None = None
         self._archive: zipfile.ZipFile | None = None
         self._spent = 0.0
+        self.alive_ns = 0
+        """Wall clock (ns) at which a sensor was last known to use the folder."""
         self._lock = self._locked()
         try:
             self._load()
@@ -138,6 +142,7 @@ class StateFolder:
             lock = os.fdopen(os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "rb+")
         except OSError as error:
             raise StateError(f"{self.path}: the state cannot be kept there: {error.strerror}") from error
+        self.alive_ns = os.fstat(lock.fileno()).st_mtime_ns
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -172,6 +177,11 @@ class StateFolder:
         return StateError(
             f"{self.file}: not a whole state of a sensor ({why}); it is left as it is: move it away to begin anew"
         )
+
+    def touch(self) -> None:
+        """Note that a sensor is using the folder now."""
+        with contextlib.suppress(OSError):
+            os.utime(self._lock.fileno())
 
     def section(self, name: str) -> Section:
         """The arrays saved under this name; empty when there are none."""

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from sensor.absence import Away
 from sensor.alert import Alert
 from sensor.config import StateSettings
 from sensor.counters import Counters
@@ -26,6 +27,9 @@ from sensor.structures.memory import Remembering
 from sensor.structures.string_pool import StringPool
 
 Rows = npt.NDArray[np.void]
+
+
+_TOUCH_SECONDS = 1.0
 
 
 class Count(IntEnum):
@@ -56,6 +60,7 @@ class RunState:
         self._passed = [0, 0, 0]  # and those that were read
         self._until = 0           # packet time up to which the killed run had judged
         self._saved_now = 0
+        self._touched = 0.0
         self._stopped = False
 
     def key_file(self, configured: str) -> str:
@@ -103,6 +108,15 @@ class RunState:
             self.counters.values[Count.SECTIONS_RESET] += 1
             self.notes.append(f"what {name} had learned does not fit its present settings: it begins anew")
 
+    @property
+    def away(self) -> Away | None:
+        """When the run before watched last; None when there was none."""
+        manifest = self._folder.manifest if self._folder else None
+        if manifest is None or self._folder is None or not manifest.now:
+            return None
+        watched = manifest.now if manifest.in_order else max(manifest.now, self._folder.alive_ns)
+        return Away(watched, manifest.now, manifest.in_order)
+
     def take_over(self, settings: StateSettings, memories: Mapping[str, Remembering]) -> None:
         """From now on: the time between checkpoints, and who remembers beside alerting."""
         self._interval_ns = round(settings.checkpoint_seconds * 1e9)
@@ -124,6 +138,9 @@ class RunState:
 
     def checkpoint(self, now: int, bytes_read: int) -> None:
         """Save when it is time to."""
+        if self._folder and time.monotonic() - self._touched >= _TOUCH_SECONDS:
+            self._touched = time.monotonic()
+            self._folder.touch()
         if self._folder is None or now - self._saved_now < self._interval_ns:
             return
         if self._saved_now and self._folder.is_due(self._begun):
@@ -154,7 +171,7 @@ class RunState:
         )  # fmt: skip
         manifest = Manifest(
             format=FORMAT, format_version=FORMAT_VERSION, key_check=key_check(self._key),
-            string_seed=self._pool.seed, now=now, place=place,
+            string_seed=self._pool.seed, now=now, place=place, in_order=finished,
         )  # fmt: skip
         self._folder.save(manifest, {name: each.state() for name, each in self._memories.items()})
         self.counters.values[Count.SAVED] += 1

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from sensor.alerting.journal import Journal
     from sensor.cli.alert_output import AlertOutput
     from sensor.cli.reading import Options
-    from sensor.config import Settings
+    from sensor.config import OutputSettings, Settings
     from sensor.export.alerts import AlertWriter
     from sensor.export.held import Pool
+    from sensor.export.rotating import Rotating
     from sensor.export.tls import TlsWriter
     from sensor.export.writers import Writer
     from sensor.pipeline import Batch, Pipeline
@@ -49,35 +50,45 @@ class Outputs:
         self, options: Options, settings: Settings, report: Callable[[str], None], ordered: bool, live: bool = False
     ) -> None:
         self._report = report
-        self.transactions: Writer | None = None
-        self.flows: Writer | None = None
-        self.tls: TlsWriter | None = None
-        self.alerts: AlertWriter | None = None
+        self.transactions: Rotating[Writer] | None = None
+        self.flows: Rotating[Writer] | None = None
+        self.tls: Rotating[TlsWriter] | None = None
+        self.alerts: Rotating[AlertWriter] | None = None
         self.stream: AlertOutput | None = None
         self.epoch: int | None = None
         try:
-            self._open(options, ordered)
+            self._open(options, settings.outputs, ordered, live)
             self._open_stream(options, settings, live)
         except BaseException:
             self.close()
             raise
 
-    def _open(self, options: Options, ordered: bool) -> None:
-        if options.transactions or options.flows:
-            from sensor.export.writers import open_writer
+    def _open(self, options: Options, settings: OutputSettings, ordered: bool, live: bool) -> None:
+        named = (options.transactions, options.flows, options.tls, options.alerts)
+        if not any(named):
+            return
+        from sensor.export.alerts import open_alert_writer
+        from sensor.export.rotating import Rotating
+        from sensor.export.tls import open_tls_writer
+        from sensor.export.writers import open_writer
 
-            if options.transactions:
-                self.transactions = open_writer(options.transactions, "transactions", ordered=ordered)
-            if options.flows:
-                self.flows = open_writer(options.flows, "flows", ordered=ordered)
+        def of_table(name: str) -> Callable[[str, bool], Writer]:
+            return lambda path, append: open_writer(path, name, ordered=ordered, append=append)
+
+        if options.transactions:
+            self.transactions = Rotating(options.transactions, of_table("transactions"), settings, live)
+        if options.flows:
+            self.flows = Rotating(options.flows, of_table("flows"), settings, live)
         if options.tls:
-            from sensor.export.tls import open_tls_writer
-
-            self.tls = open_tls_writer(options.tls)
+            self.tls = Rotating(options.tls, open_tls_writer, settings, live)
         if options.alerts:
-            from sensor.export.alerts import open_alert_writer
+            self.alerts = Rotating(options.alerts, open_alert_writer, settings, live)
 
-            self.alerts = open_alert_writer(options.alerts)
+    def reopen(self) -> None:
+        """Begin new files where others have renamed or removed them."""
+        for output in (self.transactions, self.flows, self.tls, self.alerts):
+            if output:
+                output.reopen()
 
     def _open_stream(self, options: Options, settings: Settings, live: bool) -> None:
         from sensor.cli.alert_output import AlertOutput, open_journal
@@ -103,21 +114,21 @@ class Outputs:
 
     def write(self, batch: Batch, pool: Pool) -> None:
         """Write what one batch brought."""
-        if self.transactions:
+        if self.transactions and len(batch.transactions):
             from sensor.export.writers import NO_STREAMS
 
-            self.transactions.write(batch.transactions, NO_STREAMS, pool)
-        if self.flows:
-            self.flows.write(batch.flows, batch.streams, pool)
-        if self.tls:
-            self.tls.write(batch.tls)
+            self.transactions.at(batch.now).write(batch.transactions, NO_STREAMS, pool)
+        if self.flows and len(batch.flows):
+            self.flows.at(batch.now).write(batch.flows, batch.streams, pool)
+        if self.tls and batch.tls:
+            self.tls.at(batch.now).write(batch.tls)
         if self.stream:
             self.stream.send_tables(batch, pool)
-        self._send(batch.alerts)
+        self._send(batch.alerts, batch.now)
 
-    def _send(self, alerts: Sequence[Alert]) -> None:
-        if self.alerts:
-            self.alerts.write(alerts)
+    def _send(self, alerts: Sequence[Alert], now: int) -> None:
+        if self.alerts and alerts:
+            self.alerts.at(now).write(alerts)
         if self.stream:
             self.stream.send(alerts)
 

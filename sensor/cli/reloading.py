@@ -1,7 +1,8 @@
 """Taking over changed settings while packets are captured: in: SIGHUP; out: settings in effect, or why not.
 
-Files are read and detectors made in a thread beside the capture; between two batches the made ones take over. The one
-law: settings with a fault change nothing, and whatever does not change without a restart is named.
+Files are read and detectors made in a thread beside the capture; between two batches the made ones take over. Outputs
+whose files were renamed meanwhile begin new ones. The one law: settings with a fault change nothing, and whatever does
+not change without a restart is named.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from sensor.errors import TapirError
 
 if TYPE_CHECKING:
     from sensor.alert import Detection
+    from sensor.cli.outputs import Outputs
     from sensor.config import Settings
     from sensor.pipeline import Pipeline, Prepared
     from sensor.service import Notifier
@@ -39,9 +41,11 @@ class Reload:
     """`settings` are those in effect. `load` reads those on disk and raises TapirError for what is wrong with them."""
 
     def __init__(
-        self, settings: Settings, load: Callable[[], Settings], pipeline: Pipeline, notifier: Notifier, say: Say
-    ) -> None:
+        self, settings: Settings, load: Callable[[], Settings], pipeline: Pipeline, outputs: Outputs,
+        notifier: Notifier, say: Say,
+    ) -> None:  # fmt: skip
         self.settings = settings
+        self._outputs = outputs
         self._load, self._pipeline, self._notifier, self._say = load, pipeline, notifier, say
         self._asked = False
         self._thread: threading.Thread | None = None
@@ -63,6 +67,7 @@ class Reload:
         if self._asked:
             self._asked = False
             self._notifier.reloading()
+            self._outputs.reopen()
             self._thread = threading.Thread(target=self._read, name="settings", daemon=True)
             self._thread.start()
         return []

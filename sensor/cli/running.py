@@ -79,7 +79,7 @@ def run(options: RunOptions) -> ExitCode:
         _offer(options, settings, vitals, source, offered)
         if not options.quiet:
             say(options, f"captures from {source}; ends with Ctrl-C or SIGTERM")
-        reload = Reload(settings, partial(_settings, options), pipeline, notifier, partial(say, options))
+        reload = Reload(settings, partial(_settings, options), pipeline, outputs, notifier, partial(say, options))
         return _capture(options, pipeline, outputs, vitals, Service(notifier, source, reload))
 
 

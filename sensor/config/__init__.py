@@ -48,6 +48,7 @@ from sensor.config.outer import (
     AlertingSettings,
     BusSettings,
     JournalSettings,
+    OutputSettings,
     OverloadSettings,
     ServiceSettings,
     StateSettings,
@@ -88,6 +89,7 @@ __all__ = [
     "JournalSettings",
     "LoginAttacksSettings",
     "ObjectEnumerationSettings",
+    "OutputSettings",
     "OutsideUploadsSettings",
     "OverloadSettings",
     "PageWalksSettings",
@@ -126,6 +128,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     state: StateSettings = StateSettings()
     journal: JournalSettings = JournalSettings()
     evidence: EvidenceSettings = EvidenceSettings()
+    outputs: OutputSettings = OutputSettings()
     service: ServiceSettings = ServiceSettings()
     overload: OverloadSettings = OverloadSettings()
     bus: BusSettings = BusSettings()

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 
 from sensor import limits
-from sensor.config.values import AtLeastOne, Seconds, SecondsOrNone, Share
+from sensor.config.values import AtLeastOne, NotNegative, Seconds, SecondsOrNone, Share
 
 
 class AlertingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,7 +31,7 @@ class AlertingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 class StateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     folder: str = ""
     """Where what was learned is kept from run to run, with the fingerprint key; nothing is kept when empty."""
-    checkpoint_seconds: Seconds = 300.0
+    checkpoint_seconds: Seconds = 60.0
     """Packet time between two checkpoints of a run; a killed run goes on from the last one."""
 
 
@@ -51,6 +51,8 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     metrics: str = ""
     """HOST:PORT of the page with Prometheus metrics, such as 127.0.0.1:9464; none when empty."""
+    silent_seconds: SecondsOrNone = 60.0
+    """Without a packet for so long an alert says so (capture-silent); 0 is never."""
     control: str = ""
     """Path of the socket that `tapir status` and `tapir top` ask; in the runtime folder when empty."""
 
@@ -72,6 +74,21 @@ class OverloadSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """Packet time for which it stays low before each step back."""
     detectors: tuple[str, ...] = ("injection", "signatures", "sigma", "sensitive_data", "exposed", "anomaly")
     """Detectors that rest from the second step on."""
+
+
+class OutputSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Files of transactions, flows, TLS connections and alerts. A name with %Y %m %d %H %M %S or %j (packet time, UTC)
+    changes with time by itself.
+    """
+
+    rotate_bytes: NotNegative = 0
+    """Bytes of a file at which it is renamed (http.jsonl to http.1.jsonl, http.2.jsonl ...) and a new one begun; 0 is
+    never.
+    """
+    rotate_seconds: SecondsOrNone = 0.0
+    """Packet time after which the same is done; 0 is never."""
+    files_kept: NotNegative = 0
+    """Earlier files of each output that are kept; the oldest are removed beyond it, 0 keeps all."""
 
 
 class BusSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -31,8 +31,8 @@ class AlertWriter(Protocol):
 class JsonAlerts:
     """One line per revision; flushed with each batch."""
 
-    def __init__(self, path: str) -> None:
-        self._output = Output(path)
+    def __init__(self, path: str, append: bool = False) -> None:
+        self._output = Output(path, append)
         self._encoder = msgspec.json.Encoder()
 
     def write(self, alerts: Sequence[Alert]) -> None:
@@ -59,9 +59,9 @@ class ParquetAlerts:
             alert_frame(list(self._last.values())).write_parquet(self._file)
 
 
-def open_alert_writer(path: str) -> AlertWriter:
-    """A writer to `path`; OutputError when it cannot be written or its ending is unknown."""
-    return ParquetAlerts(path) if format_of(path) == "parquet" else JsonAlerts(path)
+def open_alert_writer(path: str, append: bool = False) -> AlertWriter:
+    """A writer to `path`; OutputError when it cannot be written or its ending is unknown; `append`: lines stay."""
+    return ParquetAlerts(path) if format_of(path) == "parquet" else JsonAlerts(path, append)
 
 
 def alert_frame(alerts: Sequence[Alert]) -> pl.DataFrame:

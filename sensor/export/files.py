@@ -28,10 +28,16 @@ def format_of(path: str) -> str:
     return found
 
 
-def open_private(path: str) -> BinaryIO:
-    """Open for writing, created with mode 0600 when it is new; OutputError when that fails."""
+def open_private(path: str, append: bool = False) -> BinaryIO:
+    """Open for writing, created with mode 0600 when it is new; OutputError when that fails. With `append` what is there
+    stays, and a last line that was cut is ended.
+    """
+    flags = os.O_RDWR | os.O_APPEND if append else os.O_WRONLY | os.O_TRUNC
     try:
-        return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, MODE), "wb", buffering=0)
+        file = os.fdopen(os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, MODE), "r+b" if append else "wb", buffering=0)
+        if append and (size := os.fstat(file.fileno()).st_size) and os.pread(file.fileno(), 1, size - 1) != b"\n":
+            file.write(b"\n")
+        return file
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
 
@@ -39,9 +45,9 @@ def open_private(path: str) -> BinaryIO:
 class Output:
     """A file, or standard output for `-`. Writing raises OutputError that names it."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, append: bool = False) -> None:
         self.name = "standard output" if path == "-" else path
-        self._file = sys.stdout.buffer if path == "-" else open_private(path)
+        self._file = sys.stdout.buffer if path == "-" else open_private(path, append)
 
     def write(self, data: bytes | memoryview) -> None:
         """Write all of it."""

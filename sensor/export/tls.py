@@ -30,8 +30,8 @@ class TlsWriter(Protocol):
 class JsonTls:
     """A line for each connection; flushed with each batch."""
 
-    def __init__(self, path: str) -> None:
-        self._output = Output(path)
+    def __init__(self, path: str, append: bool = False) -> None:
+        self._output = Output(path, append)
         self._encoder = msgspec.json.Encoder()
 
     def write(self, rows: Sequence[TlsConnection]) -> None:
@@ -59,9 +59,9 @@ class ParquetTls:
         self._file.close()
 
 
-def open_tls_writer(path: str) -> TlsWriter:
-    """A writer to `path`; OutputError when it cannot be written or its ending is unknown."""
-    return ParquetTls(path) if format_of(path) == "parquet" else JsonTls(path)
+def open_tls_writer(path: str, append: bool = False) -> TlsWriter:
+    """A writer to `path`; OutputError when it cannot be written or its ending is unknown; `append`: lines stay."""
+    return ParquetTls(path) if format_of(path) == "parquet" else JsonTls(path, append)
 
 
 def tls_frame(rows: Sequence[TlsConnection]) -> pl.DataFrame:

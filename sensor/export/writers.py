@@ -103,14 +103,15 @@ def table_of(name: str) -> Table:
     return Transactions() if name == "transactions" else Flows()
 
 
-def open_writer(path: str, name: str, *, ordered: bool) -> Writer:
+def open_writer(path: str, name: str, *, ordered: bool, append: bool = False) -> Writer:
     """A writer of `transactions` or `flows` to `path`; OutputError when it cannot be written or its ending is unknown.
 
     `ordered`: rows are sorted by (ts, flow, depth), for captures in files; otherwise each batch is written out at once.
+    `append`: JSON lines that are there stay.
     """
     table = table_of(name)
     if format_of(path) == "parquet":
         from sensor.export.parquet import ParquetSink
 
         return Writer(ParquetSink(path, table), HeldRows(table, escape=False, ordered=ordered))
-    return Writer(JsonSink(Output(path), table), HeldRows(table, escape=True, ordered=ordered))
+    return Writer(JsonSink(Output(path, append), table), HeldRows(table, escape=True, ordered=ordered))

@@ -1,0 +1,78 @@
+"""Times in which a live sensor saw nothing: in: frames so far, packet time, when the run before ended; out: alerts.
+
+    sensor-was-away     from the end of the run before to the first packet of this one nobody watched
+    capture-silent      no packet has come for a while, or an interface is gone
+
+The one law: an alert about an absence names when it began and how long it was.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sensor.alert import Detection, Numbers, Severity, seconds
+from sensor.alerting.own_health import SILENT, WAS_AWAY, own_health
+from sensor.limits import NS
+
+_TELL_AGAIN_NS = 60 * NS
+_LONG_NS = 60 * NS
+"""An absence of more than a minute is of medium severity."""
+
+
+class Away(NamedTuple):
+    """How the run before ended: packet times (ns) until which it watched and until which it kept what it learned, and
+    whether it was stopped in order.
+    """
+
+    watched_until: int
+    learned_until: int
+    in_order: bool
+
+
+class Absence:
+    """`silent_seconds`: packet time without a packet that is told; 0 tells none."""
+
+    def __init__(self, silent_seconds: float, away: Away | None) -> None:
+        self._silent_ns, self._away = round(silent_seconds * NS), away
+        self._frames = self._since = self._told = 0
+        self._missing = 0
+
+    def observe(self, frames: int, missing: int, now: int) -> list[Detection]:
+        """`frames` came so far and `missing` interfaces are gone at packet time `now` (ns)."""
+        if not now:
+            return []
+        found = self._hole(now) if frames and self._away else []
+        if frames != self._frames or not self._since:
+            self._frames, self._since = frames, now
+        silent = self._silent_ns and now - self._since >= self._silent_ns
+        lost = missing > self._missing
+        self._missing = missing
+        if lost or ((silent or missing) and now - self._told >= _TELL_AGAIN_NS):
+            self._told = now
+            found.append(self._silence(missing, now))
+        return found
+
+    def _silence(self, missing: int, now: int) -> Detection:
+        numbers = Numbers(
+            observed=round((now - self._since) / NS, 1), threshold=self._silent_ns / NS,
+            unit="seconds without a packet", window_seconds=self._silent_ns / NS,
+        )  # fmt: skip
+        why = "interfaces are gone" if missing else "no packet comes: is the mirror on?"
+        details = {"why": why, "interfaces gone": missing, "last_packet": seconds(self._since)}
+        return own_health(SILENT, now, "interfaces", numbers, details, since=self._since)
+
+    def _hole(self, now: int) -> list[Detection]:
+        away, self._away = self._away, None
+        assert away is not None
+        gap = now - away.watched_until
+        if gap <= 0:
+            return []
+        numbers = Numbers(observed=round(gap / NS, 3), threshold=0, unit="seconds not watched", window_seconds=0)
+        forgotten = max(0, away.watched_until - away.learned_until)
+        details = {
+            "not_watched_from": seconds(away.watched_until), "not_watched_until": seconds(now),
+            "the run before was": "stopped in order" if away.in_order else "broken off",
+            "seconds of learning lost": 0 if away.in_order else round(forgotten / NS, 1),
+        }  # fmt: skip
+        severity = Severity.LOW if gap <= _LONG_NS and away.in_order else Severity.MEDIUM
+        return [own_health(WAS_AWAY, now, "run", numbers, details, since=away.watched_until, severity=severity)]
