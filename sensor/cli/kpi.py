@@ -60,5 +60,7 @@ def _show(found: Kpi) -> None:
         without = ", ".join(sensor for sensor, of_sensor in row.rules.items() if not of_sensor)
         told = f"{len(rules)} rules, {row.alerts:,} alerts" + (f"; none at {without}" if without else "")
         typer.echo(f"  {row.id:<11} {row.title:<48} {told}")
+    for sink in found.sinks:
+        typer.echo(f"  sink {sink.name:<27} {sink.waiting:,} alerts waiting, {sink.refused:,} refused")
     if not found.owasp:
         typer.echo("OWASP coverage       not known: no sensor has told its rules")

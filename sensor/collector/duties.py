@@ -38,9 +38,10 @@ class Duties:
             try:
                 step(time.time())
                 said = ""
-            except (TapirError, OSError) as error:
-                if str(error) != said:
-                    said = str(error)
+            except Exception as error:  # whatever it is: a thread that ended unseen would do nothing for ever
+                told = str(error) if isinstance(error, (TapirError, OSError)) else f"failed: {type(error).__name__}"
+                if told != said:
+                    said = told
                     self._report(f"{name}: {said}; it is tried again")
             self._ending.wait(_EVERY_SECONDS)
 

@@ -36,6 +36,14 @@ class RuleQuality(msgspec.Struct, frozen=True):
         return self.false_positives / self.closed
 
 
+class SinkLag(msgspec.Struct, frozen=True):
+    """Stored alerts that a sink has not taken yet, and those that it refused."""
+
+    name: str
+    waiting: int
+    refused: int
+
+
 class Kpi(msgspec.Struct, frozen=True):
     """Over the incidents that opened in the time asked for."""
 
@@ -46,6 +54,7 @@ class Kpi(msgspec.Struct, frozen=True):
     late: int                          # acknowledged after they were due, or due and not acknowledged
     rules: tuple[RuleQuality, ...]
     owasp: tuple[Covered, ...]         # empty when no sensor has told what it looks for
+    sinks: tuple[SinkLag, ...]         # of now
 
 
 def kpi(base: Database, now: float, since: float = 0.0) -> Kpi:
@@ -60,6 +69,7 @@ def kpi(base: Database, now: float, since: float = 0.0) -> Kpi:
         sum((row["acknowledged"] or now) > row["due"] + 60 for row in rows),
         _rules(base, since),
         coverage(base, since),
+        _sinks(base),
     )
 
 
@@ -78,6 +88,15 @@ def _rules(base: Database, since: float) -> tuple[RuleQuality, ...]:
     return tuple(RuleQuality(*row) for row in base.execute(query, (since,)))
 
 
+def _sinks(base: Database) -> tuple[SinkLag, ...]:
+    query = (
+        "SELECT name, (SELECT count(*) FROM alerts WHERE id > sink_positions.alert) AS waiting,"
+        " (SELECT count(*) FROM sink_refusals WHERE sink = sink_positions.name) AS refused"
+        " FROM sink_positions ORDER BY name"
+    )
+    return tuple(SinkLag(*row) for row in base.execute(query))
+
+
 def as_prometheus(found: Kpi) -> str:
     """Prometheus' text format, for its node exporter's folder of text files."""
     lines = ["# HELP tapir_incidents Incidents by state.", "# TYPE tapir_incidents gauge"]
@@ -94,5 +113,9 @@ def as_prometheus(found: Kpi) -> str:
     if found.rules:
         lines += ["# HELP tapir_false_positive_ratio Of closed incidents.", "# TYPE tapir_false_positive_ratio gauge"]
         lines += [f'tapir_false_positive_ratio{{rule="{label(one.rule_id)}"}} {one.rate:g}' for one in found.rules]
+    for name, about in (("waiting", "Stored alerts not taken yet."), ("refused", "Alerts it will not take.")):
+        if found.sinks:
+            lines += [f"# HELP tapir_sink_{name} {about}", f"# TYPE tapir_sink_{name} gauge"]
+            lines += [f'tapir_sink_{name}{{sink="{label(one.name)}"}} {getattr(one, name)}' for one in found.sinks]
     lines += coverage_lines(found.owasp)
     return "\n".join(lines) + "\n"

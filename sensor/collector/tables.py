@@ -10,7 +10,7 @@ from sensor.errors import InputError, OutputError
 
 __all__ = ["Database", "opened", "transaction"]
 
-VERSION = 4
+VERSION = 5
 _TABLES = """
 CREATE TABLE IF NOT EXISTS cursors (
     sensor TEXT PRIMARY KEY, epoch BIGINT NOT NULL, sequence BIGINT NOT NULL);

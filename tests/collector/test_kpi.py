@@ -17,7 +17,8 @@ from sensor.bus.wire import ToldRule, ToldRules
 from sensor.cli.app import app
 from sensor.collector.coverage import coverage, keeper
 from sensor.collector.incidents import IncidentState, acknowledge, close
-from sensor.collector.kpi import as_prometheus, kpi
+from sensor.collector.kpi import SinkLag, as_prometheus, kpi
+from sensor.collector.sinks import Feed
 from sensor.collector.store import Store
 from sensor.config import BusSettings
 from tests.bus.alerts import an_alert
@@ -61,6 +62,21 @@ def test_nothing_measured_is_not_zero(place):
 def test_since_leaves_out_what_opened_before(filled):
     with Store(filled) as store:
         assert kpi(store.base, NOON, NOON + 1).time_to_detect.count == 0
+
+
+def test_what_waits_for_sinks_and_what_they_refused(filled):
+    def away(alerts):
+        raise ConnectionRefusedError
+
+    with Store(filled) as store:
+        Feed(store.base, "taking", lambda alerts: {1: "too odd"}).step(NOON)
+        with pytest.raises(ConnectionRefusedError):
+            Feed(store.base, "away", away).step(NOON)
+        found = kpi(store.base, NOON)
+    assert found.sinks == (SinkLag("away", 3, 0), SinkLag("taking", 0, 1))
+    assert 'tapir_sink_waiting{sink="away"} 3' in as_prometheus(found).splitlines()
+    said = CliRunner().invoke(app, ["kpi", "--store", filled]).output
+    assert "sink taking" in said
 
 
 def test_table_json_and_prometheus(filled):

@@ -33,12 +33,12 @@ actions = [{{ name = "block", nft_set_ipv4 = "inet tapir blocked4", severities =
 """
 
 
-def test_over_a_kill_everything_is_told_and_handed_on(tmp_path: Path, receiver: Receiver):
+def test_over_a_kill_everything_is_told_and_handed_on(tmp_path: Path, place: str, receiver: Receiver):
     settings, file = tmp_path / "tapir.toml", tmp_path / "alerts.jsonl"
     settings.write_text(SETTINGS.format(address=receiver.address, file=file))
     bus = BusSettings(publish="tcp://127.0.0.1:*", heartbeat_seconds=0.1)
     with AlertStream(bus, MemoryLog(), "tap-1") as stream:
-        command = [*TAPIR, "collect", stream.address, "--store", str(tmp_path), "--settings", str(settings)]
+        command = [*TAPIR, "collect", stream.address, "--store", place, "--settings", str(settings)]
         stream.put(
             an_alert(number, alert_id=ID(number), epoch=stream.epoch, client_ip=f"192.0.2.{number}")
             for number in range(1, ALERTS + 1)
@@ -53,7 +53,7 @@ def test_over_a_kill_everything_is_told_and_handed_on(tmp_path: Path, receiver: 
                 assert process.wait(LIMIT_SECONDS) == (0 if ending == signal.SIGTERM else -signal.SIGKILL)
                 assert b"hush" not in process.stderr.read()
     assert {json.loads(line)["sequence"] for line in file.read_bytes().splitlines()} == set(range(1, ALERTS + 1))
-    asked = [*TAPIR, "responses", "list", "--json", "--store", str(tmp_path)]
+    asked = [*TAPIR, "responses", "list", "--json", "--store", place]
     responses = json.loads(subprocess.run(asked, capture_output=True, timeout=LIMIT_SECONDS, check=True).stdout)
     assert sorted(one["target"] for one in responses) == sorted(f"192.0.2.{number}" for number in range(1, ALERTS + 1))
     assert all(one["dry_run"] for one in responses)

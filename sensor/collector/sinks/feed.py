@@ -49,20 +49,24 @@ class Feed:
         return max(own, min(asked, _ASKED_SECONDS_MAX))
 
     def _next(self, now: float) -> bool:
-        found = self._base.execute("SELECT alert FROM sink_positions WHERE name = ?", (self._name,)).fetchone()
         query = "SELECT id, body FROM alerts WHERE id > ? ORDER BY id LIMIT ?"
-        rows = self._base.execute(query, (found["alert"] if found else 0, _ALERTS_MAX)).fetchall()
+        rows = self._base.execute(query, (self._position(), _ALERTS_MAX)).fetchall()
         if not rows:
             return False
         refused = self._write(_alerts(rows))
         with transaction(self._base):
             self._keep(rows, refused, now)
-            self._base.execute(
-                "INSERT INTO sink_positions VALUES (?, ?)"
-                " ON CONFLICT (name) DO UPDATE SET alert = excluded.alert",
-                (self._name, rows[-1]["id"]),
-            )
+            self._base.execute("UPDATE sink_positions SET alert = ? WHERE name = ?", (rows[-1]["id"], self._name))
         return len(rows) == _ALERTS_MAX
+
+    def _position(self) -> int:
+        """The number of the last alert that was handed over; a new sink is seen to wait from now on."""
+        query = "SELECT alert FROM sink_positions WHERE name = ?"
+        if found := self._base.execute(query, (self._name,)).fetchone():
+            return int(found["alert"])
+        with transaction(self._base):
+            self._base.execute("INSERT INTO sink_positions VALUES (?, 0) ON CONFLICT DO NOTHING", (self._name,))
+        return 0
 
     def _once_more(self, now: float) -> None:
         """What was refused, and people want to be tried again."""

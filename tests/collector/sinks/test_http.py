@@ -247,7 +247,7 @@ def test_one_that_is_refused_is_kept_apart_and_holds_up_nothing(stub, store):
     (one,) = refused(store.base)
     assert (one["sink"], one["alert"], one["at"]) == ("s", 37, 1000)
     assert str(one["problem"]).startswith("answered 4")
-    said = CliRunner().invoke(app, ["incidents", "undelivered", "--store", f"sqlite://{store.base.place}"])
+    said = CliRunner().invoke(app, ["incidents", "undelivered", "--store", f"sqlite:///{store.base.place}"])
     assert f"sink s: alert {37:032x}, revision 1: answered 4" in said.output
     stub.poison = set()
     retry(store.base)
