@@ -95,8 +95,8 @@ class BulkTransfer:
         self.users = np.zeros(settings.pairs_max * CREDENTIALS, USER)
         self.hashes = np.zeros(AHEAD, np.uint64)
         self.memory = Memory()
-        self.memory.keep("endpoints", self.endpoints, populations=self.populations, histograms=self.histograms)
-        self.memory.keep("pairs", self.pairs, cells=self.cells, stretches=self.stretches, users=self.users)
+        self.memory.keep("peers", self.endpoints, populations=self.populations, histograms=self.histograms)
+        self.memory.keep("windows", self.pairs, cells=self.cells, stretches=self.stretches, users=self.users)
         self.state, self.restore = self.memory.state, self.memory.restore
         self.faults = 0
 

@@ -33,6 +33,12 @@ CELL = np.dtype(
         ("records", "i8"),
         ("responses", "i8"),
         ("user", "u8"),                 # the latest credential
+        ("first_user", "u8"),           # the one remembered first, and when it was last noted
+        ("first_user_now", "i8"),
+        ("present_bytes", "i8"),        # of the present stretch, which goes to the others when it is over
+        ("present_records", "i8"),
+        ("present_responses", "i8"),
+        ("present_first_ts", "i8"),
         ("run_now", "i8"),              # packet time at which the run began, 0 while there is none
         ("run_first_ts", "i8"),
         ("run_responses", "i8"),
@@ -61,7 +67,7 @@ STRETCH = np.dtype(
 )
 
 USER = np.dtype([("user", "u8"), ("now", "i8")], align=True)
-"""A credential and the packet time at which it was last noted."""
+"""A credential and the packet time at which it was last noted; the first one of a cell stands in the cell itself."""
 
 POPULATION = np.dtype(
     [
@@ -185,9 +191,9 @@ def settle(entities, slots, state, seeds, populations, histograms, cell, transac
 
 
 @inline_kernel
-def clear_cell(cell, stretches, row, now, stretch):
+def clear_cell(cell, now, stretch):
     """Begin a cell; of its stretches, those before the first answer's are never looked at."""
-    _clear_stretch(stretches[row * STRETCHES + stretch % STRETCHES])
+    _clear_present(cell)
     cell["credentials"] = 0
     cell["users"] = 0
     cell["stretch"] = stretch
@@ -212,52 +218,71 @@ def _clear_stretch(sums):
 
 
 @inline_kernel
+def _clear_present(cell):
+    cell["present_bytes"] = 0
+    cell["present_records"] = 0
+    cell["present_responses"] = 0
+    cell["present_first_ts"] = 0
+
+
+@inline_kernel
 def first_stretch(cell, stretch_ns):
     """Number of the first stretch of the window that the cell has."""
     return max(np.int64(cell["began"]) // stretch_ns, np.int64(cell["stretch"]) - STRETCHES + 1)
 
 
-@inline_kernel
+@part_kernel
 def _slide(cell, stretches, row, stretch, stretch_ns):
-    """Let the cell's window end at `stretch`."""
+    """Let the cell's window end at `stretch`: put its present stretch to the others, take out those that leave."""
     base = row * STRETCHES
     last = np.int64(cell["stretch"])
+    sums = stretches[base + last % STRETCHES]
+    sums["bytes"] = cell["present_bytes"]
+    sums["records"] = cell["present_records"]
+    sums["responses"] = cell["present_responses"]
+    sums["first_ts"] = cell["present_first_ts"]
     for left in range(first_stretch(cell, stretch_ns), min(last, stretch - STRETCHES) + 1):
         sums = stretches[base + left % STRETCHES]
         cell["bytes"] -= sums["bytes"]
         cell["records"] -= sums["records"]
         cell["responses"] -= sums["responses"]
-    for entered in range(max(last, stretch - STRETCHES) + 1, stretch + 1):
+    for entered in range(max(last, stretch - STRETCHES) + 1, stretch):
         _clear_stretch(stretches[base + entered % STRETCHES])
+    _clear_present(cell)
     cell["stretch"] = stretch
 
 
-@inline_kernel
+@part_kernel
 def _credentials_within(cell, users, base, user, now, since):
     """Note a sight of `user`, unless 0; returns how many of those remembered, the last CREDENTIALS different ones, were
-    seen since `since`.
+    seen since `since`. Item 0 of a cell's part of `users` stands in the cell: most cells never have a second one.
     """
-    place = np.int64(-1)
-    oldest = base
-    within = np.int64(0)
     known = np.int64(cell["users"])
-    for i in range(base, base + known):
-        if users[i]["user"] == user:
+    place = np.int64(0) if known > 0 and cell["first_user"] == user else np.int64(-1)
+    oldest, oldest_now = np.int64(0), np.int64(cell["first_user_now"])
+    within = np.int64(known > 0 and place < 0 and oldest_now >= since)
+    for i in range(1, known):
+        noted = np.int64(users[base + i]["now"])
+        if users[base + i]["user"] == user:
             place = i
-        elif users[i]["now"] >= since:
+        elif noted >= since:
             within += 1
-        if users[i]["now"] < users[oldest]["now"]:
-            oldest = i
+        if noted < oldest_now:
+            oldest, oldest_now = i, noted
     if user == 0:
         return within
     if place < 0 and known < CREDENTIALS:
-        place = base + known
+        place = known
         cell["users"] = known + 1
     elif place < 0:
         place = oldest
-        within -= np.int64(users[oldest]["now"] >= since)
-    users[place]["user"] = user
-    users[place]["now"] = now
+        within -= np.int64(oldest_now >= since)
+    if place == 0:
+        cell["first_user"] = user
+        cell["first_user_now"] = now
+    else:
+        users[base + place]["user"] = user
+        users[base + place]["now"] = now
     return within + 1
 
 
@@ -275,12 +300,11 @@ def add_answer(cell, stretches, users, row, transaction, stretch_ns):
         cell["credentials"] = _credentials_within(cell, users, row * CREDENTIALS, user, now, since)
     taken = np.int64(transaction["response_body_len"])
     records = max(np.int64(transaction["records"]), 0)
-    sums = stretches[row * STRETCHES + stretch % STRETCHES]
-    if sums["responses"] == 0:
-        sums["first_ts"] = transaction["ts"]
-    sums["bytes"] += taken
-    sums["records"] += records
-    sums["responses"] += 1
+    if cell["present_responses"] == 0:
+        cell["present_first_ts"] = transaction["ts"]
+    cell["present_bytes"] += taken
+    cell["present_records"] += records
+    cell["present_responses"] += 1
     cell["bytes"] += taken
     cell["records"] += records
     cell["responses"] += 1

@@ -12,7 +12,6 @@ from sensor._jit import F64s, I32s, I64s, U64s, inline_kernel, kernel, part_kern
 from sensor.detection.detectors.bulk_transfer_cells_kernel import (
     BYTES,
     CELL,
-    CREDENTIALS,
     POPULATION,
     RECORDS,
     STRETCH,
@@ -205,7 +204,9 @@ def follow_run(cell, stretches, row, hit, transaction, against, thresholds):
         cell["reported_taken"] = 0
         cell["run_first_ts"] = transaction["ts"]
         first = first_stretch(cell, np.int64(thresholds[Threshold.STRETCH_NS]))
-        for stretch in range(first, np.int64(cell["stretch"]) + 1):
+        if cell["present_responses"] > 0:
+            cell["run_first_ts"] = min(np.int64(cell["run_first_ts"]), np.int64(cell["present_first_ts"]))
+        for stretch in range(first, np.int64(cell["stretch"])):
             sums = stretches[row * STRETCHES + stretch % STRETCHES]
             if sums["responses"] > 0:
                 cell["run_first_ts"] = min(np.int64(cell["run_first_ts"]), np.int64(sums["first_ts"]))
@@ -273,7 +274,7 @@ def _key(transaction, strings):
 
 
 @part_kernel
-def look_ahead(transactions, strings, start, entities, slots, seeds, cells, stretches, users, stretch_ns, hashes):
+def look_ahead(transactions, strings, start, entities, slots, seeds, cells, hashes):
     """Hash the keys of the transactions from row `start` on, as many as `hashes` has room for, and read what their
     cells seem to be.
 
@@ -296,11 +297,8 @@ def look_ahead(transactions, strings, start, entities, slots, seeds, cells, stre
     for row in range(start, stop):
         cell_row = row_of(slots[home(slots, hashes[row - start])])
         if cell_row >= 0:
-            stretch = np.int64(transactions[row]["now"]) // stretch_ns
             read |= np.int64(entities[cell_row]["used"]) | np.int64(cells[cell_row]["endpoint"])
-            read |= np.int64(cells[cell_row]["bytes"])
-            read |= np.int64(stretches[cell_row * STRETCHES + stretch % STRETCHES]["responses"])
-            read |= np.int64(users[cell_row * CREDENTIALS]["now"])
+            read |= np.int64(cells[cell_row]["bytes"]) | np.int64(cells[cell_row]["present_bytes"])
     return max(stop, start + 1), read
 
 
@@ -328,7 +326,7 @@ def find_bulk(
         if row == ahead:
             first = row
             ahead, progress[Progress.READ] = look_ahead(
-                transactions, strings, row, entities, slots, seeds, cells, stretches, users, stretch_ns, hashes
+                transactions, strings, row, entities, slots, seeds, cells, hashes
             )
         transaction = transactions[row]
         if not _is_answer(transaction):
@@ -347,7 +345,7 @@ def find_bulk(
             cell_row = admit(entities, slots, state, hashed, client_hi, client_lo, place, path)
             leave(populations, histograms, cells[cell_row])
             now = np.int64(transaction["now"])
-            clear_cell(cells[cell_row], stretches, cell_row, now, now // stretch_ns)
+            clear_cell(cells[cell_row], now, now // stretch_ns)
             cells[cell_row]["endpoint_generation"] = -1
         cell = cells[cell_row]
         if is_settled(cell, populations):
