@@ -169,6 +169,10 @@ class Pipeline:
         self._state.take_over(prepared.settings.state, self._memories)
         return anew
 
+    def allow(self, allowances: list[Allowance]) -> None:
+        """Between two batches: what a collector allows, besides the file of the settings."""
+        self._alerting.pulled = allowances
+
     @property
     def rules(self) -> tuple[Rule, ...]:
         """All that are looked for at present."""

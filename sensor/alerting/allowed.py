@@ -101,10 +101,18 @@ def load_allowances(path: str) -> list[Allowance]:
     """The file's allowances; SettingError naming file, line and key for whatever is wrong in it."""
     try:
         text = Path(path).read_text(encoding="utf-8")
-        tree = tomllib.loads(text)
     except OSError as error:
         raise SettingError(f"{path}: cannot be read: {error.strerror}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise SettingError(f"{path}: not TOML: {error}") from None
+    return parse_allowances(text, path)
+
+
+def parse_allowances(text: str, path: str) -> list[Allowance]:
+    """Those of a list that came from `path`; SettingError as of `load_allowances`."""
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise SettingError(f"{path}: not TOML: {error}") from None
     lines = text.splitlines()
     blocks = [number for number, line in enumerate(lines) if re.match(r"\s*\[\[\s*allow\s*\]\]", line)]
@@ -112,7 +120,7 @@ def load_allowances(path: str) -> list[Allowance]:
     entries = tree.get("allow", [])
     if others or not isinstance(entries, list) or len(blocks) != len(entries):
         raise SettingError(f"{path}: expected [[allow]] tables and nothing else{f': {others[0]}' if others else ''}")
-    ends = [*blocks[1:], len(lines)]
+    ends = [*blocks, len(lines)][1:]
     places = zip(blocks, ends, entries, strict=True)
     return [_Entry(path, lines, first, end, entry).allowance() for first, end, entry in places]
 

@@ -75,6 +75,7 @@ class AlertingStage:
         self.counters = Counters(Count)
         self._policy = Policy(settings, self._tell)
         self._allowances = allowances_of(settings)
+        self.pulled: list[Allowance] = []  # what a collector allows besides
         self._budget = Budget(settings.false_alerts_per_day_max, round(settings.quiet_seconds * 1e9))
         self._waiting: list[Detection] = []
         self._alerts: list[Alert] = []
@@ -149,7 +150,7 @@ class AlertingStage:
 
     def _take(self, detections: list[Detection]) -> None:
         for detection in sorted(detections, key=lambda one: (one.now, one.rule.id, one.entity)):
-            if any(allowance.covers(detection) for allowance in self._allowances):
+            if any(allowance.covers(detection) for allowance in (*self._allowances, *self.pulled)):
                 self.counters.values[Count.ALLOWED] += 1
                 continue
             if (detection.rule.id, detection.entity) not in self._policy.cases and not self._budget.admits(detection):

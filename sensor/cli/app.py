@@ -10,6 +10,7 @@ import typer
 
 from sensor._version import __version__
 from sensor.cli import (
+    allowances,
     check,
     collect,
     doctor,
@@ -72,3 +73,4 @@ app.add_typer(feeds.app)
 app.add_typer(keys.app)
 app.add_typer(incidents.app)
 app.add_typer(responses.app)
+app.add_typer(allowances.app)

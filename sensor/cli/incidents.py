@@ -119,6 +119,9 @@ def resolve(
     store: StoreOption,
     why: Annotated[str, typer.Option("--why", metavar="TEXT", help="What it was, and what was done.")],
     false_positive: Annotated[bool, typer.Option("--false-positive", help="Nothing was wrong.")] = False,
+    allow: Annotated[
+        bool, typer.Option("--allow", help="Of a false positive: let sensors that ask this collector pass over it.")
+    ] = False,
     by: By = "",
 ) -> None:
     """Close an incident, with a reason. For a false positive, print what the sensor's alerting.allow_file lacked.
@@ -126,18 +129,26 @@ def resolve(
     \b
     tapir incidents resolve 17 --why "key was rotated"
     tapir incidents resolve 18 --false-positive --why "the nightly backup"
+    tapir incidents resolve 19 --false-positive --allow --why "our scanner"
     """
     import datetime
     import time
 
-    from sensor.collector.incidents import IncidentState, allowances, close
+    from sensor.collector.allowances import as_toml, keep, of_incident
+    from sensor.collector.incidents import IncidentState, close
+    from sensor.errors import SettingError
 
     state = IncidentState.FALSE_POSITIVE if false_positive else IncidentState.RESOLVED
     with opened_store(store) as base:
+        if allow and not false_positive:
+            raise SettingError("--allow is about a false positive: expected --false-positive too")
         close(base, number, state, who(by), why, time.time())
         if false_positive:
             until = datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=_ALLOW_DAYS)
-            typer.echo(allowances(base, number, f"incident {number}: {why}", until.isoformat()), nl=False)
+            entries = of_incident(base, number, f"incident {number}: {why}", until.isoformat())
+            typer.echo(as_toml(entries), nl=False)
+            if allow:
+                keep(base, entries, number, who(by), time.time())
 
 
 @app.command()

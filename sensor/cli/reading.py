@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from sensor.cli.compiling import told_when_compiling
 from sensor.cli.exit_codes import ExitCode, code_of
 from sensor.cli.outputs import Outputs, check_outputs
+from sensor.cli.pulling import Pulled
 from sensor.errors import TapirError
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def run(options: Options) -> ExitCode:
         return ExitCode.INTERRUPTED
     for note in () if options.quiet else pipeline.notes:
         say(options, note)
+    Pulled(settings, partial(say, options)).once(pipeline)
     gc.freeze()  # what was made until now stays: looking through it again and again takes longer than much traffic
     return _read(options, pipeline, outputs)
 

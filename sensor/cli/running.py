@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sensor.cli.compiling import told_when_compiling
 from sensor.cli.exit_codes import ExitCode
 from sensor.cli.outputs import Outputs, check_outputs
+from sensor.cli.pulling import Pulled
 from sensor.cli.reading import Options, effective_settings, failed, say, show, stopped_by_signals
 from sensor.cli.reloading import Reload, asked_by_hangup
 from sensor.cli.sensors import control_path
@@ -36,11 +37,12 @@ _STATUS_SECONDS = 10.0
 
 
 class Service(NamedTuple):
-    """Whom to tell how it goes, from where packets come, and who takes over changed settings."""
+    """Whom to tell how it goes, from where packets come, who takes over changed settings and what is allowed."""
 
     notifier: Notifier
     source: str
     reload: Reload
+    pulled: Pulled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +81,11 @@ def run(options: RunOptions) -> ExitCode:
         _offer(options, settings, vitals, source, offered)
         if not options.quiet:
             say(options, f"captures from {source}; ends with Ctrl-C or SIGTERM")
+        pulled = Pulled(settings, partial(say, options))
+        pulled.begin(pipeline)
+        offered.callback(pulled.end)
         reload = Reload(settings, partial(_settings, options), pipeline, outputs, notifier, partial(say, options))
-        return _capture(options, pipeline, outputs, vitals, Service(notifier, source, reload))
+        return _capture(options, pipeline, outputs, vitals, Service(notifier, source, reload, pulled))
 
 
 def _offer(options: RunOptions, settings: Settings, vitals: Vitals, source: str, offered: ExitStack) -> None:
@@ -154,6 +159,7 @@ def _copy(
             service.notifier.ready(f"captures from {service.source}")
         outputs.write(batch, pipeline.pool)
         pipeline.report([*outputs.observe(pipeline, batch.now), *service.reload.step(batch.now)])
+        service.pulled.step(pipeline)
         if summary:
             summary.add(batch, pipeline.pool)
         for alert in batch.alerts:

@@ -7,7 +7,6 @@ Law: every change of state, its author and reason are in the audit trail, in the
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -199,21 +198,3 @@ def history(base: Database, id_: int) -> list[dict[str, object]]:
     query = "SELECT at, who, action, why FROM audit WHERE incident = ? ORDER BY id"
     return [dict(row) for row in base.execute(query, (id_,))]
 
-
-def allowances(base: Database, id_: int, why: str, until: str) -> str:
-    """Entries for the sensor's allow_file (sensor/alerting/allowed.py) that would have kept the incident away: TOML.
-
-    `until`: the last day, YYYY-MM-DD.
-    """
-    bodies = base.execute("SELECT body FROM alerts WHERE incident = ?", (id_,))
-    alerts = (msgspec.json.decode(row["body"], type=Alert) for row in bodies)
-    pairs = sorted({(alert.rule_id, f"{alert.entity.kind}:{alert.entity.value}") for alert in alerts})
-    entries = (
-        f"[[allow]]\nrule = {_toml(rule)}\nentity = {_toml(entity)}\nuntil = {until}\nreason = {_toml(why)}\n"
-        for rule, entity in pairs
-    )
-    return "\n".join(entries)
-
-
-def _toml(text: str) -> str:
-    return json.dumps(text)

@@ -46,6 +46,9 @@ CREATE TABLE IF NOT EXISTS investigations (
     incident BIGINT PRIMARY KEY REFERENCES incidents, at FLOAT8 NOT NULL, severity TEXT NOT NULL,
     body {bytes} NOT NULL);
 CREATE TABLE IF NOT EXISTS sensor_rules (sensor TEXT PRIMARY KEY, at FLOAT8 NOT NULL, body {bytes} NOT NULL);
+CREATE TABLE IF NOT EXISTS allowances (
+    id {serial}, rule TEXT NOT NULL, entity TEXT NOT NULL, endpoint TEXT NOT NULL, until TEXT NOT NULL,
+    reason TEXT NOT NULL, incident BIGINT, added FLOAT8 NOT NULL, ended FLOAT8);
 CREATE TABLE IF NOT EXISTS sink_positions (name TEXT PRIMARY KEY, alert BIGINT NOT NULL);
 CREATE TABLE IF NOT EXISTS sink_refusals (
     sink TEXT NOT NULL, alert BIGINT NOT NULL REFERENCES alerts, problem TEXT NOT NULL, at FLOAT8 NOT NULL,

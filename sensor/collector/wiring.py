@@ -21,7 +21,7 @@ from sensor.collector.routing import Router
 from sensor.collector.sinks import Feed, sink
 from sensor.collector.store import Store
 from sensor.collector.tables import opened
-from sensor.config import CollectorSettings
+from sensor.config import BusSettings, CollectorSettings
 from sensor.errors import SettingError
 
 
@@ -66,9 +66,23 @@ def kept(
             recent = Recent(*sensors, settings.investigation.transactions_kept)
             stack.callback(recent.close)
         steps["investigation"] = Investigator(base(), settings.investigation, recent).step
+        if settings.allow_listen:
+            steps["allowances"] = _offering(base(), settings.allow_listen, sensors, report, stack)
         if len({one.name for one in settings.sinks}) < len(settings.sinks):
             raise SettingError("collector.sinks: two have the same name")
         for each in settings.sinks:
             steps[f"sink {each.name}"] = Feed(base(), each.name, sink(each)).step
         stack.enter_context(Duties(steps, report))
         yield store
+
+
+def _offering(
+    base: Database, address: str, sensors: Sensors, report: Callable[[str], None], stack: ExitStack
+) -> Step:
+    """Lets sensors fetch what is allowed."""
+    from sensor.bus.allowances import AllowanceServer
+    from sensor.collector.allowances import offered
+
+    server = AllowanceServer(BusSettings(publish=address, keys=sensors.keys, plaintext=sensors.plaintext), report)
+    stack.callback(server.close)
+    return lambda now: server.step(offered(base, now))

@@ -87,6 +87,8 @@ class ResponseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 class CollectorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What becomes of alerts in `tapir collect --store`."""
 
+    allow_listen: str = ""
+    """Where sensors may fetch what is allowed (`tapir allowances`), as tcp://*:5557; nowhere when empty."""
     incident_idle_seconds: Seconds = 86_400.0
     """Packet time after which an actor's next alert is a new incident."""
     channels: tuple[ChannelSettings, ...] = ()

@@ -22,6 +22,12 @@ class AlertingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     allow_file: str = ""
     """File of what is allowed, by rule, entity, endpoint and schedule, each with a reason and an end; none when empty.
     """
+    allow_from: str = ""
+    """Address of a collector that offers what is allowed besides (`collector.allow_listen`); nobody is asked when
+    empty.
+    """
+    allow_from_seconds: Seconds = 60.0
+    """Time between two questions to that collector."""
     false_alerts_per_day_max: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     """Alerts a day that are bearable if nothing is wrong: rules that say more are held to what is rare by their own
     past four weeks. 0 leaves the thresholds as they are set.

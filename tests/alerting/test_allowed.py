@@ -109,6 +109,12 @@ def test_a_wrong_file_names_line_and_key(text: str, problem: str, tmp_path: Path
         load_allowances(str(path))
 
 
+def test_an_empty_file_allows_nothing(tmp_path: Path) -> None:
+    for text in ("", "# nothing yet\n"):
+        (tmp_path / "allow.toml").write_text(text)
+        assert load_allowances(str(tmp_path / "allow.toml")) == []
+
+
 def test_a_missing_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="cannot be read"):
         load_allowances(str(tmp_path / "none.toml"))
