@@ -47,7 +47,7 @@ class Progress(IntEnum):
     KEY1 = 4
 
 
-_AHEAD = 3
+_AHEAD = 4
 """Rows ahead of which memory is asked for."""
 LINES_MAX = 64
 """Header lines of one message that are pieces of their own."""

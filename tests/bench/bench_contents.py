@@ -19,10 +19,13 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from sensor.config import ProtocolSettings, Settings
+from sensor.detection.sensitive.kinds import KINDS
 from sensor.detection.sensitive.names import name_table
-from sensor.detection.sensitive.scan import KINDS, Progress, scan_contents
+from sensor.detection.sensitive.news_kernel import Progress, find_news
+from sensor.detection.sensitive.strings import IDLE_NAMES
 from sensor.pipeline import Pipeline
-from sensor.schema import CONTENT, Wanted
+from sensor.schema import CONTENT, TRANSACTION, Wanted
+from sensor.structures.entity_tables import ENTITIES
 from tests.bench import captures
 from tests.bench.stages import Clock
 from tests.bench.templates import record
@@ -61,11 +64,16 @@ def scanning() -> float:
     contents["response_body_len"] = 4_096
     rows, counts = np.zeros(256, np.int64), np.zeros(256 * KINDS, np.uint32)
     progress = np.zeros(len(Progress), np.int64)
-    names, digits = name_table(), np.zeros(32, np.uint8)
+    names, digits = (*name_table(), np.zeros(IDLE_NAMES, np.uint64)), np.zeros(32, np.uint8)
+    transactions, entities = np.zeros(100, TRANSACTION), np.zeros(100, ENTITIES)
+    entities["endpoint"] = 1
+    generations, owners, most = np.ones(2, np.uint32), np.ones(2, np.uint32), np.full(4 * KINDS, 1_000, np.uint32)
     best = float("inf")
     for _ in range(20):
         begun = time.process_time_ns()
-        scan_contents(contents, body, 0, *names, digits, rows, counts, progress)
+        find_news(
+            contents, body, transactions, entities, generations, owners, most, 0, *names, digits, rows, counts, progress
+        )
         best = min(best, (time.process_time_ns() - begun) / (len(contents) * 4))
     return best
 

@@ -17,10 +17,12 @@ from sensor.alert import Detection, Entity, Kind, Rule, Severity
 from sensor.config import SensitiveDataSettings
 from sensor.detection.detector import Batch, Strings, sweep
 from sensor.detection.findings import Case, endpoint_name, found
+from sensor.detection.sensitive.kinds import KINDS
+from sensor.detection.sensitive.kinds import Kind as Found
 from sensor.detection.sensitive.names import name_table
-from sensor.detection.sensitive.scan import KINDS, Progress, scan_contents
-from sensor.detection.sensitive.scan import Kind as Found
-from sensor.schema import TransactionFlag, Wanted
+from sensor.detection.sensitive.news_kernel import GROWTH, Progress, find_news
+from sensor.detection.sensitive.strings import IDLE_NAMES
+from sensor.schema import Wanted
 from sensor.structures.entity_tables import SharedTable
 
 PERSONAL = Rule(
@@ -32,14 +34,12 @@ SECRETS = Rule(
     kind=Kind.POSTURE, severity=Severity.HIGH, owasp=("API3:2023",), attack=("T1552",),
 )  # fmt: skip
 _HITS = 256
-_GROWTH = 10
 _SECRETS = (Found.PASSWORD, Found.KEY)
 _PERSONAL = (
     Found.CARD, Found.IBAN, Found.NATIONAL_ID, Found.EMAIL, Found.PHONE, Found.HEALTH, Found.LOCATION,
 )  # fmt: skip
 _GRAVE = (Found.CARD, Found.IBAN, Found.NATIONAL_ID, Found.HEALTH)
 """Kinds whose loss has to be told to people or banks: of medium severity where no credential is asked for."""
-_ISSUING = np.uint16(TransactionFlag.LOGIN | TransactionFlag.REFRESH)
 
 
 class SensitiveData:
@@ -53,6 +53,7 @@ class SensitiveData:
         self.wanted = Wanted(request_body=settings.body_bytes, response_body=settings.body_bytes)
         self.faults = 0
         self._names = name_table()
+        self._idle = np.zeros(IDLE_NAMES, np.uint64)
         self._digits = np.zeros(32, np.uint8)
         self._hits = np.zeros(_HITS, np.int64)
         self._counts = np.zeros(_HITS * KINDS, np.uint32)
@@ -79,34 +80,24 @@ class SensitiveData:
             self._owners = np.zeros(endpoints.rows, np.uint32)
 
     def _scan(self, batch: Batch, start: int) -> int:
-        return int(
-            scan_contents(
-                batch.contents, batch.arena, start, *self._names, self._digits, self._hits, self._counts, self._progress
-            )
-        )
+        return find_news(
+            batch.contents, batch.arena, batch.transactions, batch.entities, batch.tables.endpoint.generations,
+            self._owners, self._most.reshape(-1), start, *self._names, self._idle, self._digits, self._hits,
+            self._counts, self._progress,
+        )  # fmt: skip
 
     def _judge(self, batch: Batch, hits: int) -> list[Detection]:
         said = []
-        counts = self._counts.reshape(_HITS, KINDS)[:hits].copy()
-        counts[2 * counts[:, Found.CARD] < counts[:, Found.CARD_LIKE], Found.CARD] = 0  # numbers of another sort
-        counts[:, [Found.CARD_LIKE, Found.TOKEN]] = 0
-        rows, sides = self._hits[:hits] >> 1, self._hits[:hits] & 1
-        issuing = batch.transactions["flags"][rows] & _ISSUING != 0
-        counts[(sides == 0) | issuing, Found.PASSWORD] = 0  # sent to log in, or given to do so
-        counts[sides == 0, Found.KEY] = 0
-        refused = batch.transactions["status_code"][rows] >= 400
-        endpoints = batch.entities["endpoint"][rows]
-        owned = self._owners[endpoints] == batch.tables.endpoint.generations[endpoints]
-        most_before = np.where(owned[:, None], self._most[endpoints, sides], 0)
-        perhaps = (counts >= np.maximum(_GROWTH * most_before, 1)).any(axis=1)
-        for hit in np.flatnonzero(perhaps & (endpoints > 0) & ~refused).tolist():
-            row, side, endpoint = int(rows[hit]), int(sides[hit]), int(endpoints[hit])
+        counts = self._counts.reshape(_HITS, KINDS)
+        for hit in range(hits):
+            row, side = int(self._hits[hit]) >> 1, int(self._hits[hit]) & 1
+            endpoint = int(batch.entities[row]["endpoint"])
             generation = batch.tables.endpoint.generations[endpoint]
             if self._owners[endpoint] != generation:
                 self._owners[endpoint] = generation
                 self._most[endpoint] = 0
             most = self._most[endpoint, side]
-            grown = counts[hit] >= np.maximum(_GROWTH * most, 1)
+            grown = counts[hit] >= np.maximum(GROWTH * most, 1)
             if grown.any():
                 before = most.copy()
                 np.maximum(most, counts[hit], out=most)

@@ -14,23 +14,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensor._jit import Bytes, U32s, U64s, kernel
+from sensor.detection.sensitive.kinds import KINDS, Kind
 from sensor.detection.sensitive.names import name_table
-from sensor.detection.sensitive.scan import KINDS, Kind, Progress, scan_contents
-from sensor.schema import CONTENT
+from sensor.detection.sensitive.scan import count_kinds
+from sensor.detection.sensitive.strings import IDLE_NAMES
 
 NAMES = name_table()
+IDLE = np.zeros(IDLE_NAMES, np.uint64)
+
+
+@kernel
+def count_all(
+    data: Bytes, start: int, stop: int, hashes: U64s, kinds: Bytes, idle: U64s, digits: Bytes, counts: U32s
+) -> None:
+    count_kinds(data, start, stop, hashes, kinds, idle, digits, counts, 0)
 
 
 def counted(body: bytes, offset: int = 0) -> dict[str, int]:
-    """What the kernel counts in a response's body."""
+    """What the kernel counts in a body."""
     arena = np.frombuffer(b"1" * offset + body + b"7" * 70, np.uint8).copy()
-    contents = np.zeros(1, CONTENT)
-    contents["response_body_offset"], contents["response_body_len"] = offset, len(body)
-    rows, counts, progress = np.zeros(4, np.int64), np.zeros(4 * KINDS, np.uint32), np.zeros(len(Progress), np.int64)
-    assert scan_contents(contents, arena, 0, *NAMES, np.zeros(32, np.uint8), rows, counts, progress) == 1
-    if not progress[Progress.HITS]:
-        return {}
-    assert rows[0] == 1
+    counts = np.zeros(KINDS, np.uint32)
+    count_all(arena, offset, offset + len(body), *NAMES, IDLE, np.zeros(32, np.uint8), counts)
     found = {kind.name.lower(): int(counts[kind]) for kind in Kind if counts[kind]}
     found.pop("card_like", None)
     return found
