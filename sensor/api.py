@@ -21,6 +21,7 @@ from sensor.alert import Alert
 from sensor.config import Settings
 from sensor.errors import InputError
 from sensor.tls import TlsConnection
+from sensor.websocket import WebSocketConnection
 
 if TYPE_CHECKING:
     from sensor.export.held import Pool
@@ -36,6 +37,7 @@ class Capture:
     transactions: pl.DataFrame  # columns: `tapir schema transactions`
     flows: pl.DataFrame         # columns: `tapir schema flows`
     tls: pl.DataFrame           # TLS connections, columns: `tapir schema tls`
+    websockets: pl.DataFrame    # WebSockets, columns: `tapir schema websockets`
     alerts: pl.DataFrame        # the last revision of each alert
     faults: list[InputError]    # inputs that could not be read to their end
     counters: dict[str, dict[str, int]]  # what each stage counted
@@ -64,19 +66,22 @@ def read(
     pipeline = Pipeline(settings, [fspath(each) for each in sources])
     transactions, flows = _Collected("transactions"), _Collected("flows")
     tls: list[TlsConnection] = []
+    websockets: list[WebSocketConnection] = []
     alerts: dict[str, Alert] = {}
     for batch in pipeline:
         transactions.add(batch.transactions, None, pipeline.pool)
         flows.add(batch.flows, batch.streams, pipeline.pool)
         tls += batch.tls
+        websockets += batch.websockets
         alerts.update((alert.alert_id, alert) for alert in batch.alerts)
     if pipeline.faults and not len(flows):
         raise pipeline.faults[0]
     from sensor.export.alerts import alert_frame
-    from sensor.export.tls import tls_frame
+    from sensor.export.connections import connection_frame
 
     alert_rows = alert_frame(list(alerts.values()))
-    tables = transactions.frame(), flows.frame(), tls_frame(tls), alert_rows
+    connections = connection_frame(tls, TlsConnection), connection_frame(websockets, WebSocketConnection)
+    tables = transactions.frame(), flows.frame(), *connections, alert_rows
     return Capture(*tables, pipeline.faults, pipeline.counters())
 
 

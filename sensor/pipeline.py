@@ -39,6 +39,7 @@ from sensor.protocols.http1.tables import Count as HttpCount
 from sensor.protocols.stage import Part as Read
 from sensor.protocols.stage import ProtocolStage
 from sensor.protocols.tls.stage import TlsStage
+from sensor.protocols.websocket.stage import WebSocketStage
 from sensor.reassembly.stage import Part, ReassemblyStage
 from sensor.reassembly.tables import Count as FlowCount
 from sensor.schema import CONTENT, FLOW, STREAM, TRANSACTION, FlowFlag, Wanted
@@ -49,6 +50,7 @@ from sensor.structures.shared_memory import shared_zeros
 from sensor.structures.string_pool import StringPool
 from sensor.structures.string_pool_kernels import State as PoolState
 from sensor.tls import TlsConnection
+from sensor.websocket import WebSocketConnection
 from sensor.workers.crew import Crew, Merged
 
 Rows = npt.NDArray[np.void]
@@ -67,8 +69,8 @@ _DEGRADING = (
 class Batch(NamedTuple):
     """Rows of TRANSACTION, of FLOW that ended with two of STREAM each, alerts; `now` is packet time (ns) at its end.
 
-    `contents` has a row of CONTENT for each transaction: what was kept of its bytes, in `arena`. `tls` are the TLS
-    connections among the flows that ended.
+    `contents` has a row of CONTENT for each transaction: what was kept of its bytes, in `arena`. `tls` and `websockets`
+    are the TLS connections and WebSockets among the flows that ended.
     """
 
     transactions: Rows
@@ -79,6 +81,7 @@ class Batch(NamedTuple):
     contents: Rows
     arena: npt.NDArray[np.uint8]
     tls: Sequence[TlsConnection] = ()
+    websockets: Sequence[WebSocketConnection] = ()
 
 
 class Prepared(NamedTuple):
@@ -127,6 +130,7 @@ class Pipeline:
         self._crew = None if alone else _crew(settings, self._reassembly.flows, key)
         self._protocols = self._crew or ProtocolStage(settings.protocols, self._reassembly.flows, key)
         self._tls = TlsStage(settings.protocols, self._reassembly.flows)
+        self._websockets = WebSocketStage(self._reassembly.flows)
         self._features = FeatureStage(settings.features, self._protocols.pool.tables)
         self._detection = DetectionStage(settings.detection, self._protocols.pool)
         self._overload = _overload(settings, self._detection.names)
@@ -230,19 +234,14 @@ class Pipeline:
                 yield self._judge(read, _NO_FLOWS, _NO_STREAMS)
             elif read.last:
                 self._now = max(self._now, part.now)
-                tls += self._inside(data, datagrams, part)
-                yield self._judge(read, *self._ended(part.ended), *_turned(part.told, part.told_streams), tls)
+                found = self._protocols.tunnels, data, datagrams, self._reassembly.pages, part.chunks
+                tls += self._tls.process_tunnels(*found)
+                websockets = self._websockets.process(*found)
+                batch = self._judge(read, *self._ended(part.ended), *_turned(part.told, part.told_streams), tls)
+                yield batch._replace(websockets=websockets) if websockets else batch
         if not len(part.chunks):
             self._now = max(self._now, part.now)
             yield self._judge(_NOTHING, *self._ended(part.ended), *_turned(part.told, part.told_streams))
-
-    def _inside(
-        self, data: npt.NDArray[np.uint8], datagrams: npt.NDArray[np.uint8], part: Part
-    ) -> list[TlsConnection]:
-        """What went on in tunnels over HTTP, once HTTP has said where they begin."""
-        return self._tls.process_tunnels(
-            self._protocols.tunnels, data, datagrams, self._reassembly.pages, part.chunks
-        )
 
     def _judge(
         self, read: Read | Merged, flows: Rows, streams: Rows, told: Rows = _NO_FLOWS, told_streams: Rows = _NO_STREAMS,
@@ -366,6 +365,7 @@ class Pipeline:
             "protocols": self._protocols.counters,
             "coding": self._protocols.coding,
             "tls": self._tls.counters,
+            "websocket": self._websockets.counters,
             "features": self._features.counters,
             "detection": self._detection.counters,
             "alerting": self._alerting.counters,

@@ -26,6 +26,7 @@ import numpy as np
 
 from sensor.config import ProtocolSettings, ReassemblySettings
 from sensor.protocols.stage import ProtocolStage
+from sensor.protocols.websocket.stage import WebSocketStage
 from sensor.reassembly.stage import ReassemblyStage
 from sensor.schema import (
     HISTORY_LETTERS,
@@ -42,6 +43,7 @@ from sensor.schema import (
     Wanted,
 )
 from sensor.tunnel import Tunnel
+from sensor.websocket import WebSocketConnection
 
 START = 1_700_000_000_000_000_000
 MS = 1_000_000
@@ -275,6 +277,8 @@ class Outcome:
     gaps: dict[tuple[int, int], list[tuple[int, int]]]
     contents: list[Row] = field(default_factory=list)
     tunnels: list[Tunnel] = field(default_factory=list)
+    websockets: list[WebSocketConnection] = field(default_factory=list)
+    websocket: dict[str, int] = field(default_factory=dict)
 
     @property
     def only(self) -> Row:
@@ -296,6 +300,7 @@ class Observer:
         self.reassembly = ReassemblyStage(reassembly or ReassemblySettings(flows_max=64), pages_max)
         self.protocols = ProtocolStage(protocols or ProtocolSettings(), self.reassembly.flows, KEY)
         self.protocols.keep(wanted or Wanted())
+        self.websockets = WebSocketStage(self.reassembly.flows, 64)
         self._parse = parse
         self._seen = Outcome([], [], {}, {}, {}, {})
 
@@ -318,6 +323,7 @@ class Observer:
             self._take(NO_BYTES, part)
         self._seen.reassembly = self.reassembly.counters.as_dict()
         self._seen.protocols = self.protocols.counters.as_dict()
+        self._seen.websocket = self.websockets.counters.as_dict()
         return self._seen
 
     def _take(self, data: np.ndarray, part: Any) -> None:
@@ -327,6 +333,8 @@ class Observer:
                 self._seen.transactions += [transaction(row, self.protocols.pool) for row in read.transactions]
                 self._seen.contents += [content(row, read.arena) for row in read.contents]
             self._seen.tunnels += self.protocols.tunnels
+            found = self.protocols.tunnels, data, NO_BYTES, self.reassembly.pages, part.chunks
+            self._seen.websockets += self.websockets.process(*found)
         self._seen.flows += [flow(self.reassembly, row) for row in part.ended]
 
     def _bytes(self, data: np.ndarray, chunks: np.ndarray) -> None:

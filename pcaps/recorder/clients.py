@@ -6,6 +6,7 @@ Goes in: the name of a function below. Comes out: its traffic. The law: no clock
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import json
 import socket
@@ -20,6 +21,8 @@ from pathlib import Path
 import httpx
 import requests
 from requests.adapters import HTTPAdapter
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 API = ("10.77.0.100", 8000)
 AGENT = {"User-Agent": "shop-app/3.2"}
@@ -151,6 +154,26 @@ def tunnels() -> None:
             for number in range(5):
                 said = start + b"GET /inside/%d HTTP/1.1\r\nHost: not.http\r\n\r\n" % number
                 conversation(connection, said, said)
+
+
+def websocket(way: str) -> None:
+    """One WebSocket: a text that comes back in pieces, bytes that come back doubled; closed, or closed by the server
+    when `asked` to, or `dropped` without a word.
+    """
+    compression = "deflate" if way == "compressed" else None
+    with connect("ws://10.77.0.100:8765/live?way=" + way, compression=compression, subprotocols=["chat"]) as connection:
+        for content in ("hello, is anybody there", bytes(range(256)) * 300, "x" * 1_000, b""):
+            connection.send(content)
+            connection.recv()
+        connection.ping(b"still there").wait()
+        if way == "asked":
+            connection.send("bye")
+            with contextlib.suppress(ConnectionClosed):
+                connection.recv()
+        elif way == "dropped":
+            connection.socket.shutdown(socket.SHUT_RDWR)
+        else:
+            connection.close(1_001, "going away")
 
 
 def midstream(path: str) -> None:

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from sensor.cli.reading import Options
     from sensor.config import OutputSettings, Settings
     from sensor.export.alerts import AlertWriter
+    from sensor.export.connections import ConnectionWriter, Row
     from sensor.export.held import Pool
     from sensor.export.rotating import Rotating
-    from sensor.export.tls import TlsWriter
     from sensor.export.writers import Writer
     from sensor.pipeline import Batch, Pipeline
 
@@ -29,13 +29,13 @@ def check_outputs(options: Options) -> None:
     """SettingError or OutputError when the outputs cannot go together or have an unknown ending."""
     from sensor.export.files import format_of
 
-    paths = [path for path in (options.transactions, options.flows, options.tls, options.alerts) if path]
+    paths = [path for path in options.outputs if path]
     for path in paths:
         format_of(path)
     repeated = next((path for path in paths if paths.count(path) > 1), None)
     if repeated:
         name = "standard output (-)" if repeated == "-" else repeated
-        options_named = "--transactions, --flows, --tls and --alerts"
+        options_named = "--transactions, --flows, --tls, --websockets and --alerts"
         raise SettingError(f"{name} is named more than once: {options_named} need different files")
 
 
@@ -52,7 +52,8 @@ class Outputs:
         self._report = report
         self.transactions: Rotating[Writer] | None = None
         self.flows: Rotating[Writer] | None = None
-        self.tls: Rotating[TlsWriter] | None = None
+        self.tls: Rotating[ConnectionWriter] | None = None
+        self.websockets: Rotating[ConnectionWriter] | None = None
         self.alerts: Rotating[AlertWriter] | None = None
         self.stream: AlertOutput | None = None
         self.epoch: int | None = None
@@ -64,29 +65,35 @@ class Outputs:
             raise
 
     def _open(self, options: Options, settings: OutputSettings, ordered: bool, live: bool) -> None:
-        named = (options.transactions, options.flows, options.tls, options.alerts)
-        if not any(named):
+        if not any(options.outputs):
             return
         from sensor.export.alerts import open_alert_writer
+        from sensor.export.connections import open_connection_writer
         from sensor.export.rotating import Rotating
-        from sensor.export.tls import open_tls_writer
         from sensor.export.writers import open_writer
+        from sensor.tls import TlsConnection
+        from sensor.websocket import WebSocketConnection
 
         def of_table(name: str) -> Callable[[str, bool], Writer]:
             return lambda path, append: open_writer(path, name, ordered=ordered, append=append)
+
+        def of_connections(kind: type[Row]) -> Callable[[str, bool], ConnectionWriter]:
+            return lambda path, append: open_connection_writer(path, kind, append)
 
         if options.transactions:
             self.transactions = Rotating(options.transactions, of_table("transactions"), settings, live)
         if options.flows:
             self.flows = Rotating(options.flows, of_table("flows"), settings, live)
         if options.tls:
-            self.tls = Rotating(options.tls, open_tls_writer, settings, live)
+            self.tls = Rotating(options.tls, of_connections(TlsConnection), settings, live)
+        if options.websockets:
+            self.websockets = Rotating(options.websockets, of_connections(WebSocketConnection), settings, live)
         if options.alerts:
             self.alerts = Rotating(options.alerts, open_alert_writer, settings, live)
 
     def reopen(self) -> None:
         """Begin new files where others have renamed or removed them."""
-        for output in (self.transactions, self.flows, self.tls, self.alerts):
+        for output in (self.transactions, self.flows, self.tls, self.websockets, self.alerts):
             if output:
                 output.reopen()
 
@@ -122,6 +129,8 @@ class Outputs:
             self.flows.at(batch.now).write(batch.flows, batch.streams, pool)
         if self.tls and batch.tls:
             self.tls.at(batch.now).write(batch.tls)
+        if self.websockets and batch.websockets:
+            self.websockets.at(batch.now).write(batch.websockets)
         if self.stream:
             self.stream.send_tables(batch, pool)
         self._send(batch.alerts, batch.now)
@@ -157,5 +166,5 @@ class Outputs:
         return failures
 
     def _closers(self) -> list[Callable[[], object]]:
-        outputs = (self.transactions, self.flows, self.tls, self.alerts, self.stream)
+        outputs = (self.transactions, self.flows, self.tls, self.websockets, self.alerts, self.stream)
         return [output.close for output in outputs if output]

@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from sensor.cli.run_options import Alerts, Flows, Rules, Sensor, Set, SettingsFile, Tls, Transactions, Workers
+from sensor.cli.run_options import (
+    Alerts,
+    Flows,
+    Rules,
+    Sensor,
+    Set,
+    SettingsFile,
+    Tls,
+    Transactions,
+    WebSockets,
+    Workers,
+)
 from sensor.cli.stream_options import Journal, Keys, Plaintext, Publish, PublishTables, Replay
 
 EPILOG = (
@@ -26,6 +37,7 @@ def read(
     transactions: Transactions = None,
     flows: Flows = None,
     tls: Tls = None,
+    websockets: WebSockets = None,
     alerts: Alerts = None,
     publish: Publish = None,
     replay: Replay = None,
@@ -74,9 +86,10 @@ def read(
     from sensor.cli.rules import rules_setting
 
     options = Options(
-        inputs=inputs, transactions=transactions, flows=flows, tls=tls, alerts=alerts, publish=publish,
-        wait_subscribers=wait_subscribers, show_secrets=show_secrets, batch_frames=batch_frames, json=json, quiet=quiet,
-        sensor=sensor or "", state=state or "", settings=settings, overrides=[*(set_ or []), *rules_setting(rules)],
+        inputs=inputs, transactions=transactions, flows=flows, tls=tls, websockets=websockets, alerts=alerts,
+        publish=publish, wait_subscribers=wait_subscribers, show_secrets=show_secrets, batch_frames=batch_frames,
+        json=json, quiet=quiet, sensor=sensor or "", state=state or "", settings=settings,
+        overrides=[*(set_ or []), *rules_setting(rules)],
         replay=replay, journal=journal, keys=keys, plaintext=plaintext, publish_tables=publish_tables, workers=workers,
     )  # fmt: skip
     raise typer.Exit(run(options))

@@ -37,6 +37,7 @@ class Options:
     transactions: str | None = None
     flows: str | None = None
     tls: str | None = None
+    websockets: str | None = None
     alerts: str | None = None
     publish: str | None = None
     replay: str | None = None
@@ -57,6 +58,11 @@ class Options:
     command: str = "tapir read"
     doctor: bool = False
     """Show how well the mirror delivers, and nothing of what is in the traffic."""
+
+    @property
+    def outputs(self) -> tuple[str | None, ...]:
+        """Where the tables and alerts go."""
+        return self.transactions, self.flows, self.tls, self.websockets, self.alerts
 
 
 def is_stream(name: str) -> bool:
@@ -194,7 +200,7 @@ def show(options: Options, summary: Summary, counters: dict[str, dict[str, int]]
     from sensor.cli.report_health import show_health, show_health_json
 
 
-    stream = sys.stderr if "-" in (options.transactions, options.flows, options.tls, options.alerts) else sys.stdout
+    stream = sys.stderr if "-" in options.outputs else sys.stdout
     try:
         if options.doctor and options.json:
             show_health_json(examine(summary, counters), stream)

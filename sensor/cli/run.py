@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from sensor.cli.run_options import Alerts, Flows, Rules, Sensor, Set, SettingsFile, Tls, Transactions, Workers
+from sensor.cli.run_options import (
+    Alerts,
+    Flows,
+    Rules,
+    Sensor,
+    Set,
+    SettingsFile,
+    Tls,
+    Transactions,
+    WebSockets,
+    Workers,
+)
 from sensor.cli.stream_options import Journal, Keys, Plaintext, Publish, PublishTables, Replay
 
 EPILOG = (
@@ -34,6 +45,7 @@ def run(
     transactions: Transactions = None,
     flows: Flows = None,
     tls: Tls = None,
+    websockets: WebSockets = None,
     alerts: Alerts = None,
     publish: Publish = None,
     replay: Replay = None,
@@ -68,8 +80,9 @@ def run(
 
     options = RunOptions(
         command="tapir run", inputs=read_loop or [], interfaces=tuple(interfaces or ()), filter=filter_, pace=pace,
-        transactions=transactions, flows=flows, tls=tls, alerts=alerts, publish=publish, json=json, quiet=quiet,
-        sensor=sensor or "", state=state or "", settings=settings, overrides=[*(set_ or []), *rules_setting(rules)],
+        transactions=transactions, flows=flows, tls=tls, websockets=websockets, alerts=alerts, publish=publish,
+        json=json, quiet=quiet, sensor=sensor or "", state=state or "", settings=settings,
+        overrides=[*(set_ or []), *rules_setting(rules)],
         replay=replay, journal=journal, keys=keys, plaintext=plaintext, publish_tables=publish_tables, workers=workers,
     )  # fmt: skip
     raise typer.Exit(run_live(options))

@@ -13,6 +13,7 @@ class Of(StrEnum):
     transactions = "transactions"
     flows = "flows"
     tls = "tls"
+    websockets = "websockets"
 
 
 def schema(of: Annotated[Of, typer.Argument(help="Which output.")]) -> None:
@@ -22,11 +23,15 @@ def schema(of: Annotated[Of, typer.Argument(help="Which output.")]) -> None:
 
         typer.echo(json_schema(), nl=False)
         return
-    if of is Of.tls:
-        from sensor.export.tls import tls_columns
+    if of in (Of.tls, Of.websockets):
+        from sensor.export.connections import connection_columns
+        from sensor.tls import TlsConnection
+        from sensor.websocket import WebSocketConnection
 
-        for name, kind, about in tls_columns():
-            typer.echo(f"{name:18}  {kind:8}  {about}")
+        lines = list(connection_columns(TlsConnection if of is Of.tls else WebSocketConnection))
+        width = max(len(name) for name, _, _ in lines)
+        for name, kind, about in lines:
+            typer.echo(f"{name:{width}}  {kind:8}  {about}")
         return
     from sensor.export.columns import FLOW_COLUMNS, TRANSACTION_COLUMNS, json_type
 

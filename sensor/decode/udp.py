@@ -1,8 +1,8 @@
 """UDP, RFC 768, and the common header of SCTP, RFC 9260. In: a header. Out: a complete row, or the tunnel its port
 names.
 
-The law: a port only suggests a tunnel. The row is complete before the tunnel's step looks inside, so that it may
-decline.
+The law: a port only suggests a tunnel; Teredo is told by its content as well. The row is complete before the tunnel's
+step looks inside, so that it may decline.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from sensor.decode.fields import u16
 from sensor.decode.layers import BY_PORT, Layer
 from sensor.decode.reasons import Reason
 from sensor.decode.transport import put_payload
+from sensor.decode.tunnels.teredo import is_teredo
 from sensor.schema import Proto
 
 UDP = int(Proto.UDP)
@@ -50,6 +51,8 @@ def step(data, offset, state, row, ports):
     code = at(ports, dst)
     if code == 0:
         code = at(ports, src)
+    if code == 0 and is_teredo(data, offset + 8, stop, end):
+        code = Layer.TEREDO - BY_PORT
     if code == 0:
         return offset, Layer.DONE
     state["stop"] = stop

@@ -11,7 +11,9 @@ from tests.house.sources import Source, sources
 
 SOURCES = sources()
 GROUND = {"limits", "errors", "_jit", "_version", "schema", "schema_contents"}
-BASE = GROUND | {"structures", "counters", "config", "alert", "alert_log", "fingerprint", "tls", "intel"}
+BASE = GROUND | {
+    "structures", "counters", "config", "alert", "alert_log", "fingerprint", "intel", "tls", "tunnel", "websocket",
+}  # fmt: skip
 STAGES = {"capture", "decode", "reassembly", "protocols", "features", "detection", "alerting", "bus", "export"}
 SERVICE = {"service", "vitals", "metrics", "control"}
 MAY_IMPORT = {
@@ -28,6 +30,8 @@ MAY_IMPORT = {
     "alert": {"limits"},
     "tls": set(),
     "intel": {"config", "errors", "limits"},
+    "tunnel": set(),
+    "websocket": set(),
     "alert_log": {"counters"},
     "config": {"limits", "errors", "alert"},
     "settings_file": {"config", "errors"},

@@ -233,6 +233,8 @@ class Decoder(Links, Tunnels):
             packet = packet.ending(length)
         self.finish(17, packet, 8, src_port=src, dst_port=dst)
         layer = self.ports.get(dst) or self.ports.get(src)
+        if not layer and self.is_teredo(packet.behind(8)):
+            layer = "teredo"
         if layer:
             self.go(layer, packet.behind(8))
 

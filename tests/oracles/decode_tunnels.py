@@ -216,6 +216,13 @@ class Tunnels(Walk):
     def behind_cookie(packet: Packet) -> Packet | None:
         return next((inner for inner in map(packet.behind, (0, 4, 8, 12)) if looks_like_ethernet(inner)), None)
 
+    @staticmethod
+    def is_teredo(packet: Packet) -> bool:
+        """Told by content: whole, and with an address of 2001::/32."""
+        data = packet.data
+        whole = len(data) >= 40 and data[0] >> 4 == 6 and 40 + packet.number(4, 2) == packet.wire
+        return whole and b"\x20\x01\0\0" in (data[8:12], data[24:28])
+
     def teredo(self, packet: Packet) -> None:
         inner = packet
         if len(inner.data) >= 13 and inner.data[:2] == b"\0\1":
