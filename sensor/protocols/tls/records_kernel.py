@@ -217,6 +217,10 @@ def _recognise(t, stream_row, first, ts):
     if first == HANDSHAKE:
         _begin(t, stream_row, ts)
         return State.HANDSHAKE + 0
+    if first == ALERT and t.sides[stream_row ^ 1]["flags"] & SideFlag.TLS != 0:  # a hello that was refused
+        _begin(t, stream_row, ts)
+        t.sides[stream_row]["flags"] = SideFlag.TLS
+        return State.RECORDS + 0
     if first >= LONG_HEADER and t.flows[stream_row >> 1]["service"] == Service.QUIC:
         _begin(t, stream_row, ts)
         t.sides[stream_row]["flags"] = SideFlag.TLS
