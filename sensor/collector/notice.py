@@ -14,6 +14,7 @@ import msgspec
 
 from sensor.alert import Alert
 from sensor.collector.incidents import actor_of
+from sensor.errors import SettingError
 
 _PLACE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 FIELDS = (
@@ -76,5 +77,8 @@ def filled(template: str, notice: Notice, as_json: bool) -> str:
     return _PLACE.sub(value, template)
 
 
-def unknown_places(template: str) -> list[str]:
-    return [name for name in _PLACE.findall(template) if name not in FIELDS]
+def check_places(template: str, key: str) -> None:
+    """Raises SettingError, naming the setting `key`, for a place that notices do not have."""
+    for name in _PLACE.findall(template):
+        if name not in FIELDS:
+            raise SettingError(f"{key}: no such place: {{{{{name}}}}}; expected one of {', '.join(FIELDS)}")

@@ -26,7 +26,11 @@ class ChannelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     headers: dict[str, str] = {}
     """Further headers of the webhook; ${VARIABLE} is taken from the environment."""
     body: str = ""
-    """Template of the webhook's body with {{severity}}, {{endpoint}}, {{timestamp}} ...; a JSON object when empty."""
+    """Template of what is sent, with {{severity}}, {{endpoint}}, {{timestamp}} ...; when empty the message, or for a
+    webhook a JSON object.
+    """
+    title: str = ""
+    """Template of the title that apprise sends; [{{severity}}] {{title}}: {{actor}} when empty."""
     secret: str = ""
     """Signs the webhook's body (HMAC-SHA256); unsigned when empty. ${VARIABLE} is taken from the environment."""
 

@@ -190,6 +190,9 @@ class TestWebhook:
             ({"secret": "${NOT_SET_ANYWHERE}"}, "is not in the environment"),
             ({"webhook": ""}, "expected one of apprise and webhook"),
             ({"webhook": "", "apprise": "nosuch://hush"}, "not an address that apprise knows"),
+            ({"webhook": "", "apprise": "json://hush", "body": "{{who}}"}, "body: no such place: {{who}}"),
+            ({"webhook": "", "apprise": "json://hush", "title": "{{who}}"}, "title: no such place: {{who}}"),
+            ({"title": "{{severity}}"}, "title: a webhook has none"),
         ],
     )
     def test_settings_that_cannot_work_are_said_without_secrets(self, receiver, changes, problem):
@@ -202,6 +205,18 @@ class TestWebhook:
         pytest.importorskip("apprise")
         _, body = self.send(receiver, webhook="", apprise=receiver.address.replace("http:", "json:"))
         assert "[high] Failed logins: 192.0.2.7" in body.decode()
+
+    def test_apprise_sends_ones_own_title_and_body(self, receiver):
+        pytest.importorskip("apprise")
+        templates = {"title": "{{severity}}: {{ rule }}", "body": "{{endpoint}} {{timestamp}} {{severity}}"}
+        _, body = self.send(receiver, webhook="", apprise=receiver.address.replace("http:", "json:"), **templates)
+        sent = json.loads(body)
+        assert sent["title"] == "high: brute-force-login"
+        assert sent["message"] == "POST /login 2025-11-21T11:02:30.500000Z high"
+
+    def test_a_template_of_an_uptime_monitor_works_as_it_is(self, receiver):
+        _, body = self.send(receiver, body="{{endpoint}} {{timestamp}} {{severity}}")
+        assert body == b"POST /login 2025-11-21T11:02:30.500000Z high"
 
 
 class TestEscalation:

@@ -29,7 +29,9 @@ def channel(settings: ChannelSettings, timeout_seconds: float) -> Send:
     if bool(settings.apprise) == bool(settings.webhook):
         raise SettingError(f"{key}: expected one of apprise and webhook")
     if settings.apprise:
-        return apprise_channel(expanded(settings.apprise, key), key)
+        return apprise_channel(expanded(settings.apprise, key), settings.title, settings.body, key)
+    if settings.title:
+        raise SettingError(f"{key}: title: a webhook has none; expected it in the body")
     return Webhook(
         expanded(settings.webhook, key),
         {name: expanded(value, key) for name, value in settings.headers.items()},

@@ -8,15 +8,20 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from sensor.collector.notice import Notice
+from sensor.collector.notice import Notice, check_places, filled
 from sensor.errors import SettingError
 
 if TYPE_CHECKING:
     from sensor.collector.channels import Send
 
 
-def apprise_channel(address: str, key: str) -> Send:
-    """Raises SettingError when apprise is missing, or does not know such an address."""
+def apprise_channel(address: str, title: str, body: str, key: str) -> Send:
+    """`title` and `body` are templates, or empty for what notices say by themselves.
+
+    Raises SettingError when apprise is missing or does not know such an address, and for a template's unknown place.
+    """
+    check_places(title, f"{key}: title")
+    check_places(body, f"{key}: body")
     try:
         import apprise
     except ImportError:
@@ -32,7 +37,11 @@ def apprise_channel(address: str, key: str) -> Send:
         from sensor.collector.channels import Undelivered
 
         try:
-            delivered = service.notify(title=notice.title, body=notice.text)
+            told = {
+                "title": filled(title, notice, as_json=False) if title else notice.title,
+                "body": filled(body, notice, as_json=False) if body else notice.text,
+            }
+            delivered = service.notify(**told)
         except Exception as error:  # of any of its hundred services
             raise Undelivered(f"apprise failed: {type(error).__name__}") from None
         if not delivered:

@@ -16,8 +16,7 @@ import time
 
 from sensor.collector.channels import Undelivered
 from sensor.collector.http_connection import HttpConnection, NoAnswer
-from sensor.collector.notice import Notice, filled, unknown_places
-from sensor.errors import SettingError
+from sensor.collector.notice import Notice, check_places, filled
 
 
 class Webhook:
@@ -26,8 +25,7 @@ class Webhook:
     def __init__(
         self, address: str, headers: dict[str, str], body: str, secret: str, timeout_seconds: float, key: str
     ) -> None:
-        if unknown := unknown_places(body):
-            raise SettingError(f"{key}: body: no such place: {{{{{unknown[0]}}}}}")
+        check_places(body, f"{key}: body")
         self._connection = HttpConnection(address, f"{key}: webhook", timeout_seconds)
         self._headers = {"Content-Type": "application/json"} | headers
         self._template, self._secret = body, secret.encode()
