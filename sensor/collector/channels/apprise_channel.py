@@ -37,11 +37,9 @@ def apprise_channel(address: str, title: str, body: str, key: str) -> Send:
         from sensor.collector.channels import Undelivered
 
         try:
-            told = {
-                "title": filled(title, notice, as_json=False) if title else notice.title,
-                "body": filled(body, notice, as_json=False) if body else notice.text,
-            }
-            delivered = service.notify(**told)
+            text = filled(body, notice, as_json=False) if body else notice.text
+            head = filled(title, notice, as_json=False) if title else notice.title
+            delivered = service.notify(title=head, body=text)
         except Exception as error:  # of any of its hundred services
             raise Undelivered(f"apprise failed: {type(error).__name__}") from None
         if not delivered:
