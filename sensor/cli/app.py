@@ -14,6 +14,7 @@ from sensor.cli import (
     check,
     collect,
     doctor,
+    edges,
     evidence,
     feeds,
     incidents,
@@ -70,6 +71,7 @@ app.command(epilog=kpi.EPILOG)(kpi.kpi)
 app.add_typer(journal.app)
 app.add_typer(rules.app)
 app.add_typer(feeds.app)
+app.add_typer(edges.app)
 app.add_typer(keys.app)
 app.add_typer(incidents.app)
 app.add_typer(responses.app)

@@ -28,24 +28,25 @@ from sensor.pipeline import Pipeline
 _NONE = np.zeros(0, np.uint8)
 
 
+def only(**chosen: Any) -> DetectionSettings:
+    """Settings with no detectors but these."""
+    shipped = DetectionSettings()
+    others = {name: msgspec.structs.replace(getattr(shipped, name), enabled=False) for name in DETECTORS}
+    return msgspec.structs.replace(shipped, **{**others, **chosen})
+
+
 @contextmanager
-def _only(rules: str) -> Iterator[DetectionSettings]:
+def _of(rules: str) -> Iterator[DetectionSettings]:
     """Settings with these rules, and nothing else that detects."""
     with tempfile.TemporaryDirectory() as folder:
         if "(" in rules and not Path(rules).exists():
             path = Path(folder) / "given.rules"
             path.write_text(rules + "\n", encoding="utf-8")
             rules = str(path)
-        shipped = DetectionSettings()
-        others = {name: msgspec.structs.replace(getattr(shipped, name), enabled=False) for name in DETECTORS}
         signatures, sigma = split([rules])
-        yield msgspec.structs.replace(
-            shipped,
-            **{
-                **others,
-                "signatures": SignatureSettings(enabled=bool(signatures), rules=tuple(signatures)),
-                "sigma": SigmaSettings(enabled=bool(sigma), rules=tuple(sigma)),
-            },
+        yield only(
+            signatures=SignatureSettings(enabled=bool(signatures), rules=tuple(signatures)),
+            sigma=SigmaSettings(enabled=bool(sigma), rules=tuple(sigma)),
         )
 
 
@@ -65,7 +66,7 @@ def _unreadable(pipeline: Pipeline) -> int:
 
 def try_rule(rule: str, captures: Sequence[str], json: bool) -> bool:
     """Print each transaction that a rule matches; returns whether something could not be read."""
-    with _only(rule) as settings:
+    with _of(rule) as settings:
         pipeline, faults = _opened(settings, captures)
         detectors = [
             detector(getattr(settings, name), pipeline.pool)
@@ -103,7 +104,7 @@ def _tell(detection: Detection, json: bool) -> None:
 def backtest(rules: str, captures: Sequence[str], json: bool) -> bool:
     """Print what rules would have told of each capture; returns whether something could not be read."""
     failed = 0
-    with _only(rules) as settings:
+    with _of(rules) as settings:
         for capture in captures:
             pipeline, faults = _opened(settings, [capture])
             told: dict[str, list[Alert]] = {}

@@ -16,7 +16,18 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 
 import msgspec
 
-from sensor.config import Settings, collector, detectors, evidence, intel, investigation, outer, sinks, stages
+from sensor.config import (
+    Settings,
+    collector,
+    detectors,
+    evidence,
+    intel,
+    investigation,
+    outer,
+    segmentation,
+    sinks,
+    stages,
+)
 from sensor.config.reload import LIVE
 
 _HEAD = """\
@@ -47,7 +58,7 @@ class Group(NamedTuple):
 def _abouts() -> dict[str, dict[str, str]]:
     """Class of sensor/config -> setting -> what it is for; "" is the class itself."""
     found: dict[str, dict[str, str]] = {}
-    modules = (stages, detectors, intel, outer, evidence, collector, sinks, investigation)
+    modules = (stages, detectors, intel, segmentation, outer, evidence, collector, sinks, investigation)
     nodes = [node for module in modules for node in ast.parse(getsource(module)).body]
     for node in [*nodes, *ast.parse(getsource(Settings)).body]:
         if isinstance(node, ast.ClassDef):

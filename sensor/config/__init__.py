@@ -53,6 +53,7 @@ from sensor.config.outer import (
     ServiceSettings,
     StateSettings,
 )
+from sensor.config.segmentation import SegmentationSettings
 from sensor.config.sinks import SinkSettings
 from sensor.config.stages import (
     CaptureSettings,
@@ -100,6 +101,7 @@ __all__ = [
     "RequestRateSettings",
     "ResponseSettings",
     "RouteSettings",
+    "SegmentationSettings",
     "SensitiveDataSettings",
     "ServiceSettings",
     "Settings",

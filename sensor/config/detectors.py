@@ -8,6 +8,7 @@ import msgspec
 
 from sensor import limits
 from sensor.config.intel import ThreatIntelSettings
+from sensor.config.segmentation import SegmentationSettings
 from sensor.config.values import AtLeastOne, AtLeastTwo, BodyBytes, NotNegative, Seconds, SecondsOrNone, Share, Times
 
 
@@ -456,3 +457,4 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     sensitive_data: SensitiveDataSettings = SensitiveDataSettings()
     honeytokens: HoneytokensSettings = HoneytokensSettings()
     threat_intel: ThreatIntelSettings = ThreatIntelSettings()
+    segmentation: SegmentationSettings = SegmentationSettings()

@@ -19,6 +19,7 @@ from sensor.detection.detectors.page_walks import PageWalks
 from sensor.detection.detectors.port_scan import PortScan
 from sensor.detection.detectors.privilege_abuse import PrivilegeAbuse
 from sensor.detection.detectors.request_rate import RequestRate
+from sensor.detection.detectors.segmentation import Segmentation
 from sensor.detection.detectors.sensitive_data import SensitiveData
 from sensor.detection.detectors.sigma import Sigma
 from sensor.detection.detectors.signatures import Signatures
@@ -54,5 +55,6 @@ DETECTORS = {
     "sensitive_data": SensitiveData,
     "honeytokens": Honeytokens,
     "threat_intel": ThreatIntel,
+    "segmentation": Segmentation,
 }
 """Detector by the name of its settings."""

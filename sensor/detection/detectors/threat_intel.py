@@ -20,7 +20,7 @@ from sensor.config import ThreatIntelSettings
 from sensor.detection.by_code import ByCode
 from sensor.detection.detector import Batch, Strings, nanoseconds
 from sensor.detection.evidence import address, community_id
-from sensor.detection.findings import REMIND_SECONDS, Case, Findings, found
+from sensor.detection.findings import REMIND_SECONDS, Case, Cases, found
 from sensor.detection.reloading import Reloading
 from sensor.errors import SettingError, StateError, TapirError
 from sensor.intel.indicator import Kind as Named
@@ -75,7 +75,7 @@ class ThreatIntel:
             raise SettingError("detection.threat_intel.folder: empty, so that feeds have no place")
         self.settings, self.strings = settings, strings
         self.folder = Path(settings.folder)
-        self._findings = {rule.id: Findings(settings.entities_max) for rule in self.rules}
+        self._cases = Cases(self.rules, settings.entities_max)
         self._problem = ""
         self._said: dict[str, int] = {}
         self._take(Matcher())
@@ -97,7 +97,7 @@ class ThreatIntel:
 
     @property
     def evicted(self) -> int:
-        return sum(findings.evicted for findings in self._findings.values())
+        return self._cases.evicted
 
     def process(self, batch: Batch) -> list[Detection]:
         if not self.settings.folder:
@@ -139,7 +139,7 @@ class ThreatIntel:
         said = []
         for (rule, client, hit), numbers in hits.items():
             key = f"{client} {hit.feed} {hit.value}"
-            for case in self._findings[rule.id].note(key, rows, np.array(numbers, np.int64)):
+            for case in self._cases.note(rule, key, rows, np.array(numbers, np.int64)):
                 entity = Entity("client", client)
                 one = found(rule, entity, case, rows, self.strings, "requests", _details(hit), severity_of(rule, hit))
                 said.append(replace(one, confidence=round(hit.confidence, 2)))
@@ -201,7 +201,7 @@ class ThreatIntel:
     def _connection(self, told: Told) -> list[Detection]:
         times = np.array([(told.ts, told.now)], _ROW)
         key = f"{told.client_ip} {told.hit.feed} {told.hit.value}"
-        cases = self._findings[told.rule.id].note(key, times, np.zeros(1, np.int64))
+        cases = self._cases.note(told.rule, key, times, np.zeros(1, np.int64))
         return [_detection(told, case) for case in cases]
 
     def _health(self, batch: Batch) -> list[Detection]:
@@ -242,21 +242,13 @@ class ThreatIntel:
         return (f"not updated for {status.stale_seconds / 3600:g} h", end + 1) if now > end else None
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
-        kept = {
-            f"{rule}/{name}": array
-            for rule, findings in self._findings.items()
-            for name, array in findings.state().items()
-        }
-        return kept | {"said": np.frombuffer(msgspec.json.encode(self._said), np.uint8)}
+        said = np.frombuffer(msgspec.json.encode(self._said), np.uint8)
+        return self._cases.state() | {"said": said}
 
     def restore(self, saved: Mapping[str, npt.NDArray[Any]]) -> bool:
-        done = True
-        for rule, findings in self._findings.items():
-            own = {name.rpartition("/")[2]: array for name, array in saved.items() if name.startswith(f"{rule}/")}
-            done &= findings.restore(own)
         if "said" in saved:
             self._said = msgspec.json.decode(saved["said"].tobytes(), type=dict[str, int])
-        return done
+        return self._cases.restore(saved)
 
 
 def _unwell(name: str, problem: str, now: int) -> Detection:
