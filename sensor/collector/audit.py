@@ -10,7 +10,7 @@ import hashlib
 
 import msgspec
 
-from sensor.collector.databases import Database
+from sensor.collector.databases import Database, text_kept
 
 _FIRST = "0" * 64
 
@@ -27,7 +27,7 @@ def add(base: Database, at: float, incident: int | None, who: str, action: str, 
     """Within the transaction of what it tells of; `at` in seconds since 1970."""
     last = base.execute("SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1").fetchone()
     id_, before = (last["id"] + 1, last["hash"]) if last else (1, _FIRST)
-    entry = (id_, at, incident, *(text.replace("\0", "\ufffd") for text in (who, action, why)))  # as databases keep it
+    entry = (id_, at, incident, *map(text_kept, (who, action, why)))
     base.execute("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?)", (*entry, _hash(before, entry)))
 
 

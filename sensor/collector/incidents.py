@@ -70,11 +70,13 @@ def assign(base: Database, alert: Alert, now: float, idle_seconds: float) -> Ass
 
     An open one counts when the alert is at most `idle_seconds` of packet time away from what is in it.
     """
-    row = base.execute(
-        "SELECT incidents.* FROM alerts JOIN incidents ON incidents.id = alerts.incident"
-        " WHERE alerts.sensor = ? AND alerts.alert_id = ? LIMIT 1",
-        (alert.sensor, alert.alert_id),
-    ).fetchone()
+    row = None
+    if alert.revision > 1:
+        row = base.execute(
+            "SELECT incidents.* FROM alerts JOIN incidents ON incidents.id = alerts.incident"
+            " WHERE alerts.sensor = ? AND alerts.alert_id = ? LIMIT 1",
+            (alert.sensor, alert.alert_id),
+        ).fetchone()
     known = row is not None
     if not known:
         row = base.execute(

@@ -13,6 +13,7 @@ from typing import NamedTuple, Self
 from sensor.alert import Alert
 from sensor.alert_log import Position
 from sensor.bus.message import Message
+from sensor.collector.databases import text_kept
 from sensor.collector.incidents import Change, assign
 from sensor.collector.tables import opened, transaction
 
@@ -22,11 +23,18 @@ INCIDENT_IDLE_SECONDS = 86_400.0
 class Stored(NamedTuple):
     """A revision that was not there before: what consequences are drawn from."""
 
-    row: int
     incident: int
     change: Change
     alert: Alert
     now: float
+
+
+Key = tuple[str, str, int]
+
+
+def key_of(alert: Alert) -> Key:
+    """What a revision is known by."""
+    return text_kept(alert.sensor), text_kept(alert.alert_id), alert.revision
 
 
 Consequence = Callable[[Stored], None]
@@ -56,31 +64,42 @@ class Store:
         at = time.time() if now is None else now
         new = 0
         with transaction(self.base):
+            there = self._there(messages)
             for message in messages:
-                new += self._add(message, at)
+                if key_of(message.alert) not in there:
+                    there.add(key_of(message.alert))
+                    self._add(message, at)
+                    new += 1
+            for sensor, position in {one.alert.sensor: one.position for one in messages}.items():
+                self.base.execute(
+                    "INSERT INTO cursors VALUES (?, ?, ?)"
+                    " ON CONFLICT (sensor) DO UPDATE SET epoch = excluded.epoch, sequence = excluded.sequence",
+                    (sensor, *position),
+                )
         self.stored += new
         self.repeated += len(messages) - new
 
-    def _add(self, message: Message, now: float) -> bool:
-        alert = message.alert
-        self.base.execute(
-            "INSERT INTO cursors VALUES (?, ?, ?)"
-            " ON CONFLICT (sensor) DO UPDATE SET epoch = excluded.epoch, sequence = excluded.sequence",
-            (alert.sensor, *message.position),
+    def _there(self, messages: Sequence[Message]) -> set[Key]:
+        """Which of their revisions are stored, and others of the same alerts."""
+        keys = [key_of(message.alert) for message in messages]
+        sensors, ids = list({key[0] for key in keys}), list({key[1] for key in keys})
+        query = (
+            f"SELECT sensor, alert_id, revision FROM alerts WHERE sensor IN ({', '.join('?' * len(sensors))})"
+            f" AND alert_id IN ({', '.join('?' * len(ids))})"
         )
-        key = (alert.sensor, alert.alert_id, alert.revision)
-        query = "SELECT 1 FROM alerts WHERE sensor = ? AND alert_id = ? AND revision = ?"
-        if self.base.execute(query, key).fetchone():
-            return False
+        return {(row["sensor"], row["alert_id"], row["revision"]) for row in self.base.execute(query, sensors + ids)}
+
+    def _add(self, message: Message, now: float) -> None:
+        alert = message.alert
         incident, change = assign(self.base, alert, now, self._idle_seconds)
-        row = self.base.added(
+        self.base.execute(
             "INSERT INTO alerts (incident, sensor, alert_id, revision, epoch, sequence, stored, rule_id, category,"
             " severity, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (incident, *key, *message.position, now, alert.rule_id, alert.category, alert.severity, message.body),
-        )
+            (incident, *key_of(alert), *message.position, now, alert.rule_id, alert.category, alert.severity,
+             message.body),
+        )  # fmt: skip
         for consequence in self.consequences:
-            consequence(Stored(row, incident, change, alert, now))
-        return True
+            consequence(Stored(incident, change, alert, now))
 
     def close(self) -> None:
         self.base.close()

@@ -110,7 +110,7 @@ class PostgresServer(Server):
 
     end_signal = signal.SIGQUIT
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, fsync: bool) -> None:
         binaries = Path(program("initdb", "postgresql", "/usr/lib/postgresql/*/bin")).resolve().parent
         self._schemas = 0
         self._base = f"postgresql:///postgres?host={folder}&user=tapir"
@@ -118,7 +118,8 @@ class PostgresServer(Server):
         subprocess.run(
             initdb, stdout=subprocess.DEVNULL, check=True, timeout=LIMIT_SECONDS, cwd=folder, **unprivileged()
         )  # fmt: skip
-        asked = ("listen_addresses=", f"unix_socket_directories={folder}", "fsync=off", "max_connections=50")
+        safe = "on" if fsync else "off"
+        asked = ("listen_addresses=", f"unix_socket_directories={folder}", f"fsync={safe}", "max_connections=50")
         options = [word for one in asked for word in ("-c", one)]
         super().__init__(folder, 0, str(binaries / "postgres"), "-D", str(folder / "d"), *options)
 
@@ -143,9 +144,9 @@ class PostgresServer(Server):
 
 
 @contextmanager
-def postgres_server() -> Iterator[PostgresServer]:
+def postgres_server(fsync: bool = False) -> Iterator[PostgresServer]:
     with own_folder() as folder:
-        server = PostgresServer(folder)
+        server = PostgresServer(folder, fsync)
         try:
             yield server
         finally:

@@ -84,6 +84,11 @@ class Database(Protocol):
     def close(self) -> None: ...
 
 
+def text_kept(text: str) -> str:
+    """What a database gives back: PostgreSQL keeps no NUL."""
+    return text.replace("\0", "\ufffd") if "\0" in text else text
+
+
 @contextmanager
 def transaction(base: Database) -> Iterator[None]:
     """All of what is done inside, or nothing."""

@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sensor.collector.databases import Away, Rows
+from sensor.collector.databases import Away, Rows, text_kept
 from sensor.errors import OutputError, SettingError
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def _with_percents(query: str) -> str:
 
 
 def _sent(value: object) -> object:
-    """Truth as 0 and 1, as SQLite has it; PostgreSQL keeps no text with a NUL."""
+    """Truth as 0 and 1, as SQLite has it."""
     if isinstance(value, bool):
         return int(value)
-    return value.replace("\0", "\ufffd") if isinstance(value, str) and "\0" in value else value
+    return text_kept(value) if isinstance(value, str) else value
