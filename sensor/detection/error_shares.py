@@ -13,14 +13,11 @@ import numpy.typing as npt
 
 from sensor.config import ErrorSpikeSettings
 from sensor.detection.by_row import ByRow
+from sensor.detection.error_shares_kernel import DOWN, REQUESTS, WIDTH
 from sensor.structures.entity_tables import SharedTable
 
 KINDS = ("4xx", "5xx", "401", "403", "429")
 """4xx are those that have no kind of their own."""
-DOWN = len(KINDS)
-"""502, 503, 504 or no answer."""
-REQUESTS = DOWN + 1
-WIDTH = 8
 STEPS = 4
 _USUAL = np.dtype([("generation", "u4"), ("requests", "f8"), ("errors", "f8", (REQUESTS,))], align=True)
 _LIFE_STEPS = 720.0  # steps with requests after which half of the baseline is new
@@ -36,10 +33,7 @@ class Errors(NamedTuple):
 
     rows: npt.NDArray[np.int32]
     clients: npt.NDArray[np.int32]
-    kinds: npt.NDArray[np.uint8]
-
-
-NO_ERRORS = Errors(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.uint8))
+    kinds: npt.NDArray[np.int32]
 
 
 class Spike(NamedTuple):
@@ -65,6 +59,7 @@ class Shares:
         self.troubled = np.zeros(0, np.int64)  # packet time of the last tick at which the row was in trouble
         self.down_requests = np.zeros(0, np.int64)
         self.down_since = np.zeros(0, np.int64)
+        self.named = np.zeros(0, np.uint8)
         self._place = 0
 
     def begin(self, table: SharedTable, changed: npt.NDArray[np.integer]) -> None:
@@ -72,19 +67,17 @@ class Shares:
         if not self.cells.shape[1]:
             self.cells = np.zeros((STEPS, table.rows, WIDTH), np.int32)
             self.troubled, self.down_requests, self.down_since = np.zeros((3, table.rows), np.int64)
+            self.named = np.zeros(table.rows, np.uint8)
         if len(changed):
             self.cells[:, changed] = 0
-            for column in (self.troubled, self.down_requests, self.down_since):
+            for column in (self.troubled, self.down_requests, self.down_since, self.named):
                 column[changed] = 0
 
-    def present(self, column: int) -> npt.NDArray[np.int32]:
-        """Counts of the present step from that of row 0 on; that of row n is WIDTH * n further."""
-        step: npt.NDArray[np.int32] = self.cells[self._place].reshape(-1)
-        return step[column:]
-
-    def add(self, rows: npt.NDArray[np.integer], column: npt.NDArray[np.integer] | int) -> None:
-        """Count in the present step."""
-        np.add.at(self.present(0), rows * WIDTH + column, 1)
+    @property
+    def counted(self) -> tuple[npt.NDArray[np.int32], int, npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+        """For the kernel: counts by step, where the present one's begin, `down_requests`, 1 for rows with a name."""
+        cells = self.cells.reshape(-1)
+        return cells, self._place * (len(cells) // STEPS), self.down_requests, self.named
 
     def look(self, table: SharedTable, tick: int, step_ns: int) -> None:
         """At the end of a step, before the judgements: who answered in it."""

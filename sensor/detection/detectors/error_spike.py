@@ -15,13 +15,13 @@ import numpy.typing as npt
 
 from sensor.alert import Detection, Entity, Http, Kind, Numbers, Rule, Severity
 from sensor.config import ErrorSpikeSettings
-from sensor.detection.detector import REPORT_SECONDS, Batch, Strings, nanoseconds
-from sensor.detection.error_shares import DOWN, KINDS, NO_ERRORS, REQUESTS, STEPS, WIDTH, Errors, Shares, Spike
+from sensor.detection.detector import REPORT_SECONDS, Batch, Strings, Table, nanoseconds
+from sensor.detection.error_shares import KINDS, STEPS, Errors, Shares, Spike
+from sensor.detection.error_shares_kernel import ERROR, NAME_ENDPOINT, NAME_SERVER, count_answers
 from sensor.detection.evidence import address, http_of
 from sensor.detection.findings import endpoint_name, server_name
 from sensor.detection.owners import Owners
-from sensor.detection.ticking import Ticks
-from sensor.schema import Anomaly, TransactionFlag
+from sensor.detection.ticking import Part, Ticks
 from sensor.structures.entity_tables import SharedTable
 
 SPIKE = Rule(
@@ -44,33 +44,9 @@ OUTAGE = Rule(
     owasp=("API4:2023", "API8:2023"),
     attack=("T1499",),
 )
-_LOST = (
-    Anomaly.REQUEST_GAP | Anomaly.RESPONSE_GAP | Anomaly.MIDSTREAM | Anomaly.PAIRING_AMBIGUOUS
-    | Anomaly.REQUEST_RESET | Anomaly.REQUEST_UNFINISHED
-)  # fmt: skip
 _ALONE_TIMES = 2
 """Times as many requests when one client alone says that an endpoint is down."""
 _ENDPOINTS_SHOWN = 5
-
-
-def _kind_by_status() -> npt.NDArray[np.uint8]:
-    """Status code to kind, DOWN where there is none."""
-    kinds = np.full(1 << 16, DOWN, np.uint8)
-    kinds[400:500], kinds[500:600] = 0, 1
-    kinds[401], kinds[403], kinds[429] = 2, 3, 4
-    return kinds
-
-
-def _failing(batch: Batch) -> npt.NDArray[np.intp]:
-    """Rows that were refused, failed, or had no answer though nothing of them was lost."""
-    few, status = batch.failed, batch.status[batch.failed]
-    silent = few[status == 0]
-    if not len(silent):
-        return few
-    rows = batch.transactions[silent]
-    lost = (rows["flags"] & TransactionFlag.REQUEST == 0) | (rows["flags"] & TransactionFlag.TOUCHED != 0)
-    lost |= rows["anomalies"] & np.uint64(_LOST) != 0
-    return np.sort(np.concatenate([few[status != 0], silent[~lost]]))
 
 
 class _Name(NamedTuple):
@@ -88,9 +64,8 @@ class _Watch:
         self.column = column
         self.shares = Shares(settings)
         self.owners = Owners(column, self.shares.usual)
+        self.wants = NAME_SERVER if column == "server" else NAME_ENDPOINT
         self.names: dict[int, _Name] = {}
-        self.errors: list[list[Errors]] = [[]]  # by step, the present one last
-        self.failures: dict[int, int] = {}  # of rows without a name in this step
         self.told: dict[tuple[int, str], tuple[int, int]] = {}  # row, rule: first and last tick told of
         self.silent: dict[int, int] = {}  # row that is down: requests without an answer
 
@@ -101,21 +76,6 @@ class _Watch:
             self.names.pop(row, None)
             self.silent.pop(row, None)
             self.told = {key: value for key, value in self.told.items() if key[0] != row}
-
-    def needs_name(self, row: int) -> bool:
-        """Whether a failure of a row is one more than can pass without being told of: few rows ever fail twice."""
-        if row in self.names:
-            return False
-        self.failures[row] = self.failures.get(row, 0) + 1
-        return self.failures[row] > 1 or bool(self.shares.down_requests[row])
-
-    def window(self) -> Errors:
-        chunks = [NO_ERRORS, *(chunk for step in self.errors for chunk in step)]
-        return Errors(*map(np.concatenate, zip(*chunks, strict=True)))
-
-    def step(self) -> None:
-        self.errors = [*self.errors, []][-STEPS:]
-        self.failures = {}
 
 
 class ErrorSpike:
@@ -129,7 +89,8 @@ class ErrorSpike:
         self.settings, self.strings = settings, strings
         self.step_ns = nanoseconds(settings.window_seconds / STEPS)
         self.ticks = Ticks(self.step_ns, STEPS)
-        self.kinds = _kind_by_status()
+        self.errors: list[list[Table]] = [[]]  # ERROR by step, the present one last
+        self.room = np.zeros(0, ERROR)
         self.watches = (_Watch("server", settings), _Watch("endpoint", settings))
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
@@ -139,34 +100,38 @@ class ErrorSpike:
         return all(watch.shares.usual.restore(saved[watch.column]) for watch in self.watches if watch.column in saved)
 
     def process(self, batch: Batch) -> list[Detection]:
-        rows = batch.transactions
-        few = _failing(batch)
         detections: list[Detection] = []
         for watch in self.watches:
             watch.begin(batch)
-        for part in self.ticks.parts(rows["now"], batch.now):
+        if len(self.room) < len(batch.transactions):
+            self.room = np.zeros(2 * len(batch.transactions), ERROR)
+        for part in self.ticks.parts(batch.transactions["now"], batch.now):
             if part.tick:
                 detections += self._tick(batch, part.tick)
-                continue
-            own = few[np.searchsorted(few, part.start) : np.searchsorted(few, part.stop)]
-            for watch in self.watches:
-                watch.owners.count(batch, part.start, part.stop, watch.shares.present(REQUESTS), WIDTH)
-                if len(own):
-                    self._add_errors(watch, batch, own)
+            else:
+                self._count(batch, part)
         return detections
 
-    def _add_errors(self, watch: _Watch, batch: Batch, few: npt.NDArray[np.intp]) -> None:
-        status = batch.status[few]
-        kinds, at = self.kinds[status], batch.entities[watch.column][few]
-        said = kinds != DOWN
-        watch.shares.add(at[said], kinds[said])
-        down = (status == 0) | (status == 502) | (status == 503) | (status == 504)
-        if down.any():
-            watch.shares.add(at[down], DOWN)
-        watch.errors[-1].append(Errors(at, batch.entities["client"][few], kinds))
-        for row, place in zip(at.tolist(), few.tolist(), strict=True):
-            if watch.needs_name(row):
-                watch.names[row] = self._name(watch, batch.transactions[place], int(batch.entities["server"][place]))
+    def _count(self, batch: Batch, part: Part) -> None:
+        shares = [watch.shares.counted for watch in self.watches]
+        found = count_answers(
+            batch.transactions, batch.entities, part.start, part.stop, *shares[0], *shares[1],
+            self.settings.errors_min, self.room,
+        )  # fmt: skip
+        if not found:
+            return
+        errors = self.room[:found].copy()
+        self.errors[-1].append(errors)
+        for error in errors[errors["wants"] != 0]:
+            for watch in self.watches:
+                if error["wants"] & watch.wants:
+                    transaction = batch.transactions[error["place"]]
+                    watch.names[int(error[watch.column])] = self._name(watch, transaction, int(error["server"]))
+
+    def _window(self, watch: _Watch) -> Errors:
+        """The errors of the last steps, as they count for a watch."""
+        errors = np.concatenate([self.room[:0], *(chunk for step in self.errors for chunk in step)])
+        return Errors(errors[watch.column], errors["client"], errors["kind"])
 
     def _name(self, watch: _Watch, transaction: Any, server: int) -> _Name:
         http = None
@@ -182,7 +147,7 @@ class ErrorSpike:
         detections: list[Detection] = []
         covered: dict[str, set[int]] = {}
         for watch in self.watches:
-            table, shares, window = getattr(batch.tables, watch.column), watch.shares, watch.window()
+            table, shares, window = getattr(batch.tables, watch.column), watch.shares, self._window(watch)
             shares.look(table, tick, self.step_ns)
             worst: dict[int, Spike] = {}
             for spike in shares.spikes(table, window):
@@ -204,7 +169,7 @@ class ErrorSpike:
             if watch.column == "server":
                 covered = {SPIKE.id: {row for row, rule in watch.told if rule == SPIKE.id}, OUTAGE.id: down}
             shares.step(table, tick, self.step_ns)
-            watch.step()
+        self.errors = [*self.errors, []][-STEPS:]
         return detections
 
     def _trouble(self, watch: _Watch, row: int, rule: Rule, tick: int) -> None:
@@ -264,7 +229,7 @@ class ErrorSpike:
     def _endpoints(self, server: int, kind: int) -> list[str]:
         """The server's endpoints with most errors of a kind in the window."""
         watch = self.watches[1]
-        window = watch.window()
+        window = self._window(watch)
         rows, counts = np.unique(window.rows[window.kinds == kind], return_counts=True)
         names = [
             watch.names[row].entity.value

@@ -18,9 +18,10 @@ from sensor.config import WebScanSettings
 from sensor.detection.by_code import ByCode
 from sensor.detection.by_row import ByRow
 from sensor.detection.detector import Batch, Strings, Table, nanoseconds
+from sensor.detection.detectors.web_scan_kernel import CLIENT, MISS, count_misses
 from sensor.detection.evidence import address, community_id, http_of
 from sensor.detection.owners import Owners
-from sensor.detection.ticking import Distinct, Rolling, Ticks
+from sensor.detection.ticking import Distinct, Part, Rolling, Ticks
 
 SCAN = Rule(
     id="web-scan",
@@ -66,17 +67,6 @@ _SCANNERS = re.compile(
 
 _MISSED_MAX = 256
 """Batches with misses of one step that are kept before they are added to the spans."""
-_NO_MISSES = (np.zeros(0, np.int32), np.zeros(0, np.uint64))
-_CLIENT = np.dtype([("generation", "u4"), ("first_ts", "i8")], align=True)
-"""Of a client: when the misses that are counted began."""
-
-
-def _missing(batch: Batch) -> npt.NDArray[np.intp]:
-    """Rows that asked for what is not there."""
-    status, endpoint = batch.status[batch.failed], batch.entities["endpoint"][batch.failed]
-    absent = (status == 405) | (status == 410) | (status == 501) | (status == 400)
-    missing: npt.NDArray[np.intp] = batch.failed[(status == 404) | (absent & (endpoint == 0))]
-    return missing
 
 
 class _Span(NamedTuple):
@@ -115,10 +105,11 @@ class WebScan:
         self._step_ns = nanoseconds(settings.window_seconds / _STEPS)
         self._ticks = Ticks(self._step_ns, 1 + nanoseconds(_DAY_SECONDS) // self._step_ns)
         self._spans: list[_Span] = []
-        self._clients = ByRow(_CLIENT)
+        self._clients = ByRow(CLIENT)
         self._owners = Owners("client", self._clients)
         self._present = self._misses = np.zeros(0, np.int32)  # requests of the present step by client, and misses
-        self._missed: list[tuple[npt.NDArray[np.int32], npt.NDArray[np.uint64]]] = []  # client and target of each
+        self._missed: list[Table] = []  # MISS
+        self._room = np.zeros(0, MISS)
         least = min(settings.targets_min, settings.hour_targets_min, settings.day_targets_min)
         self._suspect_misses = max(1, least // 2)
         self._seen: dict[int, _Seen] = {}
@@ -132,50 +123,51 @@ class WebScan:
         least = (self.settings.targets_min, self.settings.hour_targets_min, self.settings.day_targets_min)
         self._spans = [span._replace(targets_min=most) for span, most in zip(before._spans, least, strict=True)]
         self._ticks, self._clients, self._owners = before._ticks, before._clients, before._owners
-        self._present, self._seen = before._present, before._seen
+        self._present, self._misses, self._missed = before._present, before._misses, before._missed
+        self._seen = before._seen
 
     def process(self, batch: Batch) -> list[Detection]:
         spans = self._spans or self._begin(batch)
         self._forget_former(self._owners.changed(batch))
-        rows, missing = batch.transactions, _missing(batch)
+        rows = batch.transactions
+        if len(self._room) < len(rows):
+            self._room = np.zeros(2 * len(rows), MISS)
         detections: list[Detection] = []
         for part in self._ticks.parts(rows["now"], batch.now):
             if part.tick:
                 detections += self._tick(spans, part.tick)
-                continue
-            self._owners.count(batch, part.start, part.stop, self._present)
-            at = missing[np.searchsorted(missing, part.start) : np.searchsorted(missing, part.stop)]
-            if len(at):
-                self._note(spans[-1], batch, at)
-                if len(self._missed) >= _MISSED_MAX:
-                    self._end_step(spans)
+            else:
+                self._count(spans, batch, part)
         if len(rows):
             detections += self._by_name(rows)
             detections += self._by_method(batch)
         return detections
 
-    def _note(self, day: _Span, batch: Batch, at: npt.NDArray[np.intp]) -> None:
+    def _count(self, spans: list[_Span], batch: Batch, part: Part) -> None:
         """Take down misses, and the last one of each suspect in words: codes are given again."""
-        rows, clients = batch.transactions[at], batch.entities["client"][at]
-        self._missed.append((clients, self.strings.tables.entries["hash"][rows["uri"]]))
-        misses = self._misses[clients] + day.misses.total[clients]
-        firsts = self._clients.of(batch.tables.client)["first_ts"]
-        new = np.flatnonzero(misses == 0)[::-1]  # backwards, so that the first of several stays
-        firsts[clients[new]] = rows["ts"][new]
-        np.add.at(self._misses, clients, 1)
-        suspect = np.flatnonzero(self._misses[clients] + day.misses.total[clients] >= self._suspect_misses)
-        last = dict(zip(clients[suspect].tolist(), suspect.tolist(), strict=True))
-        for client, place in last.items():
-            self._seen[client] = self._seen_of(rows[place], int(firsts[client]))
+        clients = self._clients.of(batch.tables.client)
+        found = count_misses(
+            batch.transactions, batch.entities, self.strings.tables.entries, part.start, part.stop, self._present,
+            self._misses, spans[-1].misses.total, clients, self._suspect_misses, self._room,
+        )  # fmt: skip
+        if not found:
+            return
+        missed = self._room[:found].copy()
+        self._missed.append(missed)
+        suspects = missed[missed["is_suspect"] != 0]
+        for client, place in dict(zip(suspects["client"].tolist(), suspects["place"].tolist(), strict=True)).items():
+            self._seen[client] = self._seen_of(batch.transactions[place], int(clients["first_ts"][client]))
+        if len(self._missed) >= _MISSED_MAX:
+            self._end_step(spans)
 
     def _end_step(self, spans: list[_Span]) -> None:
         """Add what the step had so far to the spans."""
         asking, missing = np.flatnonzero(self._present), np.flatnonzero(self._misses)
-        clients, targets = map(np.concatenate, zip(*self._missed, strict=True)) if self._missed else _NO_MISSES
+        missed = np.concatenate([self._room[:0], *self._missed])
         for span in spans:
             span.requests.add(asking, self._present[asking])
             span.misses.add(missing, self._misses[missing])
-            span.targets.add(clients, targets)
+            span.targets.add(missed["client"], missed["target"])
         self._present[asking] = 0
         self._misses[missing] = 0
         self._missed = []
@@ -217,7 +209,7 @@ class WebScan:
         """Rows that belong to other clients than before begin anew."""
         if len(changed):
             self._present[changed] = self._misses[changed] = 0
-            self._missed = [(who[~np.isin(who, changed)], what[~np.isin(who, changed)]) for who, what in self._missed]
+            self._missed = [each[~np.isin(each["client"], changed)] for each in self._missed]
             for span in self._spans:
                 for table in (span.requests, span.misses, span.targets):
                     table.clear(changed)
