@@ -54,10 +54,11 @@ class LiveCapture:
         self.losses = Counters(LiveCount)
         self.faults: list[InputError] = []
         self._batch_frames = min(settings.batch_frames, BATCH_FRAMES)
+        block_bytes = min(settings.ring_block_bytes, settings.ring_bytes // 4)
         self._socket = RingSocket(
             settings.interfaces,
-            settings.ring_block_bytes,
-            settings.ring_bytes // settings.ring_block_bytes,
+            block_bytes,
+            settings.ring_bytes // block_bytes,
             settings.ring_timeout_ms,
             settings.promiscuous,
             compile_filter(settings.filter),
@@ -100,16 +101,21 @@ class LiveCapture:
                 if not self._taken:
                     yield Block(self._socket.data, self._frames[:0], self._now())
                     continue
-                while self._ring[Ring.LEFT]:
+                begun = True
+                while begun:
                     yield Block(self._socket.data, self._index(), 0)
-                self._socket.give_back()
+                    begun = self._ring[Ring.LEFT] > 0
+                    self._socket.give_back(but=int(begun))
         finally:
             self._socket.count_losses()
             self._count()
             self._socket.close()
 
     def _index(self) -> npt.NDArray[np.void]:
+        """The next frames: of several parts of the ring where they wait, because a large batch costs less."""
         rows = index_ring(self._socket.data, self._ring, self._frames)
+        while rows < len(self._frames) and self._socket.more(self._ring):
+            rows += index_ring(self._socket.data, self._ring, self._frames[rows:])
         if self._shift_ns:
             self._frames["ts"][:rows] += self._shift_ns
         judge_clock(self._frames, rows, True, self._clock, self._keys, self.counters.values)

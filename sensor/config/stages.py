@@ -32,8 +32,8 @@ class CaptureSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Take packets that are addressed to others: what a mirror port is for."""
     ring_bytes: RingBytes = 64 << 20
     """Memory in which the system puts packets until they are read."""
-    ring_block_bytes: BlockBytes = 1 << 20
-    """Part of that memory which is handed over at once; a power of two."""
+    ring_block_bytes: BlockBytes = 4 << 20
+    """Part of that memory which is handed over at once; a power of two. Smaller ones cost more time a packet."""
     ring_timeout_ms: Milliseconds = 50
     """How long such a part waits to fill: alerts come no sooner, and shorter waits cost time."""
 

@@ -67,7 +67,7 @@ class RingSocket:
         self._block_bytes, self._blocks = block_bytes, blocks
         self._promiscuous, self._program = promiscuous, tuple(program)
         self._next = 0
-        self._taken = False
+        self._held = 0  # blocks taken and not yet given back
         self._indexes: dict[str, int] = {}
         self._looked = self._counted = 0.0
         self._socket = self._open(timeout_ms)
@@ -146,29 +146,32 @@ class RingSocket:
 
     def take(self, wait_seconds: float, ring: npt.NDArray[np.int64]) -> bool:
         """Point `ring` at the next block; False when none came in time, or none can come because no interface is up."""
-        if not self._ready():
+        if not self.more(ring):
             self._wait(wait_seconds)
-            if not self._ready():
+            if not self.more(ring):
                 return False
-        start = self._next * self._block_bytes
-        word = start >> 2
-        ring[Ring.LEFT] = self._words[word + _COUNT_AT // 4]
-        ring[Ring.POSITION] = start + int(self._words[word + _FIRST_AT // 4])
-        ring[Ring.STOP] = start + min(int(self._words[word + _LENGTH_AT // 4]), self._block_bytes)
-        self._taken = True
         if time.monotonic() - self._counted >= _LOOK_SECONDS:  # there may be no wait for a long time
             self.count_losses()
         return True
 
-    def give_back(self) -> None:
-        """The block that was taken is the system's again."""
-        if self._taken:
+    def more(self, ring: npt.NDArray[np.int64]) -> bool:
+        """Point `ring` at the block behind those that are held already; False when it is not filled yet."""
+        start = (self._next + self._held) % self._blocks * self._block_bytes
+        word = start >> 2
+        if self._held == self._blocks or not self._words[word + 2] & _USER:
+            return False
+        ring[Ring.LEFT] = self._words[word + _COUNT_AT // 4]
+        ring[Ring.POSITION] = start + int(self._words[word + _FIRST_AT // 4])
+        ring[Ring.STOP] = start + min(int(self._words[word + _LENGTH_AT // 4]), self._block_bytes)
+        self._held += 1
+        return True
+
+    def give_back(self, but: int = 0) -> None:
+        """The blocks that were taken are the system's again, all but so many of the last."""
+        while self._held > but:
             self._words[(self._next * self._block_bytes >> 2) + 2] = 0
             self._next = (self._next + 1) % self._blocks
-            self._taken = False
-
-    def _ready(self) -> bool:
-        return bool(self._words[(self._next * self._block_bytes >> 2) + 2] & _USER)
+            self._held -= 1
 
     def _wait(self, seconds: float) -> None:
         """Until packets come, or so long. An interface that went away is looked for now and then."""
