@@ -5,11 +5,11 @@ Goes in: a generated capture, sent by tcpreplay over a cable between two network
 
     cost   CPU seconds per million packets of Tapir (alerts only, and with transactions) and of Suricata 7 (AF_PACKET,
            HTTP log, no rules), each on the same packets at the same rate
-    rate   tcpreplay at its highest rate for so many seconds, the capture's addresses changed in each round: packets that
-           the system dropped, and whether the transactions are those of the file, each round anew
+    rate   tcpreplay at its highest rate for so many seconds, the capture's addresses changed in each round: packets
+           that the system dropped, and whether the transactions are those of the file, each round anew
 
-The law: what a program cost is user plus system time of it and its children between its first packet and its last; needs
-root, tcpreplay, and for `cost` suricata.
+The law: what a program cost is user plus system time of it and its children between its first packet and its last.
+Needs root, tcpreplay, and for `cost` suricata.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.bench.measure import _family
 from tests.capture.network import Cable, cable, inside
 from tests.service.wire import replay, sensor_at, stop, until
 
+ROOT = Path(__file__).resolve().parents[2]
 AF_PACKET = """
 af-packet:
   - interface: {interface}
@@ -154,12 +154,13 @@ def rate(arguments: argparse.Namespace, folder: Path) -> None:
     pace = ("--topspeed",) if not arguments.rate else (f"--pps={arguments.rate}",)
     options = ("--transactions", str(live), "--quiet", *_workers(arguments))
     options += ("--set", f"capture.ring_bytes={arguments.ring << 20}")
+    with cable("tapir-bench") as wire:
+        began = time.monotonic()
+        sent = replay(wire, capture, "--preload-pcap", "--loop=2", *pace)  # nobody listens: how fast it goes
+        rounds = max(round(arguments.seconds * sent / (time.monotonic() - began) / arguments.packets), 1)
     with cable("tapir-bench") as wire, sensor_at(wire, folder / "run", *options) as process:
         began, cpu = time.monotonic(), cpu_seconds(process.pid)
-        sent = rounds = 0
-        while time.monotonic() - began < arguments.seconds:
-            sent += replay(wire, capture, "--preload-pcap", "--loop=5", "--unique-ip", *pace)
-            rounds += 5
+        sent = replay(wire, capture, "--preload-pcap", f"--loop={rounds}", "--unique-ip", *pace)
         took = time.monotonic() - began
         counters = until(folder / "run", lambda counters: counters["live"]["received"] >= sent
                          and counters["capture"]["frames"] + counters["live"]["dropped"] >= sent)  # fmt: skip
