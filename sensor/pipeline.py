@@ -40,9 +40,9 @@ from sensor.protocols.stage import Part as Read
 from sensor.protocols.stage import ProtocolStage
 from sensor.protocols.tls.stage import TlsStage
 from sensor.protocols.websocket.stage import WebSocketStage
-from sensor.reassembly.stage import Part, ReassemblyStage
+from sensor.reassembly.stage import Part, ReassemblyStage, turned
 from sensor.reassembly.tables import Count as FlowCount
-from sensor.schema import CONTENT, FLOW, STREAM, TRANSACTION, FlowFlag, Wanted
+from sensor.schema import CONTENT, FLOW, STREAM, TRANSACTION, Wanted
 from sensor.state_run import RunState
 from sensor.structures.entity_table_kernels import Use
 from sensor.structures.memory import Remembering
@@ -92,17 +92,6 @@ class Prepared(NamedTuple):
     detection: Detectors
 
 
-def _turned(flows: Rows, streams: Rows) -> tuple[Rows, Rows]:
-    """Where the responder sent the requests, the two change places, in place."""
-    turned = flows["flags"] & FlowFlag.FLIPPED != 0
-    if turned.any():
-        pairs = streams.reshape(-1, 2)
-        pairs[turned] = pairs[turned, ::-1]
-        for one, other in (("orig_hi", "resp_hi"), ("orig_lo", "resp_lo"), ("orig_port", "resp_port")):
-            flows[one][turned], flows[other][turned] = flows[other][turned], flows[one][turned]
-    return flows, streams
-
-
 def _of_flows(tls: Sequence[TlsConnection], flows: Rows) -> list[TlsConnection]:
     """Those of these flows."""
     serials = set(flows["serial"].tolist())
@@ -113,12 +102,13 @@ class Pipeline:
     """Iterate to read the inputs. `pool` holds the strings of the present batch's transactions."""
 
     def __init__(
-        self, settings: Settings, inputs: Sequence[str], loop: bool = False, epoch: int | None = None
-    ) -> None:
+        self, settings: Settings, inputs: Sequence[str], loop: bool = False, epoch: int | None = None,
+        live: LiveCapture | None = None,
+    ) -> None:  # fmt: skip
         """`loop`: the inputs are replayed again and again, at capture.replay_pace. `epoch`: of this run's alerts, where
-        a journal says it.
+        a journal says it. `live`: packets are captured already.
         """
-        self._live = LiveCapture(settings.capture) if settings.capture.interfaces else None
+        self._live = live or open_live(settings)
         self._capture = self._live or _files(settings.capture, inputs, loop)
         self._decode = DecodeStage(settings.decode)
         wanted = settings.evidence.enabled and (loop or self._live)  # a capture that is read is its own evidence
@@ -237,11 +227,11 @@ class Pipeline:
                 found = self._protocols.tunnels, data, datagrams, self._reassembly.pages, part.chunks
                 tls += self._tls.process_tunnels(*found)
                 websockets = self._websockets.process(*found)
-                batch = self._judge(read, *self._ended(part.ended), *_turned(part.told, part.told_streams), tls)
+                batch = self._judge(read, *self._ended(part.ended), *turned(part.told, part.told_streams), tls)
                 yield batch._replace(websockets=websockets) if websockets else batch
         if not len(part.chunks):
             self._now = max(self._now, part.now)
-            yield self._judge(_NOTHING, *self._ended(part.ended), *_turned(part.told, part.told_streams))
+            yield self._judge(_NOTHING, *self._ended(part.ended), *turned(part.told, part.told_streams))
 
     def _judge(
         self, read: Read | Merged, flows: Rows, streams: Rows, told: Rows = _NO_FLOWS, told_streams: Rows = _NO_STREAMS,
@@ -294,7 +284,7 @@ class Pipeline:
         streams = np.empty(2 * len(rows), STREAM)
         streams[0::2] = self._reassembly.streams[2 * rows.astype(np.int64)]
         streams[1::2] = self._reassembly.streams[2 * rows.astype(np.int64) + 1]
-        return _turned(self._reassembly.flows[rows], streams)
+        return turned(self._reassembly.flows[rows], streams)
 
     def _degraded(self) -> dict[str, int]:
         return {name: count for name, counters, member in self._losses if (count := counters[member])}
@@ -373,6 +363,11 @@ class Pipeline:
             "overload": self._overload.counters,
             **evidence,
         }
+
+
+def open_live(settings: Settings) -> LiveCapture | None:
+    """Begin to capture, if interfaces are named: what needs rights, and nothing else does."""
+    return LiveCapture(settings.capture) if settings.capture.interfaces else None
 
 
 def _files(settings: CaptureSettings, inputs: Sequence[str], loop: bool) -> CaptureStage | PacedCapture:

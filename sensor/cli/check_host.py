@@ -78,7 +78,8 @@ def _permissions() -> Iterator[Checked]:
         remedy = "the unit gives it; otherwise setcap cap_net_raw=ep on this Python, or run as root"
         yield Checked("permissions", "trouble", "", f"CAP_NET_RAW is missing, capturing is not allowed: {remedy}")
         return
-    yield Checked("permissions", "ok", "", f"may capture (CAP_NET_RAW), as uid {os.geteuid()}")
+    root = "; started as root `tapir run` goes on as user tapir, if there is one" if os.geteuid() == 0 else ""
+    yield Checked("permissions", "ok", "", f"may capture (CAP_NET_RAW), as uid {os.geteuid()}{root}")
 
 
 def _kernels() -> Iterator[Checked]:

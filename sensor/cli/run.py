@@ -60,13 +60,16 @@ def run(
     settings: SettingsFile = None,
     rules: Rules = None,
     set_: Set = None,
+    user: Annotated[
+        str | None, typer.Option(metavar="NAME", help="As root: run as this user.  [default: tapir, if there is one]")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the summary at the end as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Errors only.")] = False,
     sensor: Sensor = None,
 ) -> None:
     """Capture from mirror ports until stopped: alerts, transactions and flows out as they come.
 
-    Needs CAP_NET_RAW. On a terminal alerts are shown as they are raised.
+    Needs CAP_NET_RAW until it captures, and drops all rights then. On a terminal alerts are shown as they are raised.
 
     \b
     tapir run eth1
@@ -80,8 +83,8 @@ def run(
 
     options = RunOptions(
         command="tapir run", inputs=read_loop or [], interfaces=tuple(interfaces or ()), filter=filter_, pace=pace,
-        transactions=transactions, flows=flows, tls=tls, websockets=websockets, alerts=alerts, publish=publish,
-        json=json, quiet=quiet, sensor=sensor or "", state=state or "", settings=settings,
+        user=user, transactions=transactions, flows=flows, tls=tls, websockets=websockets,
+        alerts=alerts, publish=publish, json=json, quiet=quiet, sensor=sensor or "", state=state or "", settings=settings,
         overrides=[*(set_ or []), *rules_setting(rules)],
         replay=replay, journal=journal, keys=keys, plaintext=plaintext, publish_tables=publish_tables, workers=workers,
     )  # fmt: skip

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from sensor import privileges
 from sensor.cli.compiling import told_when_compiling
 from sensor.cli.exit_codes import ExitCode
 from sensor.cli.outputs import Outputs, check_outputs
@@ -52,19 +53,25 @@ class RunOptions(Options):
     interfaces: tuple[str, ...] = ()
     filter: str = ""
     pace: float | None = None
+    user: str | None = None
 
 
 def run(options: RunOptions) -> ExitCode:
     """Capture until SIGINT or SIGTERM; every error is said on standard error, in one line."""
     notifier = Notifier()
     try:
+        rights = [] if options.inputs else privileges.settle(options.user)
         settings = _settings(options)
         check_outputs(options)
         with told_when_compiling(options.quiet):
-            from sensor.pipeline import Pipeline
+            from sensor.pipeline import Pipeline, open_live
+        live = open_live(settings)  # before anything starts a thread: rights are each thread's own
+        for line in [*rights, *privileges.drop()] if live else ():
+            say(options, line)
         outputs = Outputs(options, settings, partial(say, options), ordered=False, live=True)
         try:
-            pipeline = Pipeline(settings, list(options.inputs), loop=bool(options.inputs), epoch=outputs.epoch)
+            inputs = list(options.inputs)
+            pipeline = Pipeline(settings, inputs, loop=bool(inputs), epoch=outputs.epoch, live=live)
         except BaseException:
             outputs.close()
             raise

@@ -183,3 +183,16 @@ class ReassemblyStage:
             self._tables.told[: state[Scalar.TOLD]],
             self._tables.told_streams[: 2 * state[Scalar.TOLD]],
         )
+
+
+def turned(
+    flows: npt.NDArray[np.void], streams: npt.NDArray[np.void]
+) -> tuple[npt.NDArray[np.void], npt.NDArray[np.void]]:
+    """Where the responder sent the requests, the two change places, in place."""
+    sides = flows["flags"] & FlowFlag.FLIPPED != 0
+    if sides.any():
+        pairs = streams.reshape(-1, 2)
+        pairs[sides] = pairs[sides, ::-1]
+        for one, other in (("orig_hi", "resp_hi"), ("orig_lo", "resp_lo"), ("orig_port", "resp_port")):
+            flows[one][sides], flows[other][sides] = flows[other][sides], flows[one][sides]
+    return flows, streams

@@ -39,6 +39,7 @@ class ReadyPipeline:
     bytes_read = 500
     unknown_links: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    rules: tuple[Any, ...] = ()
 
     def __init__(
         self, batches: list[ReadyBatch], faults: list[InputError], before_batch: Callable[[int], None]

@@ -15,7 +15,7 @@ BASE = GROUND | {
     "structures", "counters", "config", "alert", "alert_log", "fingerprint", "intel", "tls", "tunnel", "websocket",
 }  # fmt: skip
 STAGES = {"capture", "decode", "reassembly", "protocols", "features", "detection", "alerting", "bus", "export"}
-SERVICE = {"service", "vitals", "metrics", "control"}
+SERVICE = {"privileges", "service", "vitals", "metrics", "control"}
 MAY_IMPORT = {
     **{stage: BASE for stage in STAGES},
     "structures": GROUND,
@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "config": {"limits", "errors", "alert"},
     "settings_file": {"config", "errors"},
     "service": set(),
+    "privileges": {"errors"},
     "vitals": {"_version", "pipeline"},
     "metrics": {"errors", "vitals"},
     "control": {"errors", "vitals"},
