@@ -84,8 +84,8 @@ def run(
     options = RunOptions(
         command="tapir run", inputs=read_loop or [], interfaces=tuple(interfaces or ()), filter=filter_, pace=pace,
         user=user, transactions=transactions, flows=flows, tls=tls, websockets=websockets,
-        alerts=alerts, publish=publish, json=json, quiet=quiet, sensor=sensor or "", state=state or "", settings=settings,
-        overrides=[*(set_ or []), *rules_setting(rules)],
+        alerts=alerts, publish=publish, json=json, quiet=quiet, sensor=sensor or "", state=state or "",
+        settings=settings, overrides=[*(set_ or []), *rules_setting(rules)],
         replay=replay, journal=journal, keys=keys, plaintext=plaintext, publish_tables=publish_tables, workers=workers,
     )  # fmt: skip
     raise typer.Exit(run_live(options))
