@@ -16,6 +16,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from sensor.collector.sinks.sink import tls
 from sensor.config import SinkSettings
 from tests.collector.servers import LIMIT_SECONDS, PythonServer, Server, free_port, program
 
@@ -24,38 +25,61 @@ TOPIC = "tapir-alerts"
 
 class RedisPeer:
     asks_for_password, restarts = True, True
+    listen, scheme = ("--port",), "redis"
 
     def __init__(self, folder: Path) -> None:
-        port = free_port()
+        port, self._folder = free_port(), folder
         server = program("redis-server", "redis-server")
+        make_certificates(folder)
         self.server = Server(
-            folder, port, server, "--port", str(port), "--bind", "127.0.0.1", "--requirepass", "hush",
+            folder, port, server, *self.listen, str(port), "--bind", "127.0.0.1", "--requirepass", "hush",
             "--appendonly", "yes", "--appendfsync", "always", "--save", "", "--dir", str(folder),
         )  # fmt: skip
 
     def settings(self, secret: str = "hush") -> SinkSettings:
-        return SinkSettings(name="s", redis=f"redis://127.0.0.1:{self.server.port}/0", secret=secret)
+        address = f"{self.scheme}://localhost:{self.server.port}/0"
+        return SinkSettings(name="s", redis=address, secret=secret, **certificates(self._folder))
 
     def taken(self, count: int) -> list[bytes]:
         import redis
 
-        with redis.Redis(port=self.server.port, password="hush") as client:
+        files = {} if self.scheme == "redis" else {
+            "ssl_ca_certs": self._folder / "ca.pem", "ssl_certfile": self._folder / "client.pem",
+            "ssl_keyfile": self._folder / "client.key",
+        }  # fmt: skip
+        address = f"{self.scheme}://localhost:{self.server.port}/0"
+        with redis.Redis.from_url(address, password="hush", **files) as client:
             return [fields[b"alert"] for _, fields in client.xrange(TOPIC)]
 
     def close(self) -> None:
         self.server.stop()
 
 
+class RedisTlsPeer(RedisPeer):
+    """That asks for a certificate as well."""
+
+    listen, scheme = (
+        "--port", "0", "--tls-cert-file", "server.pem", "--tls-key-file", "server.key", "--tls-ca-cert-file", "ca.pem",
+        "--tls-port",
+    ), "rediss"  # fmt: skip
+
+
 class NatsPeer:
     asks_for_password, restarts = True, True
+    options: tuple[str, ...] = ()
+    scheme = "nats"
 
     def __init__(self, folder: Path) -> None:
-        port = free_port()
+        port, self._folder = free_port(), folder
+        make_certificates(folder)
         self.server = Server(
             folder, port, program("nats-server", "nats-server"), "-a", "127.0.0.1", "-p", str(port),
-            "-js", "-sd", str(folder), "--user", "tapir", "--pass", "hush",
+            "-js", "-sd", str(folder), "--user", "tapir", "--pass", "hush", *self.options,
         )  # fmt: skip
-        self._asked = {"servers": f"nats://127.0.0.1:{port}", "user": "tapir", "password": "hush"}
+        address = f"{self.scheme}://localhost:{port}"
+        self._asked: dict[str, Any] = {"servers": address, "user": "tapir", "password": "hush"}
+        if self.options:
+            self._asked["tls"] = tls(self.settings())
         asyncio.run(self._prepare())
 
     async def _prepare(self) -> None:
@@ -66,7 +90,8 @@ class NatsPeer:
         await client.close()
 
     def settings(self, secret: str = "hush") -> SinkSettings:
-        return SinkSettings(name="s", nats=f"nats://127.0.0.1:{self.server.port}", user="tapir", secret=secret)
+        address = f"{self.scheme}://localhost:{self.server.port}"
+        return SinkSettings(name="s", nats=address, user="tapir", secret=secret, **certificates(self._folder))
 
     def taken(self, count: int) -> list[bytes]:
         return asyncio.run(self._taken())
@@ -85,8 +110,15 @@ class NatsPeer:
         self.server.stop()
 
 
+class NatsTlsPeer(NatsPeer):
+    """That asks for a certificate as well."""
+
+    options = ("--tls", "--tlscert", "server.pem", "--tlskey", "server.key", "--tlscacert", "ca.pem", "--tlsverify")
+    scheme = "tls"
+
+
 class RabbitPeer:
-    """In process and mount namespaces of its own, so that its port mapper ends with it."""
+    """Over TLS, each side with a certificate; its port mapper ends with it, in a process namespace of its own."""
 
     asks_for_password, restarts = True, True
 
@@ -95,9 +127,14 @@ class RabbitPeer:
         sbin = Path(program("rabbitmq-server", "rabbitmq-server", "/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin"))
         script = sorted(Path("/usr/lib/rabbitmq/lib").glob("rabbitmq_server-*/sbin/rabbitmq-server")) or [sbin]
         (folder / "conf").write_text(
-            f"listeners.tcp.local = 127.0.0.1:{port}\ndefault_user = tapir\ndefault_pass = hush\n"
+            f"listeners.tcp = none\nlisteners.ssl.local = 127.0.0.1:{port}\ndefault_user = tapir\ndefault_pass = hush\n"
+            f"ssl_options.cacertfile = {folder}/ca.pem\nssl_options.certfile = {folder}/server.pem\n"
+            f"ssl_options.keyfile = {folder}/server.key\nssl_options.verify = verify_peer\n"
+            "ssl_options.fail_if_no_peer_cert = true\n"
             "default_permissions.configure = .*\ndefault_permissions.read = .*\ndefault_permissions.write = .*\n"
         )
+        make_certificates(folder)
+        self._folder = folder
         (folder / "plugins").write_text("[].\n")
         self.server = Server(
             folder, port, program("unshare", "util-linux"), "--user", "--map-root-user", "--pid", "--fork",
@@ -112,14 +149,16 @@ class RabbitPeer:
     def _with_channel(self, what: Any) -> None:
         import pika
 
-        credentials = pika.PlainCredentials("tapir", "hush")
-        with pika.BlockingConnection(
-            pika.ConnectionParameters("127.0.0.1", self.server.port, credentials=credentials)
-        ) as connection:
+        asked = pika.ConnectionParameters(
+            "localhost", self.server.port, credentials=pika.PlainCredentials("tapir", "hush"),
+            ssl_options=pika.SSLOptions(tls(self.settings()), "localhost"),
+        )  # fmt: skip
+        with pika.BlockingConnection(asked) as connection:
             what(connection.channel())
 
     def settings(self, secret: str = "hush") -> SinkSettings:
-        return SinkSettings(name="s", amqp=f"amqp://127.0.0.1:{self.server.port}/%2F", user="tapir", secret=secret)
+        address = f"amqps://localhost:{self.server.port}/%2F"
+        return SinkSettings(name="s", amqp=address, user="tapir", secret=secret, **certificates(self._folder))
 
     def taken(self, count: int) -> list[bytes]:
         found: list[bytes] = []
@@ -163,10 +202,7 @@ input(type="imtcp" port="{port}" address="127.0.0.1" ruleset="out")
         self._stream: Any = None
 
     def settings(self, secret: str = "") -> SinkSettings:
-        return SinkSettings(
-            name="s", syslog=f"tls://localhost:{self.server.port}", ca_file=str(self._folder / "ca.pem"),
-            certificate_file=str(self._folder / "client.pem"), key_file=str(self._folder / "client.key"),
-        )  # fmt: skip
+        return SinkSettings(name="s", syslog=f"tls://localhost:{self.server.port}", **certificates(self._folder))
 
     def taken(self, count: int) -> list[bytes]:
         while len(self._got) < count:
@@ -280,9 +316,20 @@ def make_certificates(folder: Path) -> None:
         path.chmod(0o644)
 
 
+def certificates(folder: Path) -> dict[str, str]:
+    """Settings of a sink that shows the client's."""
+    return {
+        "ca_file": str(folder / "ca.pem"),
+        "certificate_file": str(folder / "client.pem"),
+        "key_file": str(folder / "client.key"),
+    }
+
+
 PEERS: dict[str, Any] = {
     "Redis": RedisPeer,
+    "Redis over TLS": RedisTlsPeer,
     "NATS": NatsPeer,
+    "NATS over TLS": NatsTlsPeer,
     "RabbitMQ": RabbitPeer,
     "rsyslog": RsyslogPeer,
     "Kinesis (moto)": MotoPeer,

@@ -7,6 +7,7 @@ A stub checks what the service's documentation asks of a request, keeps what it 
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -24,6 +25,8 @@ from sensor.collector.sinks.feed import refused, retry
 from sensor.collector.store import Store
 from sensor.config import SinkSettings
 from sensor.errors import SettingError
+from tests.collector.servers import own_folder
+from tests.collector.sinks.peers import certificates, make_certificates
 from tests.collector.test_sinks import stored
 
 
@@ -326,6 +329,24 @@ class TestSplunk:
         splunk.asked = 1
         feed_of(splunk, store).step(0)
         assert splunk.sequences == [1, 2, 3, 1, 2, 3]
+
+
+def test_over_tls_with_certificates_of_both_sides(elasticsearch, store):
+    with own_folder() as folder:
+        make_certificates(folder)
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(folder / "ca.pem"))
+        context.load_cert_chain(folder / "server.pem", folder / "server.key")
+        context.verify_mode = ssl.CERT_REQUIRED
+        elasticsearch.server.socket = context.wrap_socket(elasticsearch.server.socket, server_side=True)
+        address = elasticsearch.address.replace("http://127.0.0.1", "https://localhost")
+        settings = SinkSettings(name="s", elasticsearch=address, secret="hush", **certificates(folder))
+        stored(store, 1, 1)
+        with pytest.raises(OSError, match="no answer: SSLCertVerificationError"):
+            Feed(store.base, "s", sink(msgspec.structs.replace(settings, ca_file=""))).step(0)
+        Feed(store.base, "s", sink(settings)).step(0)
+        assert elasticsearch.sequences == [1]
+        with pytest.raises(SettingError, match="ca_file, certificate_file or key_file"):
+            sink(msgspec.structs.replace(settings, ca_file=str(folder / "none.pem")))
 
 
 @pytest.mark.parametrize("name", ["elasticsearch", "splunk", "datadog", "kinesis"])

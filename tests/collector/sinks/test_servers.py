@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from sensor.collector.sinks import Feed, sink
@@ -71,6 +72,16 @@ def test_a_wrong_password_is_a_fault_that_does_not_tell_it(peer: Any, store: Sto
         Feed(store.base, "s", sink(peer.settings("mumble"))).step(0)
     assert "mumble" not in str(raised.value)
     assert taken(peer, 0) == []
+
+
+@pytest.mark.parametrize("peer", ["Redis over TLS", "NATS over TLS", "RabbitMQ", "rsyslog"], indirect=True)
+def test_nobody_is_told_whose_certificate_is_not_trusted(peer: Any, store: Store):
+    stored(store, 3001, 3001)
+    settings = msgspec.structs.replace(peer.settings(), ca_file="")
+    with pytest.raises(OSError, match=r"\w"):
+        Feed(store.base, "s", sink(settings)).step(0)
+    Feed(store.base, "s", sink(peer.settings())).step(1)
+    assert taken(peer, 1) == [3001]
 
 
 @pytest.mark.parametrize("name", ["redis", "nats", "amqp", "kafka"])
