@@ -221,15 +221,37 @@ def undelivered(
         typer.echo("none")
 
 
+@app.command()
+def copy(
+    store: StoreOption,
+    to: Annotated[str, typer.Option("--to", metavar="DIR|URL", help="An empty store, made when it is not there.")],
+) -> None:
+    """Copy a whole store into another one, as from SQLite to PostgreSQL. End the collector before.
+
+    \b
+    tapir incidents copy --store /var/lib/tapir-collector --to postgresql://collector@db.example.net/tapir
+    """
+    from sensor.collector.copying import copy as copied
+    from sensor.errors import SettingError
+
+    with opened_store(store) as source:
+        if store == to:
+            raise SettingError("--to is the store itself: expected an empty one")
+        with opened_store(to, create=True) as target:
+            counts = copied(source, target)
+    for name, count in counts.items():
+        typer.echo(f"{name:<16} {count:>12,}")
+
+
 @contextmanager
-def opened_store(place: str, command: str = "tapir incidents") -> Iterator[Database]:
+def opened_store(place: str, command: str = "tapir incidents", create: bool = False) -> Iterator[Database]:
     """The open store; an error of Tapir ends the command with its line and code."""
     from sensor.cli.exit_codes import code_of
     from sensor.collector.tables import opened
     from sensor.errors import TapirError
 
     try:
-        base = opened(place)
+        base = opened(place, create)
         try:
             yield base
         finally:

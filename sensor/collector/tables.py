@@ -5,6 +5,8 @@ Law: what belongs together is committed together (`transaction`), and the audit 
 
 from __future__ import annotations
 
+import re
+
 from sensor.collector.databases import Database, connected, transaction
 from sensor.errors import InputError, OutputError
 
@@ -54,6 +56,10 @@ CREATE TABLE IF NOT EXISTS sink_refusals (
     sink TEXT NOT NULL, alert BIGINT NOT NULL REFERENCES alerts, problem TEXT NOT NULL, at FLOAT8 NOT NULL,
     again BIGINT NOT NULL DEFAULT 0, PRIMARY KEY (sink, alert));
 """
+NAMES = tuple(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", _TABLES))
+"""Of all tables, those that others refer to first."""
+NUMBERED = frozenset(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+) \(\s*id ", _TABLES))
+"""Of those whose rows have numbers."""
 
 
 def opened(place: str, create: bool = False) -> Database:

@@ -74,6 +74,9 @@ class Database(Protocol):
     def added(self, query: str, values: Sequence[object]) -> int:
         """The number (id) that the row of an INSERT got."""
 
+    def number_after(self, table: str, number: int) -> None:
+        """Number the next rows of `table` from `number` on, which came with rows of another database."""
+
     def begin(self) -> None:
         """Wait for other writers, then write until `commit` or `rollback`."""
 

@@ -1,7 +1,7 @@
 """PostgreSQL: postgresql://[USER@]HOST[:PORT]/DATABASE goes in, a connection comes out that is made again after a loss.
 
 Law: a statement is never repeated by itself: after a loss its transaction fails with Away, and the next one connects.
-Whoever writes holds one lock of the database, as in SQLite; the server takes it from writers that are lost.
+Whoever writes holds one lock of the schema, as in SQLite; the server takes it from writers that are lost.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sensor.errors import OutputError, SettingError
 if TYPE_CHECKING:
     import psycopg
 
-_LOCK = 0x7461706972  # any number that others are unlikely to lock: "tapir"
+_LOCK = 0x74617069  # any number that others are unlikely to lock: "tapi"
 _DEFAULTS = {"connect_timeout": "10", "application_name": "tapir", "tcp_user_timeout": "30000", "keepalives_idle": "30"}
 _SESSION = "SET lock_timeout = '30s'; SET idle_in_transaction_session_timeout = '60s'"
 _EXPECTED = "expected postgresql://[USER@]HOST[:PORT]/DATABASE, with %40, %2F ... for signs of a password"
@@ -66,11 +66,14 @@ class PostgreSQL:
     def added(self, query: str, values: Sequence[object]) -> int:
         return int(self.execute(f"{query} RETURNING id", values).fetchone()["id"])
 
+    def number_after(self, table: str, number: int) -> None:
+        self.execute("SELECT setval(pg_get_serial_sequence(?, 'id'), ?)", (table, number))
+
     def begin(self) -> None:
         self._run("BEGIN")
         self._writing = True
         try:
-            self._run("SELECT pg_advisory_xact_lock(?)", (_LOCK,))
+            self._run("SELECT pg_advisory_xact_lock(?::int4, hashtext(current_schema()))", (_LOCK,))
         except BaseException:
             self.rollback()
             raise

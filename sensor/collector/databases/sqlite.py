@@ -68,6 +68,9 @@ class SQLite:
     def added(self, query: str, values: Sequence[object]) -> int:
         return int(self._run(query, values).lastrowid or 0)
 
+    def number_after(self, table: str, number: int) -> None:
+        """It does so by itself."""
+
     def begin(self) -> None:
         self._run("BEGIN IMMEDIATE")
 
