@@ -105,15 +105,10 @@ def _lines_of(path: Path) -> Iterator[bytes]:
 
 
 def _journal_lines(folders: Sequence[Path]) -> Iterator[bytes]:
-    from sensor.alerting.journal import segment_paths
-    from sensor.alerting.journal_lines import parse, raw_lines
+    from sensor.cli.journal_read import journal_bodies
 
     for folder in folders:
-        for path in segment_paths(folder / "journal"):
-            for text, _ in raw_lines(path, 0):
-                line = parse(text)
-                if line is not None:
-                    yield line.record.body
+        yield from journal_bodies(folder / "journal")
 
 
 def _by_reading(asked: Asked, settings: Settings) -> list[Alert]:

@@ -58,18 +58,14 @@ def show(directory: Directory) -> None:
     from pathlib import Path
 
     from sensor.alerting.journal import segment_paths
-    from sensor.alerting.journal_lines import parse, raw_lines
+    from sensor.cli.journal_read import journal_bodies
 
-    paths = segment_paths(Path(directory))
-    if not paths:
+    if not segment_paths(Path(directory)):
         typer.echo(f"tapir journal: {directory}: no journal: expected a folder with *.journal files", err=True)
         raise typer.Exit(1)
     try:
-        for path in paths:
-            for text, _ in raw_lines(path, 0):
-                line = parse(text)
-                if line is not None:
-                    sys.stdout.buffer.write(line.record.body + b"\n")
+        for body in journal_bodies(Path(directory)):
+            sys.stdout.buffer.write(body + b"\n")
         sys.stdout.flush()
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output wants no more
