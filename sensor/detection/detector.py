@@ -6,10 +6,10 @@ needs, works in packet time, and takes from the batch alone whatever a later bat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -39,13 +39,23 @@ NO_FLOWS = np.zeros(0, FLOW)
 NO_STREAMS = np.zeros(0, STREAM)
 
 
+class Changed(NamedTuple):
+    """Rows of the tables, by name, that were somebody else's in batch `number` - 1; 0 when that was not looked at."""
+
+    number: int
+    rows: Mapping[str, npt.NDArray[np.int32]]
+
+
+NOT_SAID = Changed(0, {})
+
+
 @dataclass(frozen=True, eq=False)
 class Batch:
     """`transactions` TRANSACTION[n]; `flows` FLOW[m] that ended; `streams` STREAM[2 * m], rows 2*i and 2*i+1 of flow i;
     `now` its end, ns; `entities` ENTITIES[n], one for each transaction, rows of `tables`; `contents` CONTENT[n], what
     was kept of each transaction's bytes, in `arena`, uint8; `told` FLOW[k] and `told_streams` STREAM[2 * k], flows that
     carry much, as they were at `end_now` while they live: `told_bytes` of a stream was told before. `tls` are the TLS
-    connections among the flows that ended.
+    connections among the flows that ended. Detectors ask Owners (owners.py) for what `changed` says.
     """
 
     transactions: Table
@@ -59,6 +69,7 @@ class Batch:
     told: Table = field(default_factory=lambda: NO_FLOWS)
     told_streams: Table = field(default_factory=lambda: NO_STREAMS)
     tls: Sequence[TlsConnection] = ()
+    changed: Changed = field(default_factory=lambda: NOT_SAID)
 
     @cached_property
     def status(self) -> npt.NDArray[np.uint16]:

@@ -1,4 +1,4 @@
-"""Whose the rows of a shared entity table are: in: batches; out: rows that changed hands, and how often each comes.
+"""Whose the rows of the shared entity tables are: in: batches; out: rows that changed hands.
 
 The one law: what a detector keeps of a row that is somebody else's now is cleared before it is counted again.
 """
@@ -9,11 +9,43 @@ import numpy as np
 import numpy.typing as npt
 
 from sensor.detection.by_row import ByRow
-from sensor.detection.detector import Batch
-from sensor.detection.owners_kernel import Column, count_rows, new_owners
-from sensor.structures.entity_tables import SharedTable
+from sensor.detection.detector import Batch, Changed, Table
+from sensor.detection.owners_kernel import Column, new_owners
+from sensor.structures.entity_tables import EntityTables, SharedTable
 
 Rows = npt.NDArray[np.int32]
+
+
+class NewOwners:
+    """The rows of each batch that were somebody else's in the batches before, for all detectors at once."""
+
+    def __init__(self) -> None:
+        self._known: list[npt.NDArray[np.uint32]] = []
+        self._number = 0
+        self._room = np.zeros(0, np.int32)
+        self._counts = np.zeros(len(Column), np.int64)
+
+    def of(self, entities: Table, tables: EntityTables) -> Changed:
+        """Each row once."""
+        self._number += 1
+        if not len(entities):
+            return Changed(self._number, _NONE)
+        generations = [getattr(tables, column.name.lower()).generations for column in Column]
+        if not self._known:
+            self._known = [np.zeros(len(each), np.uint32) for each in generations]
+        if len(self._room) < 4 * len(entities):
+            self._room = np.zeros(8 * len(entities), np.int32)
+        pairs = (each for pair in zip(self._known, generations, strict=True) for each in pair)
+        new_owners(entities, *pairs, self._room, self._counts)  # type: ignore[call-arg]  # counts no items
+        quarter, counts = len(self._room) // 4, self._counts.tolist()
+        rows = {
+            column.name.lower(): self._room[column * quarter : column * quarter + counts[column]].copy()
+            for column in Column
+        }
+        return Changed(self._number, rows)
+
+
+_NONE = {column.name.lower(): np.zeros(0, np.int32) for column in Column}
 
 
 class Owners:
@@ -22,30 +54,22 @@ class Owners:
     def __init__(self, column: str, records: ByRow) -> None:
         self.column = column
         self._records = records
-        self._number = int(Column[column.upper()])
-        self._known: npt.NDArray[np.uint32] | None = None
-        self._room = np.zeros(0, np.int32)
+        self._number = 0
 
     def table(self, batch: Batch) -> SharedTable:
         table: SharedTable = getattr(batch.tables, self.column)
         return table
 
     def changed(self, batch: Batch) -> Rows:
-        """Rows of this batch that belong to others than before, each once; their records are cleared."""
+        """Rows that belong to others than at the batch before, each once; their records are cleared."""
         table = self.table(batch)
         records = self._records.of(table)
-        if self._known is None:
-            self._known = records["generation"].copy()
-        if len(self._room) < len(batch.entities):
-            self._room = np.zeros(2 * len(batch.entities), np.int32)
-        found = new_owners(batch.entities, self._number, self._known, table.generations, self._room)
-        rows = self._room[:found].copy()
-        if found:
+        if self._number and batch.changed.number == self._number + 1:
+            rows = batch.changed.rows[self.column]
+        else:  # the first batch after a start, a restart or a rest
+            rows = np.flatnonzero(records["generation"] != table.generations).astype(np.int32)
+        self._number = batch.changed.number
+        if len(rows):
             records[rows] = np.zeros(1, records.dtype)
             records["generation"][rows] = table.generations[rows]
         return rows
-
-    def count(self, batch: Batch, start: int, stop: int, counts: Rows, width: int = 1, mark: int = 0) -> Rows:
-        """Add one to counts[row * width] for each transaction of a part; those at which it comes to `mark`."""
-        found = count_rows(batch.entities, self._number, start, stop, counts, width, mark, self._room)
-        return self._room[:found].copy()

@@ -1,16 +1,16 @@
-"""Rows of one column of ENTITIES: in: whom each transaction is ascribed to; out: rows with a new owner, and counts.
+"""Rows of the columns of ENTITIES: in: whom each transaction is ascribed to; out: rows with a new owner, and counts.
 
 The one law: each row of a table is named once, however often it comes.
 """
 
 from enum import IntEnum
 
-from sensor._jit import I32s, U32s, inline_kernel, kernel
+from sensor._jit import I32s, I64s, U32s, inline_kernel, kernel
 from sensor.structures.entity_tables import ENTITIES
 
 
 class Column(IntEnum):
-    """The columns of ENTITIES that rows are counted by."""
+    """The columns of ENTITIES whose owners are followed."""
 
     CLIENT = 0
     IDENTITY = 1
@@ -19,41 +19,56 @@ class Column(IntEnum):
 
 
 @inline_kernel
-def _row_of(entity, column):
-    if column == Column.CLIENT:
-        return entity["client"]
-    if column == Column.IDENTITY:
-        return entity["identity"]
-    if column == Column.ENDPOINT:
-        return entity["endpoint"]
-    return entity["server"]
+def _note_owner(row, known, generations, out, counts, column, room):
+    if known[row] != generations[row]:
+        known[row] = generations[row]
+        out[column * room + counts[column]] = row
+        counts[column] += 1
 
 
 @kernel
-def new_owners(entities: ENTITIES, column: int, known: U32s, generations: U32s, out: I32s) -> int:
-    """Write the rows whose generation is not the known one to `out`, which has room for all; returns how many."""
-    found = 0
+def new_owners(
+    entities: ENTITIES, clients: U32s, client_generations: U32s, identities: U32s, identity_generations: U32s,
+    endpoints: U32s, endpoint_generations: U32s, servers: U32s, server_generations: U32s, out: I32s, counts: I64s,
+) -> None:  # fmt: skip
+    """Write the rows of each Column whose generation is not the known one to its quarter of `out`, which has room for
+    all; `counts` says how many.
+    """
+    counts[:] = 0
+    room = len(out) // 4
     for i in range(len(entities)):
-        row = _row_of(entities[i], column)
-        if known[row] != generations[row]:
-            known[row] = generations[row]
-            out[found] = row
-            found += 1
-    return found
+        entity = entities[i]
+        _note_owner(entity["client"], clients, client_generations, out, counts, Column.CLIENT, room)
+        _note_owner(entity["identity"], identities, identity_generations, out, counts, Column.IDENTITY, room)
+        _note_owner(entity["endpoint"], endpoints, endpoint_generations, out, counts, Column.ENDPOINT, room)
+        _note_owner(entity["server"], servers, server_generations, out, counts, Column.SERVER, room)
+
+
+@inline_kernel
+def _count(counts, row, mark):
+    """One more of a row; whether it comes to `mark` with it."""
+    counts[row] += 1
+    return counts[row] == mark
 
 
 @kernel
-def count_rows(
-    entities: ENTITIES, column: int, start: int, stop: int, counts: I32s, width: int, mark: int, out: I32s
-) -> int:
-    """Add one to counts[row * width] for each transaction from `start` to `stop`; writes those at which it comes to
-    `mark` to `out`, which has room for all; returns how many.
+def count_requests(
+    entities: ENTITIES, start: int, stop: int, clients: I32s, client_mark: int, identities: I32s, identity_mark: int,
+    endpoints: I32s, endpoint_mark: int, out: I64s,
+) -> int:  # fmt: skip
+    """Add one to the counts of each transaction's client, identity and endpoint; writes 4 * row + Column of those at
+    which a count comes to its mark to `out`, which has room for three a row; returns how many.
     """
     found = 0
     for i in range(start, stop):
-        place = _row_of(entities[i], column) * width
-        counts[place] += 1
-        if counts[place] == mark:
-            out[found] = i
+        entity = entities[i]
+        if _count(clients, entity["client"], client_mark):
+            out[found] = 4 * i + Column.CLIENT
+            found += 1
+        if _count(identities, entity["identity"], identity_mark):
+            out[found] = 4 * i + Column.IDENTITY
+            found += 1
+        if _count(endpoints, entity["endpoint"], endpoint_mark):
+            out[found] = 4 * i + Column.ENDPOINT
             found += 1
     return found

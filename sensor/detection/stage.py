@@ -20,6 +20,7 @@ from sensor.config import DetectionSettings, SigmaSettings
 from sensor.counters import Counters
 from sensor.detection.detector import NO_BYTES, NO_CONTENTS, NO_FLOWS, NO_STREAMS, Batch, Detector, Strings, Table
 from sensor.detection.detectors import DETECTORS
+from sensor.detection.owners import NewOwners
 from sensor.schema import Wanted
 from sensor.structures.entity_tables import EntityTables
 from sensor.structures.memory import Remembering
@@ -59,6 +60,7 @@ class DetectionStage:
         self._settings = DetectionSettings()
         self._stamps: dict[str, tuple[object, ...]] = {}
         self._gone = [0, 0]  # evicted and faults of detectors that others have replaced
+        self._owners = NewOwners()
         self.take_over(self.prepare(settings))
 
     def prepare(self, settings: DetectionSettings) -> Prepared:
@@ -151,7 +153,10 @@ class DetectionStage:
         decrease, are not after it, and not before that of the batch before. `contents` CONTENT[n] says what was kept of
         the transactions' bytes in `arena`, or is empty when nothing was. `told` are flows that live, see Batch.
         """
-        batch = Batch(transactions, flows, streams, now, entities, tables, contents, arena, told, told_streams, tls)
+        batch = Batch(
+            transactions, flows, streams, now, entities, tables, contents, arena, told, told_streams, tls,
+            self._owners.of(entities, tables),
+        )  # fmt: skip
         detections: list[Detection] = []
         for name, detector in self.detectors.items():
             if name in self.resting:

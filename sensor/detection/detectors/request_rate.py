@@ -18,6 +18,7 @@ from sensor.detection.detector import Batch, Strings, nanoseconds
 from sensor.detection.evidence import address, http_of, identity_of
 from sensor.detection.findings import endpoint_name
 from sensor.detection.owners import Owners
+from sensor.detection.owners_kernel import count_requests
 from sensor.detection.ticking import Part, Ticks
 from sensor.structures.entity_tables import IdentityKind, SharedTable
 
@@ -78,6 +79,7 @@ class RequestRate:
         }  # fmt: skip
         self.watches = [_Watch(column, minutes) for column in self.limits]
         self.ticks = Ticks(_MINUTE, 60)
+        self.room = np.zeros(0, np.int64)
         self.columns = Columns(**{watch.column: watch.usual for watch in self.watches})
         self.state, self.restore = self.columns.state, self.columns.restore
 
@@ -86,21 +88,26 @@ class RequestRate:
             watch.begin(batch)
         detections: list[Detection] = []
         for part in self.ticks.parts(batch.transactions["now"], batch.now):
+            if not part.tick:
+                self._count(batch, part)
+                continue
             for watch in self.watches:
-                if part.tick:
-                    detections += self._minute(watch, watch.owners.table(batch), part.tick)
-                else:
-                    self._count(watch, batch, part)
+                detections += self._minute(watch, watch.owners.table(batch), part.tick)
         return detections
 
-    def _count(self, watch: _Watch, batch: Batch, part: Part) -> None:
+    def _mark(self, watch: _Watch) -> int:
+        """Requests of a minute from which on a row is given a name."""
+        limit, least = self.limits[watch.column], self.settings.surge_per_minute_min // 2
+        return max(1, min(least, limit // 2) if limit else least)
+
+    def _count(self, batch: Batch, part: Part) -> None:
         """Count a part of the rows; a row is named after the request that made it many, wherever rows are cut."""
-        limit = self.limits[watch.column]
-        least = self.settings.surge_per_minute_min // 2
-        if limit:
-            least = min(least, limit // 2)
-        many = watch.owners.count(batch, part.start, part.stop, watch.cells[watch.place], mark=max(1, least))
-        for place in many.tolist():
+        if len(self.room) < 3 * len(batch.entities):
+            self.room = np.zeros(6 * len(batch.entities), np.int64)
+        counts = (each for watch in self.watches for each in (watch.cells[watch.place], self._mark(watch)))
+        found = count_requests(batch.entities, part.start, part.stop, *counts, self.room)  # type: ignore[call-arg]
+        for place, column in (divmod(many, 4) for many in self.room[:found].tolist()):
+            watch = self.watches[column]
             row = int(batch.entities[watch.column][place])
             if watch.column == "identity" and batch.entities["identity_kind"][place] == IdentityKind.CLIENT:
                 continue  # who is but an address is told of as a client
