@@ -5,6 +5,8 @@ The one law: what a detector keeps of a row that is somebody else's now is clear
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -35,7 +37,7 @@ class NewOwners:
             self._known = [np.zeros(len(each), np.uint32) for each in generations]
         if len(self._room) < 4 * len(entities):
             self._room = np.zeros(8 * len(entities), np.int32)
-        pairs = (each for pair in zip(self._known, generations, strict=True) for each in pair)
+        pairs: list[Any] = [each for pair in zip(self._known, generations, strict=True) for each in pair]
         new_owners(entities, *pairs, self._room, self._counts)  # type: ignore[call-arg]  # counts no items
         quarter, counts = len(self._room) // 4, self._counts.tolist()
         rows = {

@@ -104,7 +104,7 @@ class RequestRate:
         """Count a part of the rows; a row is named after the request that made it many, wherever rows are cut."""
         if len(self.room) < 3 * len(batch.entities):
             self.room = np.zeros(6 * len(batch.entities), np.int64)
-        counts = (each for watch in self.watches for each in (watch.cells[watch.place], self._mark(watch)))
+        counts: list[Any] = [each for watch in self.watches for each in (watch.cells[watch.place], self._mark(watch))]
         found = count_requests(batch.entities, part.start, part.stop, *counts, self.room)  # type: ignore[call-arg]
         for place, column in (divmod(many, 4) for many in self.room[:found].tolist()):
             watch = self.watches[column]
