@@ -88,6 +88,24 @@ def check(
     raise typer.Exit(1 if pipeline.faults or told else 0)
 
 
+@app.command("third-parties", epilog=EPILOG)
+def third_parties(
+    captures: Captures, json: Annotated[bool, typer.Option("--json", help="JSON lines, one a party.")] = False
+) -> None:
+    """List the APIs outside that are called from inside: callers, endpoints, answers, TLS."""
+    from sensor.cli.compiling import told_when_compiling
+    from sensor.errors import TapirError
+
+    try:
+        with told_when_compiling(True):
+            from sensor.cli.third_parties import show
+        unreadable = show([str(path) for path in captures], json)
+    except TapirError as error:
+        typer.echo(f"tapir edges third-parties: {error}", err=True)
+        raise typer.Exit(1) from None
+    raise typer.Exit(1 if unreadable else 0)
+
+
 def _nothing_else(file: str = "") -> Settings:
     """Settings with no detector, or with segmentation alone."""
     from sensor.cli.rules_trial import only

@@ -27,6 +27,7 @@ from sensor.config import (
     segmentation,
     sinks,
     stages,
+    verification,
 )
 from sensor.config.reload import LIVE
 
@@ -58,7 +59,7 @@ class Group(NamedTuple):
 def _abouts() -> dict[str, dict[str, str]]:
     """Class of sensor/config -> setting -> what it is for; "" is the class itself."""
     found: dict[str, dict[str, str]] = {}
-    modules = (stages, detectors, intel, segmentation, outer, evidence, collector, sinks, investigation)
+    modules = (stages, detectors, intel, segmentation, verification, outer, evidence, collector, sinks, investigation)
     nodes = [node for module in modules for node in ast.parse(getsource(module)).body]
     for node in [*nodes, *ast.parse(getsource(Settings)).body]:
         if isinstance(node, ast.ClassDef):

@@ -63,6 +63,7 @@ from sensor.config.stages import (
     ReassemblySettings,
     WorkerSettings,
 )
+from sensor.config.verification import ThirdPartiesSettings, VerificationSettings
 
 __all__ = [
     "AccountChangesSettings",
@@ -110,8 +111,10 @@ __all__ = [
     "SinkSettings",
     "SlowExfiltrationSettings",
     "StateSettings",
+    "ThirdPartiesSettings",
     "ThreatIntelSettings",
     "TokenAbuseSettings",
+    "VerificationSettings",
     "WeakTlsSettings",
     "WebScanSettings",
     "WorkerSettings",

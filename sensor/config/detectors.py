@@ -10,6 +10,7 @@ from sensor import limits
 from sensor.config.intel import ThreatIntelSettings
 from sensor.config.segmentation import SegmentationSettings
 from sensor.config.values import AtLeastOne, AtLeastTwo, BodyBytes, NotNegative, Seconds, SecondsOrNone, Share, Times
+from sensor.config.verification import ThirdPartiesSettings, VerificationSettings
 
 
 class AccountChangesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -458,3 +459,5 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     honeytokens: HoneytokensSettings = HoneytokensSettings()
     threat_intel: ThreatIntelSettings = ThreatIntelSettings()
     segmentation: SegmentationSettings = SegmentationSettings()
+    verification: VerificationSettings = VerificationSettings()
+    third_parties: ThirdPartiesSettings = ThirdPartiesSettings()

@@ -45,6 +45,12 @@ def community_id(row: Any, source: str, target: str) -> str:
     )
 
 
+def host_name(host: str) -> str:
+    """The Host header without its port."""
+    name, colon, port = host.rpartition(":")
+    return name if colon and port.isdigit() and ("]" in name or ":" not in name) else host
+
+
 def http_of(transaction: Any, strings: Strings) -> Http:
     """The HTTP context of one transaction; what was absent is None."""
 

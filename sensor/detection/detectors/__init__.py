@@ -24,8 +24,10 @@ from sensor.detection.detectors.sensitive_data import SensitiveData
 from sensor.detection.detectors.sigma import Sigma
 from sensor.detection.detectors.signatures import Signatures
 from sensor.detection.detectors.slow_exfiltration import SlowExfiltration
+from sensor.detection.detectors.third_parties import ThirdParties
 from sensor.detection.detectors.threat_intel import ThreatIntel
 from sensor.detection.detectors.token_abuse import TokenAbuse
+from sensor.detection.detectors.verification import Verification
 from sensor.detection.detectors.weak_tls import WeakTls
 from sensor.detection.detectors.web_scan import WebScan
 
@@ -56,5 +58,7 @@ DETECTORS = {
     "honeytokens": Honeytokens,
     "threat_intel": ThreatIntel,
     "segmentation": Segmentation,
+    "verification": Verification,
+    "third_parties": ThirdParties,
 }
 """Detector by the name of its settings."""

@@ -39,7 +39,7 @@ HIGH_TIMES = 8.0
 """Times the threshold from which it is of high severity."""
 
 
-def ranges_of(networks: tuple[str, ...]) -> npt.NDArray[np.uint64]:
+def ranges_of(networks: tuple[str, ...], key: str) -> npt.NDArray[np.uint64]:
     """First and last address of each network, two words each, IPv4 as ::ffff:a.b.c.d; SettingError for what is none."""
     words: list[int] = []
     for text in networks:
@@ -47,7 +47,7 @@ def ranges_of(networks: tuple[str, ...]) -> npt.NDArray[np.uint64]:
             network = ipaddress.ip_network(text)
         except ValueError as error:
             raise SettingError(
-                f'detection.outside_uploads.inside_networks: "{text}": {error}; expected networks like 10.0.0.0/8'
+                f'{key}: "{text}": {error}; expected networks like 10.0.0.0/8'
             ) from error
         mapped = 0xFFFF << 32 if network.version == 4 else 0
         for edge in (int(network.network_address) | mapped, int(network.broadcast_address) | mapped):
@@ -62,7 +62,7 @@ class OutsideUploads:
 
     def __init__(self, settings: OutsideUploadsSettings, strings: Strings) -> None:
         self.settings = settings
-        self.ranges = ranges_of(settings.inside_networks)
+        self.ranges = ranges_of(settings.inside_networks, "detection.outside_uploads.inside_networks")
         self.thresholds = np.array(
             [
                 nanoseconds(settings.window_seconds / STRETCHES), nanoseconds(REPORT_SECONDS), settings.bytes_min,

@@ -19,7 +19,7 @@ from sensor.alert import Detection, Entity, Kind, Numbers, Rule, Severity
 from sensor.config import ThreatIntelSettings
 from sensor.detection.by_code import ByCode
 from sensor.detection.detector import Batch, Strings, nanoseconds
-from sensor.detection.evidence import address, community_id
+from sensor.detection.evidence import address, community_id, host_name
 from sensor.detection.findings import REMIND_SECONDS, Case, Cases, found
 from sensor.detection.reloading import Reloading
 from sensor.errors import SettingError, StateError, TapirError
@@ -130,7 +130,7 @@ class ThreatIntel:
                 add(rule, row, self.matcher.address(hi, lo, _seconds(rows[row])))
         for row in self._hosts.passing(rows["host"]).tolist() if self.matcher.asks_hosts else ():
             host, now = self.strings.text(int(rows["host"][row])), _seconds(rows[row])
-            add(NAME, row, self.matcher.host(_without_port(host), now))
+            add(NAME, row, self.matcher.host(host_name(host), now))
             if self.matcher.has_urls_of(host):
                 add(URL, row, self.matcher.url(host, self.strings.text(int(rows["uri"][row])), now))
         for row in self._agents.passing(rows["user_agent"]).tolist() if Named.USER_AGENT in self.matcher.kinds else ():
@@ -164,7 +164,7 @@ class ThreatIntel:
         return np.flatnonzero(known[entities] & 1)
 
     def _is_listed(self, host: str) -> bool:
-        return bool(self.matcher.host(_without_port(host), 0.0)) or self.matcher.has_urls_of(host)
+        return bool(self.matcher.host(host_name(host), 0.0)) or self.matcher.has_urls_of(host)
 
     def _flows(self, batch: Batch) -> Iterator[Told]:
         """Flows that are not HTTP: their transactions speak for the others."""
@@ -268,11 +268,6 @@ def severity_of(rule: Rule, hit: Hit) -> Severity:
 
 def _seconds(row: Any) -> float:
     return float(row["now"]) / NS
-
-
-def _without_port(host: str) -> str:
-    name, colon, port = host.rpartition(":")
-    return name if colon and port.isdigit() and ("]" in name or ":" not in name) else host
 
 
 def _details(hit: Hit) -> dict[str, Any]:
