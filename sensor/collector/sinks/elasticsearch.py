@@ -9,10 +9,11 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from sensor.alert import Alert
 from sensor.collector.sinks.http_sink import HttpSink, Outcome, Request, connection
-from sensor.collector.sinks.sink import TOPIC, id_of, line_of, secret_of
+from sensor.collector.sinks.sink import TOPIC, NotTaken, id_of, line_of, secret_of
 from sensor.config import SinkSettings
 
 _THERE_ALREADY = 409
@@ -43,15 +44,15 @@ class Elasticsearch:
         if len(results) != count:
             raise ValueError("another number of results than of items")
         bad = {number: one for number, one in enumerate(results) if one["status"] >= 300}
-        return Outcome(
-            {number: _problem(one) for number, one in bad.items() if one["status"] == _MALFORMED},
-            [number for number, one in bad.items() if one["status"] not in (_MALFORMED, _THERE_ALREADY)],
-        )
+        again = [number for number, one in bad.items() if one["status"] not in (_MALFORMED, _THERE_ALREADY)]
+        if len(again) == count:
+            raise NotTaken(_problem(bad[0]))
+        return Outcome({number: _problem(one) for number, one in bad.items() if one["status"] == _MALFORMED}, again)
 
 
-def _problem(result: dict[str, dict[str, object]]) -> str:
+def _problem(result: dict[str, Any]) -> str:
     """The kind of fault alone: its reason quotes the document."""
-    return f"answered 400: {result.get('error', {}).get('type', 'no reason given')}"
+    return f"answered {result['status']}: {result.get('error', {}).get('type', 'no reason given')}"
 
 
 def elasticsearch(settings: SinkSettings) -> HttpSink:

@@ -25,23 +25,23 @@ class Feed:
     def __init__(self, base: Database, name: str, write: Write) -> None:
         self._base, self._name, self._write = base, name, write
         self._fault: OSError | None = None
-        self._faults, self._not_before = 0, 0.0
+        self._faults, self._tried, self._not_before = 0, 0.0, 0.0
 
     def step(self, now: float) -> None:
         """All that is stored and was not handed over. Raises OSError when the sink does not take it, and again without
         asking until it is time to (`now`, seconds since 1970).
         """
-        if self._fault is not None and now < self._not_before:
+        if self._fault is not None and self._tried <= now < self._not_before:
             raise self._fault.with_traceback(None)
         try:
-            self._once_more(now)
             while self._next(now):
                 pass
         except OSError as fault:
-            self._fault, self._not_before = fault, now + self._wait_seconds(fault)
+            self._fault, self._tried, self._not_before = fault, now, now + self._wait_seconds(fault)
             self._faults += 1
             raise
         self._fault, self._faults = None, 0
+        self._once_more(now)
 
     def _wait_seconds(self, fault: OSError) -> float:
         asked = fault.retry_seconds if isinstance(fault, NotTaken) else 0.0
@@ -69,7 +69,7 @@ class Feed:
         return 0
 
     def _once_more(self, now: float) -> None:
-        """What was refused, and people want to be tried again."""
+        """What was refused, and people want to be tried again; a fault of it is a refusal, as it may be the reason."""
         query = (
             "SELECT alerts.id, body FROM sink_refusals JOIN alerts ON alerts.id = sink_refusals.alert"
             " WHERE sink = ? AND again = 1 ORDER BY alerts.id LIMIT ?"
@@ -77,7 +77,10 @@ class Feed:
         rows = self._base.execute(query, (self._name, _ALERTS_MAX)).fetchall()
         if not rows:
             return
-        refused = self._write(_alerts(rows))
+        try:
+            refused = self._write(_alerts(rows))
+        except OSError as fault:
+            refused = {number: str(fault) for number in range(len(rows))}
         with transaction(self._base):
             for row in rows:
                 self._base.execute("DELETE FROM sink_refusals WHERE sink = ? AND alert = ?", (self._name, row["id"]))
