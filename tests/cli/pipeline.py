@@ -19,6 +19,7 @@ class ReadyBatch(NamedTuple):
     alerts: list[Any]
     now: int = 0
     tls: tuple[Any, ...] = ()
+    websockets: tuple[Any, ...] = ()
 
 
 NO_BATCH = ReadyBatch(np.zeros(0, schema.TRANSACTION), np.zeros(0, schema.FLOW), np.zeros(0, schema.STREAM), [])

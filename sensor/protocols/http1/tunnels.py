@@ -40,6 +40,8 @@ def tell_tunnel(t, data, stream_row, used, head_end, ack, ts):
     elif t.numbers[Field.UPGRADE] == _WEBSOCKET:
         kind = np.int64(TunnelKind.WEBSOCKET)
     t.numbers[Count.TUNNELS] += 1
+    if np.int64(flow["flow"]) != stream_row >> 1:  # a stream of HTTP/2, whose bytes are not the connection's
+        return np.int64(TunnelKind.UPGRADE)
     number = t.numbers[Scalar.TUNNELS]
     if number == len(t.tunnels):
         t.numbers[Count.TUNNELS_LEFT_OUT] += 1

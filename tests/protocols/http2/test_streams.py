@@ -217,6 +217,7 @@ def test_a_tunnel_is_counted_and_not_read() -> None:
     row = outcome.only
     assert (row["method"], row["uri"], row["status_code"]) == ("CONNECT", "db.test:5432", 200)
     assert (outcome.protocols["tunnels"], outcome.protocols["tunnel_bytes"]) == (1, 18)
+    assert outcome.tunnels == []
 
 
 def test_after_an_upgrade_the_first_request_is_stream_1() -> None:
