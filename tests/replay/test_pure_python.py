@@ -12,18 +12,22 @@ import pytest
 from tests.replay.captures import PCAPS
 
 FRAMINGS = ["pipelining", "chunked", "continue-100", "connect-upgrade", "bare-line-feeds"]
-CAPTURES = [*FRAMINGS, "midstream", "synthetic-overlap", "http2-upgrade", "grpc-calls"]
+CAPTURES = [*FRAMINGS, "midstream", "synthetic-overlap", "http2-upgrade", "grpc-calls", "tls-nginx", "websockets"]
+TABLES = ("transactions", "tls", "websockets")
 
 
-def transactions(captures: list[str], out: Path, **environment: str) -> str:
-    command = [sys.executable, "-m", "sensor", "read", *captures, "--transactions", str(out), "--quiet"]
+def tables(captures: list[str], folder: Path, **environment: str) -> dict[str, str]:
+    folder.mkdir()
+    paths = {table: folder / f"{table}.jsonl" for table in TABLES}
+    options = [part for table, path in paths.items() for part in (f"--{table}", str(path))]
+    command = [sys.executable, "-m", "sensor", "read", *captures, *options, "--quiet"]
     subprocess.run(command, env=os.environ | environment, check=True, timeout=500)
-    return out.read_text()
+    return {table: path.read_text() for table, path in paths.items()}
 
 
 @pytest.mark.slow
 def test_without_the_compiler(tmp_path: Path) -> None:
     captures = [str(PCAPS / f"{name}.pcap") for name in CAPTURES]
-    compiled = transactions(captures, tmp_path / "compiled.jsonl")
-    assert transactions(captures, tmp_path / "plain.jsonl", NUMBA_DISABLE_JIT="1") == compiled
-    assert compiled.count("\n") == 80
+    compiled = tables(captures, tmp_path / "compiled")
+    assert tables(captures, tmp_path / "plain", NUMBA_DISABLE_JIT="1") == compiled
+    assert [text.count("\n") for text in compiled.values()] == [84, 9, 5]
