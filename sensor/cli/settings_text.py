@@ -18,9 +18,11 @@ import msgspec
 
 from sensor.config import (
     Settings,
+    accounts,
     collector,
     detectors,
     evidence,
+    exposure,
     intel,
     investigation,
     outer,
@@ -28,6 +30,7 @@ from sensor.config import (
     sinks,
     stages,
     verification,
+    volumes,
 )
 from sensor.config.reload import LIVE
 
@@ -59,7 +62,10 @@ class Group(NamedTuple):
 def _abouts() -> dict[str, dict[str, str]]:
     """Class of sensor/config -> setting -> what it is for; "" is the class itself."""
     found: dict[str, dict[str, str]] = {}
-    modules = (stages, detectors, intel, segmentation, verification, outer, evidence, collector, sinks, investigation)
+    modules = (
+        stages, detectors, accounts, exposure, volumes, intel, segmentation, verification, outer, evidence, collector,
+        sinks, investigation,
+    )  # fmt: skip
     nodes = [node for module in modules for node in ast.parse(getsource(module)).body]
     for node in [*nodes, *ast.parse(getsource(Settings)).body]:
         if isinstance(node, ast.ClassDef):

@@ -7,6 +7,14 @@ from __future__ import annotations
 
 import msgspec
 
+from sensor.config.accounts import (
+    AccountChangesSettings,
+    FailedLoginsSettings,
+    LoginAttacksSettings,
+    ObjectEnumerationSettings,
+    PrivilegeAbuseSettings,
+    TokenAbuseSettings,
+)
 from sensor.config.collector import (
     ActionSettings,
     ChannelSettings,
@@ -15,33 +23,23 @@ from sensor.config.collector import (
     RouteSettings,
 )
 from sensor.config.detectors import (
-    AccountChangesSettings,
-    AnomalySettings,
     BeaconingSettings,
-    BulkTransferSettings,
-    CleartextSettings,
     DetectionSettings,
     ErrorSpikeSettings,
-    ExposedSettings,
-    FailedLoginsSettings,
-    HoneytokensSettings,
     InjectionSettings,
-    LoginAttacksSettings,
-    ObjectEnumerationSettings,
-    OutsideUploadsSettings,
-    PageWalksSettings,
     PortScanSettings,
-    PrivilegeAbuseSettings,
-    RequestRateSettings,
-    SensitiveDataSettings,
     SigmaSettings,
     SignatureSettings,
-    SlowExfiltrationSettings,
-    TokenAbuseSettings,
-    WeakTlsSettings,
     WebScanSettings,
 )
 from sensor.config.evidence import EvidenceSettings
+from sensor.config.exposure import (
+    CleartextSettings,
+    ExposedSettings,
+    HoneytokensSettings,
+    SensitiveDataSettings,
+    WeakTlsSettings,
+)
 from sensor.config.intel import FeedSettings, ThreatIntelSettings
 from sensor.config.investigation import InvestigationSettings
 from sensor.config.outer import (
@@ -64,6 +62,14 @@ from sensor.config.stages import (
     WorkerSettings,
 )
 from sensor.config.verification import ThirdPartiesSettings, VerificationSettings
+from sensor.config.volumes import (
+    AnomalySettings,
+    BulkTransferSettings,
+    OutsideUploadsSettings,
+    PageWalksSettings,
+    RequestRateSettings,
+    SlowExfiltrationSettings,
+)
 
 __all__ = [
     "AccountChangesSettings",

@@ -21,3 +21,9 @@ NotNegativeNumber = Annotated[float, msgspec.Meta(ge=0)]
 Times = Annotated[float, msgspec.Meta(ge=1)]
 BodyBytes = Annotated[int, msgspec.Meta(ge=0, le=limits.BODY_BYTES_MAX)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+PRIVATE_NETWORKS = (
+    "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8", "fc00::/7",
+    "fe80::/10", "::1/128",
+)  # fmt: skip
+"""RFC 1918, 4193, 6598 and the links' own."""

@@ -1,0 +1,131 @@
+"""Settings of the detectors of what accounts and tokens do, one class for each.
+
+Law: a setting has a default, a unit and a line on what it is for.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from sensor import limits
+from sensor.config.values import AtLeastOne, AtLeastTwo, NotNegative, Seconds, SecondsOrNone, Times
+
+
+class AccountChangesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for impossible travel, for countries new for an account, and for tools in accounts of browsers."""
+    location_table: str = ""
+    """A MaxMind DB of cities (or of countries, which have no distances); none when empty."""
+    speed_kmh_max: Annotated[float, msgspec.Meta(gt=0)] = 1_000.0
+    """What an aeroplane does; who is faster between two uses is not one person."""
+    distance_km_min: Annotated[float, msgspec.Meta(ge=0)] = 1_000.0
+    """Distance below which it says nothing: a mobile network may leave for the Internet anywhere in its country."""
+    uses_min: AtLeastOne = 20
+    """Uses after which an account's countries and software are known."""
+
+
+class PrivilegeAbuseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for functions and fields above one's role."""
+    holders_min: AtLeastTwo = 8
+    """Identities by which a role, or an endpoint's fields, must be known."""
+    uses_min: AtLeastOne = 100
+    """Answers that a role's holders must have had."""
+    known_seconds: SecondsOrNone = 30.0
+    """Packet time for which a role, or an endpoint's fields, must be known."""
+    others_min: AtLeastOne = 8
+    """Answers that other roles must have had of an endpoint which is theirs."""
+    refused_endpoints_min: AtLeastTwo = 5
+    """Different endpoints refused (403) to one identity within the window."""
+    window_seconds: Seconds = 3_600.0
+    """Packet time in which refusals are counted."""
+    bodies_min: AtLeastOne = 30
+    """Request bodies from which on the fields of an endpoint are known."""
+    accesses_max: AtLeastTwo = limits.ACCESSES_MAX
+    """Pairs of endpoint and role remembered; those not used lately give way and are counted."""
+
+
+class TokenAbuseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for tokens with two holders and tokens that should not work."""
+    window_seconds: Seconds = 3_600.0
+    """Packet time without a use after which a second holder is forgotten."""
+    switches_min: AtLeastTwo = 3
+    """Changes between the two holders of a token: first, second, first, second are three."""
+    relay_credentials_min: AtLeastTwo = 10
+    """A client with this many credentials is a gateway or a NAT, which is never the second holder."""
+    leeway_seconds: SecondsOrNone = 60.0
+    """Packet time for which an expired or logged-out token may still work."""
+    token_seconds_max: Seconds = 7 * 86_400.0
+    """From a token's issue to its end; more, or no end, is told."""
+    session_seconds_max: Seconds = 30 * 86_400.0
+    """From a session cookie's first use to its last."""
+    guarded_answers_min: AtLeastOne = 20
+    """Answers of an endpoint, all of them with a credential, from which on it is taken to need one."""
+    role_uses_min: AtLeastOne = 20
+    """Uses of one role after which another one is a change."""
+    sessions_max: AtLeastTwo = limits.SESSIONS_MAX
+    """Credentials remembered; those not used lately give way and are counted."""
+
+
+class ObjectEnumerationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for identities that read far more objects than others of their role."""
+    window_seconds: Seconds = 86_400.0
+    """Packet time over which different objects are counted."""
+    objects_min: AtLeastTwo = 12
+    """Different objects of one endpoint below which nothing is an enumeration."""
+    ratio_min: Times = 4.0
+    """Times what nine in ten others of the role have read."""
+    peers_min: AtLeastTwo = 8
+    """Others of the role that the endpoint must have to compare with."""
+    known_seconds: SecondsOrNone = 30.0
+    """Packet time for which others of the role must have used the endpoint."""
+    unknown_role_factor: Times = 35.0
+    """Times the threshold for tokens that name no role, unless ids come in order or many are refused."""
+    refused_min: AtLeastTwo = 20
+    """Different objects refused (403, 404), and no more answered, that are probing."""
+    refused_seconds: Seconds = 30.0
+    """Packet time in which one refusal is forgotten: who is refused less often than that is no prober."""
+    alone_per_minute_min: AtLeastTwo = 600
+    """Without others of the role: new objects in one minute; half of it once three minutes are known."""
+    alone_ratio_min: Times = 5.0
+    """Without others of the role: times the busiest minute before."""
+    cohorts_max: AtLeastTwo = limits.COHORTS_MAX
+    """Pairs of endpoint and role remembered; those not used lately give way and are counted."""
+
+
+class LoginAttacksSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for spraying and stuffing, and for logins that fail more than usual."""
+    window_seconds: Seconds = 600.0
+    """Packet time in which logins are counted."""
+    accounts_min: AtLeastTwo = 10
+    """Different accounts that failed, and did not go well either, from one client or one kind of software."""
+    tries_max: Times = 5.0
+    """Failures for each of these accounts up to which it is spraying; more is guessing, which failed_logins finds."""
+    clients_min: AtLeastTwo = 5
+    """Different clients that fail, from which on it is distributed."""
+    ratio_min: Times = 3.0
+    """Failures to successes of an attacker, and times the usual share of failures of an endpoint."""
+    endpoint_failures_min: AtLeastOne = 30
+    """Failed logins of an endpoint below which its share says nothing."""
+    entities_max: AtLeastTwo = limits.LOGIN_RECORDS_MAX
+    """Clients, kinds of software and endpoints remembered; those not used lately give way and are counted."""
+
+
+class FailedLoginsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for password guessing."""
+    client_failures_max: NotNegative = 5
+    """Failed logins that one client address may have within its window; one more is a detection."""
+    client_window_seconds: Seconds = 120.0
+    """Packet time in which a client's failed logins are counted."""
+    account_failures_max: NotNegative = 10
+    """Failed logins that one account may have within its window, from whatever address; one more is a detection."""
+    account_window_seconds: Seconds = 300.0
+    """Packet time in which an account's failed logins are counted."""
+    entities_max: AtLeastOne = limits.LOGIN_ENTITIES_MAX
+    """Clients, and accounts, remembered; those not used lately give way and are counted."""
