@@ -29,6 +29,10 @@ _TROUBLE = (
     "evicted", "fault", "rejected", "full", "quarantined", "files_skipped", "late", "too_large", "backwards", "dropped",
 )  # fmt: skip
 """A counter with one of these in its name tells of something lost or odd, and is shown when it is not 0."""
+_OTHERS = {
+    "TLS": ("tls", "connections"), "QUIC": ("tls", "quic_connections"), "WebSocket": ("websocket", "connections"),
+}  # fmt: skip
+"""Connections that are not HTTP, by what counts them."""
 _COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
 
 
@@ -108,6 +112,9 @@ def _facts(summary: Summary, counters: Counts) -> list[tuple[str, str]]:
         whole = summary.payload_bytes + summary.missing_bytes
         facts.append(("", f"{_bytes(summary.missing_bytes)} never seen ({100 * summary.missing_bytes / whole:.2f} %)"))
     facts.append(("transactions", _transactions(summary)))
+    others = {name: counters.get(stage, {}).get(counter, 0) for name, (stage, counter) in _OTHERS.items()}
+    if any(others.values()):
+        facts.append(("also read", _listed({name: count for name, count in others.items() if count})))
     if summary.anomalies:
         facts.append(("oddities", _listed(summary.anomalies)))
     trouble = {

@@ -6,7 +6,10 @@ import json
 from collections import Counter
 from typing import Any
 
+import pytest
+
 import sensor
+from sensor.cli.reading import Options, run
 from tests.replay.captures import PCAPS
 
 Row = dict[str, Any]
@@ -71,3 +74,9 @@ def test_a_websocket_names_its_transaction() -> None:
     capture = sensor.read(PCAPS / "websockets.pcap")
     upgrades = Counter(capture.transactions.select("uid", "trans_depth", "uri").iter_rows())
     assert Counter(capture.websockets.select("uid", "trans_depth", "uri").iter_rows()) == upgrades
+
+
+def test_the_summary_says_how_many_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    inputs = [str(PCAPS / f"{name}.pcap") for name in ("tls-nginx", "websockets")]
+    assert run(Options(inputs=inputs)) == 0
+    assert "also read     9 TLS, 4 WebSocket" in capsys.readouterr().out
