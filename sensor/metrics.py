@@ -16,6 +16,8 @@ from prometheus_client.registry import Collector
 from sensor.errors import SettingError
 from sensor.vitals import Snapshot
 
+_LAG = "Alerts that the slowest subscriber has not taken."
+
 
 class SensorMetrics(Collector):
     """Turns the newest snapshot into metrics whenever it is asked."""
@@ -43,6 +45,11 @@ def families(snapshot: Snapshot) -> Iterator[Metric]:
         yield _gauge(f"tapir_table_rows_{unit}", f"Rows of each table: {unit}.", ("table",), rows)
     memory = [((kind,), size) for kind, size in snapshot["memory_bytes"].items()]
     yield _gauge("tapir_memory_bytes", "Resident memory by kind.", ("kind",), memory)
+    for name, about in (("subscribers", "Who reads the alert stream."), ("lag_alerts", _LAG)):
+        figures: list[tuple[tuple[str, ...], float]] = [
+            ((), value) for key, value in snapshot["stream"].items() if key == name
+        ]
+        yield _gauge(f"tapir_stream_{name}", about, (), figures)
     spent = [((name,), seconds) for name, seconds in snapshot["detector_seconds"].items()]
     yield _counter("tapir_detector_seconds", "Time that each detector took.", ("detector",), spent)
     yield _counter(

@@ -10,6 +10,7 @@ depend on how frames were divided among them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +30,7 @@ from sensor.decode.stage import DecodeStage
 from sensor.detection.stage import DetectionStage
 from sensor.detection.stage import Prepared as Detectors
 from sensor.errors import InputError, SettingError
-from sensor.evidence.stage import EvidenceStage
+from sensor.evidence.stage import EvidenceCount, EvidenceStage
 from sensor.features.stage import FeatureStage
 from sensor.fingerprint import fingerprint_key
 from sensor.overload import Overload, Step
@@ -336,6 +337,11 @@ class Pipeline:
     def spent_ns(self) -> dict[str, int]:
         """Time that each detector has taken, ns."""
         return self._detection.spent_ns
+
+    def counter_names(self) -> dict[str, type[IntEnum]]:
+        """What each stage counts, by stage, those of live captures and of evidence too."""
+        names = {stage: counters.names for stage, counters in self._counters().items()}
+        return {**names, "live": LiveCount, "evidence": EvidenceCount}
 
     def counters(self) -> dict[str, dict[str, int]]:
         """What each stage counted, by stage."""

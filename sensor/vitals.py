@@ -37,8 +37,11 @@ class Vitals:
         self._before: tuple[float, int, int, int] | None = None
         self.snapshot: Snapshot = {}
 
-    def note(self, batch: Batch, outputs: Mapping[str, Mapping[str, int]], worked_seconds: float) -> None:
-        """One batch was worked on for so long; `outputs` are the outputs' counters."""
+    def note(
+        self, batch: Batch, outputs: Mapping[str, Mapping[str, int]], worked_seconds: float,
+        stream: Mapping[str, int] | None = None,
+    ) -> None:  # fmt: skip
+        """One batch was worked on for so long; `outputs` are the outputs' counters, `stream` says who subscribes."""
         self._batches += 1
         self._transactions += len(batch.transactions)
         for alert in batch.alerts:
@@ -49,9 +52,11 @@ class Vitals:
         now = time.monotonic()
         if now >= self._due:
             self._due = now + _PERIOD_SECONDS
-            self.snapshot = self._make(now, batch.now, outputs)
+            self.snapshot = self._make(now, batch.now, outputs, stream or {})
 
-    def _make(self, now: float, packet_now: int, outputs: Mapping[str, Mapping[str, int]]) -> Snapshot:
+    def _make(
+        self, now: float, packet_now: int, outputs: Mapping[str, Mapping[str, int]], stream: Mapping[str, int]
+    ) -> Snapshot:
         counters = {**self._pipeline.counters(), **outputs}
         capture = counters["capture"]
         figures = now, capture["frames"], capture["captured_bytes"], self._transactions
@@ -67,6 +72,7 @@ class Vitals:
             "counters": counters,
             "fills": {name: {"used": used, "size": size} for name, (used, size) in self._pipeline.fills().items()},
             "memory_bytes": memory_bytes(),
+            "stream": dict(stream),
             "batches": {
                 "count": self._batches,
                 "seconds_sum": self._latency_sum,

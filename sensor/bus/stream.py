@@ -70,7 +70,7 @@ class AlertStream:
         self._closing = False
         self._fault: BaseException | None = None
         self._failing = ""
-        self._subscribers = 0
+        self._subscribers = self._lag_max = 0
         self._wanted: frozenset[bytes] = frozenset()
         self._rules: tuple[Rule, ...] = ()
         self._rules_at = 0.0
@@ -143,6 +143,11 @@ class AlertStream:
     @property
     def subscribers(self) -> int:
         return self._subscribers
+
+    @property
+    def lag_max(self) -> int:
+        """Alerts that the slowest subscriber has not taken."""
+        return self._lag_max
 
     def wait_for_subscribers(self, count: int, limit_seconds: float | None = None) -> None:
         """Wait until `count` distinct subscribers are there. Raises BusError when `limit_seconds` pass first."""
@@ -290,8 +295,8 @@ class AlertStream:
         self._greeting_at = now + _GREETING_SECONDS
         self._greeting = False
         lags = self._replay.lags()
-        lag_max = max((peer.lag for peer in lags), default=0)
-        beat = self.health.heartbeat(len(self._queue), self._subscribers, lag_max, closing)
+        self._lag_max = max((peer.lag for peer in lags), default=0)
+        beat = self.health.heartbeat(len(self._queue), self._subscribers, self._lag_max, closing)
         self._publisher.send(HEARTBEAT.encode(), self._encoder.encode(beat))
         if self._rules and (greet or now >= self._rules_at):
             self._rules_at = now + _RULES_SECONDS

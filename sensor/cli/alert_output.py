@@ -109,6 +109,10 @@ class AlertOutput:
 
         return [journal_failing(now, failing)]
 
+    def stream(self) -> dict[str, int]:
+        """How many subscribe, and how far the slowest of them is behind; nothing without a stream."""
+        return {"subscribers": self._stream.subscribers, "lag_alerts": self._stream.lag_max} if self._stream else {}
+
     def counters(self) -> dict[str, dict[str, int]]:
         if self._stream:
             return self._stream.all_counters()

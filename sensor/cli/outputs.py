@@ -145,6 +145,10 @@ class Outputs:
         """Let subscribers know how the sensor does; what is wrong with the outputs themselves comes back."""
         return self.stream.observe(pipeline, now) if self.stream else []
 
+    def subscribers(self) -> dict[str, int]:
+        """How many subscribe to the stream, and how far the slowest of them is behind."""
+        return self.stream.stream() if self.stream else {}
+
     def counters(self) -> dict[str, dict[str, int]]:
         """What the outputs counted."""
         found: dict[str, dict[str, int]] = {}

@@ -171,7 +171,7 @@ def _copy(
             summary.add(batch, pipeline.pool)
         for alert in batch.alerts:
             show_alert(alert)
-        vitals.note(batch, outputs.counters(), time.perf_counter() - began)
+        vitals.note(batch, outputs.counters(), time.perf_counter() - began, outputs.subscribers())
         service.notifier.beat()
         now = time.monotonic()
         if now >= due:

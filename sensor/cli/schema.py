@@ -14,10 +14,16 @@ class Of(StrEnum):
     flows = "flows"
     tls = "tls"
     websockets = "websockets"
+    metrics = "metrics"
 
 
 def schema(of: Annotated[Of, typer.Argument(help="Which output.")]) -> None:
-    """Describe an output: the JSON Schema of alerts, or the columns of a table."""
+    """Describe an output: the JSON Schema of alerts, the columns of a table, or the metrics, as a page."""
+    if of is Of.metrics:
+        from sensor.cli.metrics_text import as_markdown
+
+        typer.echo(as_markdown(), nl=False)
+        return
     if of is Of.alert:
         from sensor.alert import json_schema
 

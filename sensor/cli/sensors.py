@@ -5,8 +5,10 @@ The one law: with one sensor on the machine nobody has to name it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import socket
 import tempfile
 from pathlib import Path
 
@@ -36,14 +38,24 @@ def control_path(configured: str, source: str) -> str:
     return str(folder / f"{re.sub(r'[^A-Za-z0-9._-]+', '+', source)[:60]}{_ENDING}")
 
 
+def _answers(path: Path) -> bool:
+    """Whether a sensor listens there: one that was killed leaves its socket behind."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, contextlib.suppress(OSError):
+        probe.settimeout(1)
+        probe.connect(str(path))
+        return True
+    return False
+
+
 def find(name: str | None) -> str:
     """The socket of the sensor of that name or path, or of the only one there is; SettingError otherwise."""
     if name and ("/" in name or name.endswith(_ENDING)):
         return name
     folders = dict.fromkeys([runtime_folder(), SYSTEM_FOLDER])
-    found = [path for folder in folders for path in sorted(folder.glob(f"*{_ENDING}"))]
-    if name:
-        found = [path for path in found if path.name == name + _ENDING]
+    found: list[Path] = []
+    for folder in folders:  # the nearest folder in which one answers
+        named = [path for path in sorted(folder.glob(f"*{_ENDING}")) if not name or path.name == name + _ENDING]
+        found = found or [path for path in named if _answers(path)]
     if len(found) == 1:
         return str(found[0])
     if found:

@@ -33,6 +33,7 @@ class Count(IntEnum):
     DETECTIONS = 2
     EVICTED = 3       # entities forgotten because a detector's table was full
     KERNEL_FAULT = 4  # rows on which a detector's kernel raised
+    RULE_FAULTS = 5   # rules that were not loaded, at present
 
 
 class Prepared(NamedTuple):
@@ -170,6 +171,8 @@ class DetectionStage:
         counts[Count.FLOWS] += len(flows)
         counts[Count.DETECTIONS] += len(detections)
         counts[Count.EVICTED] = self._gone[0] + sum(detector.evicted for detector in self.detectors.values())
+        faulty = (getattr(each, "faulty", getattr(each, "notes", [])) for each in self.detectors.values())
+        counts[Count.RULE_FAULTS] = sum(map(len, faulty))
         counts[Count.KERNEL_FAULT] = self._gone[1] + sum(detector.faults for detector in self.detectors.values())
         return detections
 

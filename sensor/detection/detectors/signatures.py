@@ -19,7 +19,7 @@ from sensor.detection.signatures.buffers import REQUEST, RESPONSE, Message
 from sensor.detection.signatures.match import matches
 from sensor.detection.signatures.network import has_address, has_port
 from sensor.detection.signatures.rule import Signature
-from sensor.detection.signatures.ruleset import RuleSet
+from sensor.detection.signatures.ruleset import Fault, RuleSet
 from sensor.detection.signatures.scan import Candidates
 from sensor.detection.signatures.state import Memory, Where
 from sensor.detection.unseen import unseen_of
@@ -59,6 +59,11 @@ class Signatures:
         names = {part.buffer for signature in rules.signatures for part in signature.parts}
         answers |= bool(names & {"http.stat_code", "http.response_body", "file_data", "http.server", "http.location"})
         self.wanted = Wanted(True, BODY_BYTES, answers, BODY_BYTES if answers else 0) if rules.signatures else Wanted()
+
+    @property
+    def faulty(self) -> list[Fault]:
+        """Rules that were not loaded."""
+        return self.set.faults
 
     def take_over(self, before: Signatures) -> None:
         """Go on with the bits, counts and budget of the one before."""
