@@ -30,6 +30,7 @@ from sensor.config.detectors import (
     PortScanSettings,
     SigmaSettings,
     SignatureSettings,
+    SlowScanSettings,
     WebScanSettings,
 )
 from sensor.config.evidence import EvidenceSettings
@@ -116,6 +117,7 @@ __all__ = [
     "SignatureSettings",
     "SinkSettings",
     "SlowExfiltrationSettings",
+    "SlowScanSettings",
     "StateSettings",
     "ThirdPartiesSettings",
     "ThreatIntelSettings",

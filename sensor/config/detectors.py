@@ -58,6 +58,23 @@ class InjectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """(client, rule) pairs remembered; the oldest gives way and is counted."""
 
 
+class SlowScanSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for port scans that are slow, or scattered over hosts and ports."""
+    window_seconds: Seconds = 86_400.0
+    """Packet time in which the attempts are counted."""
+    targets_min: AtLeastTwo = 30
+    """Different pairs of host and port that one client tried in vain, and at least as often as it used any."""
+    fast_seconds: Seconds = 300.0
+    """Packet time in which so many ports or hosts as follows are a fast scan, which port_scan tells of."""
+    fast_ports: AtLeastTwo = 10
+    """Ports of one host."""
+    fast_hosts: AtLeastTwo = 10
+    """Hosts with one port."""
+    clients_max: AtLeastTwo = 4_096
+    """Clients with failed attempts that are remembered; those not used lately give way and are counted."""
+
+
 class WebScanSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     enabled: bool = True
     """Look for clients that ask for what is not there."""
@@ -133,6 +150,7 @@ class SignatureSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
 class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     port_scan: PortScanSettings = PortScanSettings()
+    slow_scan: SlowScanSettings = SlowScanSettings()
     login_attacks: LoginAttacksSettings = LoginAttacksSettings()
     object_enumeration: ObjectEnumerationSettings = ObjectEnumerationSettings()
     account_changes: AccountChangesSettings = AccountChangesSettings()

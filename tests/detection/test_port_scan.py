@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sensor.config import PortScanSettings
 from sensor.detection.stage import DetectionStage
-from sensor.schema import ConnState, FlowFlag, Proto
+from sensor.schema import ConnState, FlowFlag, Proto, TcpFlag
 from tests.detection.tables import START, Pool, alone, flow, run_flows
 from tests.oracles.windows import targets_within
 
@@ -72,9 +72,28 @@ def test_flows_with_data_are_no_attempts(payload):
     assert scan(ports(100, ConnState.RSTO, payload=payload)) == []
 
 
-def test_only_tcp_seen_from_its_beginning_counts():
-    assert scan(ports(100, ConnState.S0, proto=Proto.UDP)) == []
-    assert scan(ports(100, ConnState.REJ, flags=FlowFlag.MIDSTREAM)) == []
+def test_connections_joined_midway_do_not_count():
+    rows = ports(100, ConnState.REJ, flags=FlowFlag.MIDSTREAM)
+    for _, streams in rows:
+        streams["tcp_flags"] = TcpFlag.ACK
+    assert scan(rows) == []
+
+
+@pytest.mark.parametrize("flags", [0, TcpFlag.FIN, TcpFlag.FIN | TcpFlag.PSH | TcpFlag.URG])
+def test_segments_that_no_stack_sends_first(flags):
+    """NULL, FIN and Xmas scans: closed ports answer with RST, open ones not at all."""
+    rows = ports(100, ConnState.OTH, flags=FlowFlag.MIDSTREAM)
+    for _, streams in rows:
+        streams["tcp_flags"] = [flags, TcpFlag.RST]
+    assert {one.rule.id for one in scan(rows)} == {"port-scan-vertical"}
+
+
+def test_udp_counts_where_nobody_answers():
+    assert {one.rule.id for one in scan(ports(100, ConnState.S0, proto=Proto.UDP))} == {"port-scan-vertical"}
+    answered = ports(100, ConnState.SF, proto=Proto.UDP)
+    for _, streams in answered:
+        streams["packets"] = 1
+    assert scan(answered) == []
 
 
 def test_slower_than_the_window_is_quiet():

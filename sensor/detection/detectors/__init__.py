@@ -24,6 +24,7 @@ from sensor.detection.detectors.sensitive_data import SensitiveData
 from sensor.detection.detectors.sigma import Sigma
 from sensor.detection.detectors.signatures import Signatures
 from sensor.detection.detectors.slow_exfiltration import SlowExfiltration
+from sensor.detection.detectors.slow_scan import SlowScan
 from sensor.detection.detectors.third_parties import ThirdParties
 from sensor.detection.detectors.threat_intel import ThreatIntel
 from sensor.detection.detectors.token_abuse import TokenAbuse
@@ -33,6 +34,7 @@ from sensor.detection.detectors.web_scan import WebScan
 
 DETECTORS = {
     "port_scan": PortScan,
+    "slow_scan": SlowScan,
     "login_attacks": LoginAttacks,
     "object_enumeration": ObjectEnumeration,
     "account_changes": AccountChanges,

@@ -2,8 +2,8 @@
 in vain.
 
 A dead server that is tried over and over is one target and stays quiet, as do clients whose connections carry data.
-What also looks like this: a balancer that checks many hosts on one port without sending anything. UDP is not judged
-yet: unanswered is normal there. The one law: both thresholds are exact, see windows.py.
+What also looks like this: a balancer that checks many hosts on one port without sending anything. The one law: both
+thresholds are exact, see windows.py.
 """
 
 from __future__ import annotations

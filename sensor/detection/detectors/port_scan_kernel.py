@@ -1,9 +1,8 @@
 """Port scans in ended flows: in: flows with their streams; out: rows of hits.
 
-An attempt is a TCP flow without a byte of payload either way that was refused, unanswered, or reset by its originator
-once it was answered (half-open). Vertical counts the ports of one host that a client tried, horizontal the hosts on
-which it tried one port. The one law: a pair is over the threshold exactly when its last `size` different targets were
-all tried within the window.
+What an attempt is says attempts_kernel.py. Vertical counts the ports of one host that a client tried, horizontal the
+hosts on which it tried one port. The one law: a pair is over the threshold exactly when its last `size` different
+targets were all tried within the window.
 """
 
 from enum import IntEnum
@@ -11,7 +10,8 @@ from enum import IntEnum
 import numpy as np
 
 from sensor._jit import I64s, U64s, inline_kernel, kernel, part_kernel
-from sensor.schema import FLOW, STREAM, ConnState, FlowFlag, Proto
+from sensor.detection.attempts_kernel import is_attempt
+from sensor.schema import FLOW, STREAM
 from sensor.structures.entity_table_kernels import ENTITY, touch
 from sensor.structures.hashing import mix
 from sensor.structures.windows import clear_times, count_within, distinct_touch
@@ -62,18 +62,6 @@ class Progress(IntEnum):
     ROW = 0       # the row being looked at
     HITS = 1
     ATTEMPTS = 2
-
-
-@inline_kernel
-def is_attempt(flow, originator, responder):
-    """Whether the flow tried a port and used it for nothing."""
-    if flow["proto"] != Proto.TCP or flow["flags"] & FlowFlag.MIDSTREAM:
-        return False
-    state = flow["conn_state"]
-    failed = state in (
-        ConnState.S0, ConnState.REJ, ConnState.RSTOS0, ConnState.SH, ConnState.RSTRH, ConnState.RSTO
-    )  # fmt: skip
-    return failed and originator["payload_bytes"] == 0 and responder["payload_bytes"] == 0
 
 
 @inline_kernel
