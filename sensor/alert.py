@@ -116,7 +116,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     sensor: str
     epoch: int                        # when this run of the sensor began, microseconds since 1970
     sequence: int
-    alert_id: str                     # 32 hex digits, of sensor, rule, entity and first packet: see alert_id_of
+    alert_id: str                     # 32 hex digits, of sensor, rule, entity and when it was raised
     revision: int                     # 1 for the raised one
     state: State
     kind: Kind
@@ -152,9 +152,9 @@ def seconds(ns: int) -> float:
     return (ns + 500) // 1000 / 1_000_000
 
 
-def alert_id_of(sensor: str, rule_id: str, entity: Entity, first_ts: int) -> str:
+def alert_id_of(sensor: str, rule_id: str, entity: Entity, raised_ts: int) -> str:
     """SHA-256, cut to 128 bits, over a JSON array of what makes the alert: the same capture gives the same ids."""
-    content = msgspec.json.encode([sensor, rule_id, entity.kind, entity.value, first_ts])
+    content = msgspec.json.encode([sensor, rule_id, entity.kind, entity.value, raised_ts])
     return hashlib.sha256(content).hexdigest()[:32]
 
 

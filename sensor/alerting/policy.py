@@ -28,7 +28,7 @@ class Case:
     first_ts: int
     last_ts: int
     confidence: float
-    opened_ts: int                                       # first_ts of the detection that raised it: part of its id
+    opened_ts: int                                       # packet time at which it was raised: part of its id
     runs: dict[str, int] = field(default_factory=dict)   # count by run, the least recent first
     past: int = 0                                        # count of runs that are no longer told apart
     revision: int = 0
@@ -53,7 +53,7 @@ def open_case(detection: Detection) -> Case:
         first_ts=detection.first_ts,
         last_ts=detection.last_ts,
         confidence=detection.confidence,
-        opened_ts=detection.first_ts,
+        opened_ts=detection.now,  # not its first packet: a detector may speak of that again after the quiet time
         runs={detection.run: detection.count},
     )
 

@@ -63,6 +63,15 @@ def test_what_comes_after_the_quiet_time_is_a_new_alert():
     assert len({alert.alert_id for alert in alerts}) == 2
 
 
+def test_a_case_that_its_detector_takes_up_again_is_a_new_alert_too():
+    """Its window is longer than the quiet time: it speaks of the same first packet. Who stores alerts by id keeps both.
+    """
+    again = msgspec.structs.replace(detection(900, count=9), first_ts=detection(100).first_ts)
+    alerts = run([detection(100), again])
+    assert [alert.state for alert in alerts] == [State.RAISED, State.CLOSED, State.RAISED, State.CLOSED]
+    assert len({(alert.alert_id, alert.revision) for alert in alerts}) == 4
+
+
 def test_other_rules_and_entities_are_other_alerts():
     alerts = run([detection(100), detection(100, "other"), detection(100, who="10.0.0.2")])
     assert len({alert.alert_id for alert in alerts}) == 3

@@ -19,10 +19,12 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from sensor.alert_log import Position
 from sensor.alerting.journal import segment_paths
 from sensor.alerting.journal_lines import scan
 from sensor.alerting.journal_verify import verify
@@ -159,20 +161,7 @@ class Field:
         return self.count()
 
     def count(self) -> Outcome:
-        wanted, stored = self._fsynced(), self.stored()
-        unique = set(stored)
-        times = {position: 0 for position in unique}
-        for position in stored:
-            times[position] += 1
-        return Outcome(
-            fsynced=len(wanted),
-            stored_once=sum(1 for position in wanted if times.get(position) == 1),
-            duplicates=len(stored) - len(unique),
-            losses=len(set(wanted) - unique),
-            unordered=sum(1 for one, other in itertools.pairwise(stored) if other <= one),
-            breaks=len(verify(self.journal).breaks),
-            runs=self.runs,
-        )
+        return count_positions(self._fsynced(), self.stored(), self.journal, self.runs)
 
     def close(self) -> None:
         self.kill("both")
@@ -182,6 +171,20 @@ class Field:
 
     def _fsynced(self) -> list[tuple[int, int]]:
         return [line.record.position for path in segment_paths(self.journal) for line in scan(path).lines]
+
+
+def count_positions(wanted: list[Position], stored: list[Position], journal: Path, runs: int) -> Outcome:
+    """`wanted` were fsynced, `stored` arrived, both (epoch, sequence) in their order."""
+    times = Counter(stored)
+    return Outcome(
+        fsynced=len(wanted),
+        stored_once=sum(1 for position in wanted if times[position] == 1),
+        duplicates=len(stored) - len(times),
+        losses=len(set(wanted) - set(times)),
+        unordered=sum(1 for one, other in itertools.pairwise(stored) if other <= one),
+        breaks=len(verify(journal).breaks),
+        runs=runs,
+    )
 
 
 def kills(folder: Path, count: int, seed: int, pause: tuple[float, float] = (0.3, 1.5)) -> Outcome:
