@@ -1,7 +1,7 @@
 """Speaking with systemd: in: what a service does; out: sd_notify messages, and how often the watchdog wants one.
 
 Protocol: https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html. The one law: without systemd, all of
-it does nothing; a service manager that went away is no fault of ours.
+it does nothing; a service manager that went away, or does not listen, holds nothing up.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Notifier:
     def _tell(self, message: str) -> None:
         if self._socket:
             with contextlib.suppress(OSError):
-                self._socket.sendto(message.encode(), self._address)
+                self._socket.sendto(message.encode(), socket.MSG_DONTWAIT, self._address)
 
     def close(self) -> None:
         if self._socket:

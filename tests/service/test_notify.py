@@ -29,6 +29,17 @@ def test_messages(tmp_path: Path, kind: str) -> None:
     notifier.close()
 
 
+@pytest.mark.timeout(60)
+def test_a_manager_that_does_not_listen_holds_nothing_up(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "socket"))
+        notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "socket")})
+        for number in range(5_000):  # more than any queue holds
+            notifier.status(f"packet {number}")
+        notifier.close()
+        assert manager.recv(1000) == b"STATUS=packet 0"
+
+
 def test_without_a_manager_nothing_happens() -> None:
     notifier = Notifier({})
     notifier.ready("")

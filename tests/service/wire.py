@@ -10,10 +10,9 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,15 +38,12 @@ def sensor_at(wire: Cable, folder: Path, *arguments: str) -> Iterator[subprocess
     """`tapir run` at the near end, once it captures; its control socket lies in `folder`."""
     folder.mkdir(exist_ok=True)
     options = (wire.near, *arguments, "--set", f"service.control={folder / 'control'}")
-    with manager(folder) as listening:
-        with inside(wire.near_space):
-            started = running(folder, *options)
-            process = started.__enter__()
-        try:
+    with ExitStack() as stack:
+        with manager(folder) as listening:
+            with inside(wire.near_space):
+                process = stack.enter_context(running(folder, *options))
             told(listening, "READY=1")
-            yield process
-        finally:
-            started.__exit__(*sys.exc_info())
+        yield process
 
 
 def replay(wire: Cable, capture: Path, *options: str) -> int:
