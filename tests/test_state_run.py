@@ -22,11 +22,12 @@ OF_ONE_RUN = ("epoch", "detection_ts")
 
 KILLED = """
 import sys
-from sensor.config import AlertingSettings, CaptureSettings, Settings, StateSettings
+from sensor.config import AlertingSettings, CaptureSettings, Settings, StateSettings, WorkerSettings
 from sensor.pipeline import Pipeline
-capture, folder, batches = sys.argv[1:]
+capture, folder, batches, workers = sys.argv[1:]
 state = StateSettings(folder=folder, checkpoint_seconds=0.5)
-settings = Settings(state=state, capture=CaptureSettings(batch_frames=50), alerting=AlertingSettings(sensor="lab"))
+settings = Settings(state=state, capture=CaptureSettings(batch_frames=50), alerting=AlertingSettings(sensor="lab"),
+                    workers=WorkerSettings(count=int(workers)))
 pipeline = Pipeline(settings, [capture])
 for number, _ in enumerate(pipeline):
     if number >= int(batches) and pipeline.counters()["state"]["saved"]:
@@ -49,9 +50,9 @@ def read(capture: Path, outputs: Path, state: Path | None, *overrides: str) -> d
     return lines
 
 
-def kill_midway(capture: Path, state: Path, batches: int) -> None:
+def kill_midway(capture: Path, state: Path, batches: int, workers: int = 1) -> None:
     """Read a capture in a process of its own, and kill it after some batches and at least one checkpoint."""
-    command = [sys.executable, "-c", KILLED, str(capture), str(state), str(batches)]
+    command = [sys.executable, "-c", KILLED, str(capture), str(state), str(batches), str(workers)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "waiting\n"
@@ -69,6 +70,17 @@ def test_a_killed_run_ends_as_if_it_had_gone_on(name: str, batches: int, tmp_pat
     (state / "fingerprint.key").chmod(0o600)
     kill_midway(capture, state, batches)
     assert read(capture, tmp_path / "resumed", state) == whole
+
+
+def test_a_killed_run_of_several_workers_goes_on_with_any_number_of_them(tmp_path: Path) -> None:
+    whole = read(CAPTURE, tmp_path / "whole", tmp_path / "other")
+    for before, after in ((2, 1), (1, 3), (3, 2)):
+        state = tmp_path / f"state{before}{after}"
+        state.mkdir()
+        copyfile(tmp_path / "other" / "fingerprint.key", state / "fingerprint.key")
+        (state / "fingerprint.key").chmod(0o600)
+        kill_midway(CAPTURE, state, 3, before)
+        assert read(CAPTURE, tmp_path / f"{before}{after}", state, f"workers.count={after}") == whole
 
 
 def test_what_was_judged_before_the_kill_is_not_judged_again(tmp_path: Path) -> None:

@@ -82,8 +82,10 @@ class Crew:
         self._stop = 0
         self.tunnels: list[Tunnel] = []
 
-    def start(self, features: Features, detection: Detecting) -> None:
-        """Fork the workers; detectors that look into heads and bodies cost most and are dealt first."""
+    def start(self, features: Features, detection: Detecting, leave: Callable[[], None]) -> None:
+        """Fork the workers; detectors that look into heads and bodies cost most and are dealt first. In each, `leave`
+        lets go of what is the crew's alone.
+        """
         self._features, self._detection = features, detection
         names = sorted(detection.names, key=lambda name: (not _looks_inside(detection.detectors.get(name)), name))
         self._owners = {name: number % len(self._members) for number, name in enumerate(names)}
@@ -92,12 +94,13 @@ class Crew:
         gc.freeze()
         for member in self._members:
             own = {name for name, owner in self._owners.items() if owner == member.number}
-            member.fork(partial(self._work, member.number, own))
+            member.fork(partial(self._work, member.number, own, leave))
         gc.unfreeze()
         self._all(Order.KEEP, self._wanted)
 
-    def _work(self, number: int, own: set[str], orders: Connection) -> None:
+    def _work(self, number: int, own: set[str], leave: Callable[[], None], orders: Connection) -> None:
         """In the worker's process."""
+        leave()
         for before in self._members[:number]:
             before.leave()
         self._detection.keep_only(own)
