@@ -142,8 +142,10 @@ class Pipeline:
         self._stopped = False
 
     def stop(self) -> None:
-        """Read no further: the batches that follow hold what was still open."""
+        """Read no further than what a live capture holds already: the batches that follow hold what was still open."""
         self._stopped = True
+        if self._live:
+            self._live.stop()
 
     def report(self, detections: list[Detection]) -> None:
         """Verdicts from outside, about the sensor itself: judged with the next batch."""
@@ -202,7 +204,7 @@ class Pipeline:
             self._state.checkpoint(self._now, self.bytes_read)
             if self._evidence:
                 self._evidence.tend(self._now)
-            if self._stopped:
+            if self._stopped and not self._live:
                 break
         if self._stopped:
             self._state.interrupt(self._now, self.bytes_read)

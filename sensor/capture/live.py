@@ -39,7 +39,7 @@ class LiveCount(IntEnum):
 
 
 class LiveCapture:
-    """Captures from `settings.interfaces` until `blocks` is closed.
+    """Captures from `settings.interfaces` until it is stopped or `blocks` is closed.
 
     `counters`: of layout.Count; `losses`: of LiveCount.
 
@@ -71,6 +71,11 @@ class LiveCapture:
         self._offset_ns = time.time_ns() - time.monotonic_ns()
         self._shift_ns = 0
         self._taken = False
+        self._stop_ns = 0
+
+    def stop(self) -> None:
+        """End `blocks` when it has given what had arrived by now, some of it in a part of the ring that still fills."""
+        self._stop_ns = time.time_ns()
 
     @property
     def bytes_read(self) -> int:
@@ -95,7 +100,7 @@ class LiveCapture:
         """Blocks as they come; without packets an empty one now and then, whose `now` tells that time went on."""
         self.counters.values[Count.INPUTS] += 1
         try:
-            while True:
+            while not self._over():
                 self._taken = self._socket.take(LIVE_WAIT_SECONDS, self._ring)
                 self._follow_clock()
                 if not self._taken:
@@ -110,6 +115,13 @@ class LiveCapture:
             self._socket.count_losses()
             self._count()
             self._socket.close()
+
+    def _over(self) -> bool:
+        if not self._stop_ns:
+            return False
+        if self._taken:
+            return int(self._clock[Clock.NOW]) > self._stop_ns + self._shift_ns
+        return time.time_ns() >= self._stop_ns + self._margin_ns
 
     def _index(self) -> npt.NDArray[np.void]:
         """The next frames: of several parts of the ring where they wait, because a large batch costs less."""
