@@ -30,6 +30,7 @@ from sensor.config.detectors import (
     PortScanSettings,
     SigmaSettings,
     SignatureSettings,
+    SlowRequestsSettings,
     SlowScanSettings,
     WebScanSettings,
 )
@@ -117,6 +118,7 @@ __all__ = [
     "SignatureSettings",
     "SinkSettings",
     "SlowExfiltrationSettings",
+    "SlowRequestsSettings",
     "SlowScanSettings",
     "StateSettings",
     "ThirdPartiesSettings",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from sensor import limits
@@ -130,6 +132,21 @@ class BeaconingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """Pairs of client and destination remembered; those not used lately give way and are counted."""
 
 
+class SlowRequestsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for requests that are kept open and never finished."""
+    requests_min: AtLeastTwo = 20
+    """Such requests of one client within the window; five times as many of all clients of a server."""
+    window_seconds: Seconds = 300.0
+    """Packet time in which they must end."""
+    seconds_min: Seconds = 10.0
+    """Packet time for which a request must have been open."""
+    bytes_per_second_max: Annotated[float, msgspec.Meta(gt=0)] = 100.0
+    """What moves faster is an upload that was cut short."""
+    entities_max: AtLeastTwo = 4_096
+    """Clients and servers with such requests that are remembered; the oldest give way and are counted."""
+
+
 class SigmaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     enabled: bool = True
     """Run the Sigma rules that are named here."""
@@ -151,6 +168,7 @@ class SignatureSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     port_scan: PortScanSettings = PortScanSettings()
     slow_scan: SlowScanSettings = SlowScanSettings()
+    slow_requests: SlowRequestsSettings = SlowRequestsSettings()
     login_attacks: LoginAttacksSettings = LoginAttacksSettings()
     object_enumeration: ObjectEnumerationSettings = ObjectEnumerationSettings()
     account_changes: AccountChangesSettings = AccountChangesSettings()

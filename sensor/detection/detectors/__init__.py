@@ -24,6 +24,7 @@ from sensor.detection.detectors.sensitive_data import SensitiveData
 from sensor.detection.detectors.sigma import Sigma
 from sensor.detection.detectors.signatures import Signatures
 from sensor.detection.detectors.slow_exfiltration import SlowExfiltration
+from sensor.detection.detectors.slow_requests import SlowRequests
 from sensor.detection.detectors.slow_scan import SlowScan
 from sensor.detection.detectors.third_parties import ThirdParties
 from sensor.detection.detectors.threat_intel import ThreatIntel
@@ -50,6 +51,7 @@ DETECTORS = {
     "error_spike": ErrorSpike,
     "beaconing": Beaconing,
     "request_rate": RequestRate,
+    "slow_requests": SlowRequests,
     "outside_uploads": OutsideUploads,
     "page_walks": PageWalks,
     "anomaly": Anomaly,
