@@ -21,7 +21,7 @@ from sensor.config import CaptureSettings, ReassemblySettings, Settings
 from sensor.reassembly.stage import ReassemblyStage
 from sensor.schema import FlowFlag
 from tests.fuzz import dissect
-from tests.protocols.http1.test_loss import keep_alive, pipelined
+from tests.protocols.http1.exchanges import keep_alive, pipelined
 from tests.traffic import (
     SECOND,
     START,

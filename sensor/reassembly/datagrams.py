@@ -1,8 +1,8 @@
 """Datagrams that somebody reads: in: UDP segments; out: a chunk for each of a flow's first that begins a QUIC
 connection.
 
-Only long headers of the versions that can be read go on (RFC 9000, 17.2; RFC 9369; the drafts 23 to 34), and only of
-datagrams as large as those that carry a handshake must be (RFC 9000, 14.1). The one law: any other datagram costs two
+Only long headers of the versions that can be read go on (RFC 9000, 17.2; RFC 9369; the drafts 23 to 34), the first in a
+datagram as large as one that carries a hello must be (RFC 9000, 14.1). The one law: any other datagram costs two
 comparisons.
 """
 
@@ -14,6 +14,7 @@ from sensor.reassembly.tables import Count
 from sensor.schema import ChunkKind, ChunkSource, SegmentFlag, Service
 
 DATAGRAM_BYTES_MIN = 1_200
+HEADER_BYTES_MIN = 7
 PACKETS_MAX = 12
 """A handshake is over by then: a ClientHello has at most a few packets, and is sent again two or three times."""
 _LONG_HEADER = 0x80
@@ -30,7 +31,9 @@ def _is_readable(version):
 def read_datagram(t, stream_row, segment, buffer):
     """Hand on what may begin a QUIC connection."""
     length = np.int64(segment["payload_caplen"])
-    if length < DATAGRAM_BYTES_MIN or t.streams[stream_row]["packets"] > PACKETS_MAX:
+    flow = t.flows[stream_row >> 1]
+    begun = flow["service"] == Service.QUIC
+    if length < (HEADER_BYTES_MIN if begun else DATAGRAM_BYTES_MIN) or t.streams[stream_row]["packets"] > PACKETS_MAX:
         return
     start = np.int64(segment["payload_offset"])
     if at(buffer, start) & _LONG_HEADER == 0:  # the bit behind it may be anything (RFC 9287)
@@ -40,7 +43,6 @@ def read_datagram(t, stream_row, segment, buffer):
         version = version << 8 | at(buffer, start + i)
     if not _is_readable(version):
         return
-    flow = t.flows[stream_row >> 1]
     if flow["service"] == Service.UNKNOWN:
         flow["service"] = Service.QUIC
     rebuilt = segment["flags"] & SegmentFlag.REBUILT != 0

@@ -56,3 +56,14 @@ def test_hellos_are_those_that_tshark_sees(name: str) -> None:
     assert all(row.ja4 is None or row.ja4.startswith("q") for row in quic)
     assert counts["kernel_fault"] == 0
     assert read_tls(path, batch_frames=7)[0] == rows
+
+
+def test_fingerprints_are_the_published_ones() -> None:
+    """Of one page of Cloudflare's over TCP and QUIC: examples of github.com/FoxIO-LLC/ja4."""
+    path = SHARED / "oracle" / "special" / "suricata-verify__ja4-rules__input.pcap"
+    if not path.exists():
+        pytest.skip("../shared/oracle is not there")
+    rows, _ = read_tls(path)
+    assert [(row.quic_version, row.ja4, row.established) for row in rows] == [
+        (None, "t13d1516h2_8daaf6152771_e5627efa2ab1", True), ("1", "q13d0310h3_55b375c5d22e_cd85d2d88918", True),
+    ]  # fmt: skip
