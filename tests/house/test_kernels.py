@@ -47,6 +47,7 @@ def test_type_checks_leave_out_exactly_the_files_with_kernels() -> None:
 
 
 def test_nothing_compiles_but_through_the_one_decorator() -> None:
-    """Besides it only two files know the compiler: wide loads and prefetches are instructions numba has no name for."""
+    """Besides it only files of instructions that numba has no name for: wide loads, masks and prefetches."""
     compiling = [str(source) for source in sources() if "numba" in {name.split(".")[0] for name in source.imports}]
-    assert compiling == ["sensor/_jit.py", "sensor/structures/bytesearch.py", "sensor/structures/prefetch.py"]
+    instructions = [f"sensor/structures/{name}.py" for name in ("bytesearch", "folding", "prefetch")]
+    assert compiling == ["sensor/_jit.py", "sensor/detection/sensitive/masks.py", *instructions]
