@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -90,38 +92,64 @@ class TestSyslog:
             Feed(store.base, "s", sink(settings)).step(0)
             assert [server.recv(65_536) for _ in alerts] == [message(alert, settings) for alert in alerts]
 
-    def test_tcp_has_counted_frames_and_connects_again(self, store):
+    def test_tcp_has_counted_frames(self, store):
         with socket.create_server(("127.0.0.1", 0)) as server:
-            server.settimeout(30)
+            reader = Reader(server)
             settings = SinkSettings(name="s", syslog=f"tcp://127.0.0.1:{server.getsockname()[1]}", format="ecs")
             feed = Feed(store.base, "s", sink(settings))
             for first in (1, 4):
                 alerts = stored(store, first, first + 2)
                 feed.step(0)
-                connection, _ = server.accept()
-                connection.settimeout(30)
-                with connection, connection.makefile("rb") as file:
-                    for alert in alerts:
-                        length = int(b"".join(iter(lambda: file.read(1), b" ")))
-                        assert file.read(length) == message(alert, settings)
+                assert reader.connections[-1] == b"".join(framed(alert, settings) for alert in alerts)
 
     def test_a_server_that_is_away_gets_all_when_it_comes(self, store):
         with socket.socket() as server:
             server.bind(("127.0.0.1", 0))
-            server.settimeout(30)
             settings = SinkSettings(name="s", syslog=f"tcp://127.0.0.1:{server.getsockname()[1]}")
             feed = Feed(store.base, "s", sink(settings))
             (alert,) = stored(store, 1, 1)
             with pytest.raises(OSError, match="refused"):
                 feed.step(0)
             server.listen()
+            reader = Reader(server)
             feed.step(10)
-            connection, _ = server.accept()
-            with connection:
-                connection.settimeout(30)
-                expected = b"%d %s" % (len(message(alert, settings)), message(alert, settings))
-                with connection.makefile("rb") as file:
-                    assert file.read(len(expected)) == expected
+            assert reader.connections == [framed(alert, settings)]
+
+    def test_what_a_server_did_not_read_to_the_end_comes_again(self, store):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            reader = Reader(server, break_first=True)
+            settings = SinkSettings(name="s", syslog=f"tcp://127.0.0.1:{server.getsockname()[1]}")
+            feed = Feed(store.base, "s", sink(settings))
+            alerts = stored(store, 1, 500)
+            with pytest.raises(OSError, match=r"\w"):
+                feed.step(0)
+            feed.step(1)
+            assert reader.connections == [b"".join(framed(alert, settings) for alert in alerts)]
+
+
+class Reader(threading.Thread):
+    """A server that reads each connection to its end, or breaks the first one after a few bytes, and then ends it."""
+
+    def __init__(self, server: socket.socket, break_first: bool = False) -> None:
+        super().__init__(daemon=True)
+        self.connections: list[bytes] = []
+        self._server, self._break = server, break_first
+        self.start()
+
+    def run(self) -> None:
+        with suppress(OSError):  # the end of the test
+            while True:
+                connection, _ = self._server.accept()
+                with connection, connection.makefile("rb") as file:
+                    if self._break:
+                        file.read(10)
+                        self._break = False
+                    else:
+                        self.connections.append(file.read())
+
+
+def framed(alert: Alert, settings: SinkSettings) -> bytes:
+    return b"%d %s" % (len(message(alert, settings)), message(alert, settings))
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """Syslog: alerts go in, messages of RFC 5424 come out, over TCP or TLS with counted frames (RFC 6587, RFC 5425) or UDP
 (RFC 5426).
 
-Law: the header holds printable ASCII without blanks, whatever a sensor is called. No transport acknowledges: what
-a server that breaks down had not yet read is lost there.
+Law: the header holds printable ASCII without blanks, whatever a sensor is called. Syslog has no acknowledgement: what
+goes over TCP or TLS counts as taken when the server, told that no more comes, has read all and ended its side too, and
+so each batch has a connection of its own; what goes over UDP when it is sent.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -23,8 +25,6 @@ _DATAGRAM_BYTES_MAX = 65_000
 
 
 class Syslog:
-    """Connects when there is something to write, and again after a fault."""
-
     def __init__(self, settings: SinkSettings) -> None:
         try:
             parts = urlsplit(settings.syslog)
@@ -33,54 +33,45 @@ class Syslog:
             port = None
         if port is None or parts.scheme not in ("tcp", "tls", "udp") or not parts.hostname:
             raise SettingError(f"{key_of(settings)}: expected tcp://HOST:PORT, tls://HOST:PORT or udp://HOST:PORT")
-        self._host, self._port, self._stream = parts.hostname, port, parts.scheme != "udp"
+        self._host, self._port, self._datagrams = parts.hostname, port, parts.scheme == "udp"
         self._context = tls(settings) if parts.scheme == "tls" else None
         self._settings = settings
-        self._socket: socket.socket | None = None
 
     def write(self, alerts: Sequence[Alert]) -> Refused:
         messages = [message(alert, self._settings) for alert in alerts]
-        try:
-            if self._socket is None or self._left():
-                self._connect()
-            assert self._socket is not None
-            if self._stream:
-                self._socket.sendall(b"".join(b"%d %s" % (len(one), one) for one in messages))
-            else:
-                for one in messages:
-                    self._socket.send(one[:_DATAGRAM_BYTES_MAX])
-        except OSError:
-            self.close()
-            raise
+        if self._datagrams:
+            self._send(messages)
+            return {}
+        where = (self._host, self._port)
+        with ExitStack() as stack:
+            server = stack.enter_context(socket.create_connection(where, self._settings.timeout_seconds))
+            if self._context is not None:
+                server = stack.enter_context(self._context.wrap_socket(server, server_hostname=self._host))
+            server.sendall(b"".join(b"%d %s" % (len(one), one) for one in messages))
+            _end(server)
         return {}
 
-    def _left(self) -> bool:
-        """Whether the server closed the connection since."""
-        if not self._stream or self._socket is None:
-            return False
-        self._socket.setblocking(False)
-        try:
-            return self._socket.recv(1) == b""  # servers send nothing
-        except (BlockingIOError, ssl.SSLWantReadError):
-            return False
-        finally:
-            self._socket.settimeout(self._settings.timeout_seconds)
-
-    def _connect(self) -> None:
-        self.close()
-        if self._stream:
-            self._socket = socket.create_connection((self._host, self._port), self._settings.timeout_seconds)
-            if self._context is not None:
-                self._socket = self._context.wrap_socket(self._socket, server_hostname=self._host)
-            return
+    def _send(self, messages: Sequence[bytes]) -> None:
         family, kind, protocol, _, address = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_DGRAM)[0]
-        self._socket = socket.socket(family, kind, protocol)
-        self._socket.connect(address)
+        with socket.socket(family, kind, protocol) as server:
+            server.connect(address)
+            for one in messages:
+                server.send(one[:_DATAGRAM_BYTES_MAX])
 
-    def close(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+
+def _end(server: socket.socket) -> None:
+    """Say that no more comes, and wait until the server has read that. Raises OSError when it ended before: in TLS 1.3
+    only then shows that it did not like our certificate.
+    """
+    try:
+        if isinstance(server, ssl.SSLSocket):
+            server.unwrap()
+        else:
+            server.shutdown(socket.SHUT_WR)
+            while server.recv(4096):
+                pass
+    except (TimeoutError, ssl.SSLEOFError):
+        pass  # one that keeps its side open had the time to read, and one that ends it without a word has read ours
 
 
 def message(alert: Alert, settings: SinkSettings) -> bytes:

@@ -12,7 +12,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -180,12 +179,6 @@ def served(stub: Stub) -> Iterator[Any]:
     yield stub
     stub.server.shutdown()
     stub.server.server_close()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(str(tmp_path)) as store:
-        yield store
 
 
 def feed_of(stub: Any, store: Store, **changes: Any) -> Feed:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -24,12 +23,6 @@ def peer(request: pytest.FixtureRequest) -> Iterator[Any]:
     with own_folder() as folder, closing(PEERS[request.param](folder)) as peer:
         peer.there = 0  # alerts it has of earlier tests
         yield peer
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(str(tmp_path)) as store:
-        yield store
 
 
 def taken(peer: Any, count: int) -> list[int]:
@@ -75,13 +68,25 @@ def test_a_wrong_password_is_a_fault_that_does_not_tell_it(peer: Any, store: Sto
 
 
 @pytest.mark.parametrize("peer", ["Redis over TLS", "NATS over TLS", "RabbitMQ", "rsyslog"], indirect=True)
-def test_nobody_is_told_whose_certificate_is_not_trusted(peer: Any, store: Store):
+def test_certificates_are_asked_for_on_both_sides(peer: Any, store: Store):
     stored(store, 3001, 3001)
     settings = msgspec.structs.replace(peer.settings(), ca_file="")
     with pytest.raises(OSError, match=r"\w"):
         Feed(store.base, "s", sink(settings)).step(0)
+    nobody = msgspec.structs.replace(peer.settings(), certificate_file="", key_file="")
+    with pytest.raises(OSError, match=r"\w"):
+        Feed(store.base, "s", sink(nobody)).step(0)
     Feed(store.base, "s", sink(peer.settings())).step(1)
     assert taken(peer, 1) == [3001]
+
+
+@pytest.mark.parametrize("peer", ["NATS", "RabbitMQ", "Kinesis (moto)"], indirect=True)
+def test_a_stream_or_queue_that_is_not_there_loses_nothing(peer: Any, store: Store):
+    stored(store, 4001, 4002)
+    with pytest.raises(OSError, match=r"nats: NoStreamResponseError|amqp: UnroutableError|answered 400"):
+        Feed(store.base, "s", sink(msgspec.structs.replace(peer.settings(), topic="elsewhere"))).step(0)
+    Feed(store.base, "s", sink(peer.settings())).step(1)
+    assert taken(peer, 2) == [4001, 4002]
 
 
 @pytest.mark.parametrize("name", ["redis", "nats", "amqp", "kafka"])
