@@ -8,8 +8,13 @@ so each batch has a connection of its own; what goes over UDP when it is sent.
 
 from __future__ import annotations
 
+import fcntl
+import os
 import socket
 import ssl
+import sys
+import termios
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -22,6 +27,7 @@ from sensor.errors import SettingError
 
 _SEVERITIES = {Severity.CRITICAL: 2, Severity.HIGH: 3, Severity.MEDIUM: 4, Severity.LOW: 5}
 _DATAGRAM_BYTES_MAX = 65_000
+_ASK_SECONDS = 0.01
 
 
 class Syslog:
@@ -48,7 +54,7 @@ class Syslog:
             if self._context is not None:
                 server = stack.enter_context(self._context.wrap_socket(server, server_hostname=self._host))
             server.sendall(b"".join(b"%d %s" % (len(one), one) for one in messages))
-            _end(server)
+            _end(server, self._settings.timeout_seconds)
         return {}
 
     def _send(self, messages: Sequence[bytes]) -> None:
@@ -59,9 +65,9 @@ class Syslog:
                 server.send(one[:_DATAGRAM_BYTES_MAX])
 
 
-def _end(server: socket.socket) -> None:
-    """Say that no more comes, and wait until the server has read that. Raises OSError when it ended before: in TLS 1.3
-    only then shows that it did not like our certificate.
+def _end(server: socket.socket, timeout_seconds: float) -> None:
+    """Say that no more comes, and wait until the server has ended its side. Raises OSError when it did so before it had
+    read all: in TLS 1.3, only then shows that it did not like our certificate.
     """
     try:
         if isinstance(server, ssl.SSLSocket):
@@ -71,7 +77,20 @@ def _end(server: socket.socket) -> None:
             while server.recv(4096):
                 pass
     except (TimeoutError, ssl.SSLEOFError):
-        pass  # one that keeps its side open had the time to read, and one that ends it without a word has read ours
+        pass  # one that keeps its side open had the time to read; one that ends it without a word may have read all
+    end = time.monotonic() + timeout_seconds
+    while _unacknowledged_bytes(server):  # to what has ended already, a system answers with a reset
+        if time.monotonic() > end:
+            raise TimeoutError("what was sent was not acknowledged in time")
+        time.sleep(_ASK_SECONDS)
+    if error := server.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        raise OSError(error, os.strerror(error))
+
+
+def _unacknowledged_bytes(server: socket.socket) -> int:
+    answer = bytearray(4)
+    fcntl.ioctl(server, termios.TIOCOUTQ, answer)
+    return int.from_bytes(answer, sys.byteorder)
 
 
 def message(alert: Alert, settings: SinkSettings) -> bytes:
