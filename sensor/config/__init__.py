@@ -67,6 +67,7 @@ from sensor.config.verification import ThirdPartiesSettings, VerificationSetting
 from sensor.config.volumes import (
     AnomalySettings,
     BulkTransferSettings,
+    DnsTunnelSettings,
     OutsideUploadsSettings,
     PageWalksSettings,
     RequestRateSettings,
@@ -87,6 +88,7 @@ __all__ = [
     "CollectorSettings",
     "DecodeSettings",
     "DetectionSettings",
+    "DnsTunnelSettings",
     "ErrorSpikeSettings",
     "EvidenceSettings",
     "ExposedSettings",

@@ -29,6 +29,7 @@ from sensor.config.verification import ThirdPartiesSettings, VerificationSetting
 from sensor.config.volumes import (
     AnomalySettings,
     BulkTransferSettings,
+    DnsTunnelSettings,
     OutsideUploadsSettings,
     PageWalksSettings,
     RequestRateSettings,
@@ -185,6 +186,7 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     beaconing: BeaconingSettings = BeaconingSettings()
     request_rate: RequestRateSettings = RequestRateSettings()
     outside_uploads: OutsideUploadsSettings = OutsideUploadsSettings()
+    dns_tunnel: DnsTunnelSettings = DnsTunnelSettings()
     page_walks: PageWalksSettings = PageWalksSettings()
     anomaly: AnomalySettings = AnomalySettings()
     cleartext: CleartextSettings = CleartextSettings()

@@ -164,3 +164,20 @@ class AnomalySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Hours of identities that must be known before anything is told."""
     hours_max: AtLeastOne = 50_000
     """Hours of identities that are known at most; the oldest are forgotten."""
+
+
+class DnsTunnelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for clients whose DNS questions carry data."""
+    question_bytes_min: AtLeastOne = 130
+    """Bytes of a question, on average of its flow, from which on it is long: the longest names of hosts, and those of
+    IPv6 addresses, stay below.
+    """
+    window_seconds: Seconds = 600.0
+    """Packet time over which the bytes of long questions are summed, in ten steps; a day is looked at too."""
+    bytes_min: AtLeastOne = 20_000
+    """So many in the window are a tunnel."""
+    day_bytes_min: AtLeastOne = 200_000
+    """So many in a day are."""
+    clients_max: AtLeastTwo = 4_096
+    """Clients with long questions that are remembered; those not seen for longest give way and are counted."""

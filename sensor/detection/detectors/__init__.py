@@ -7,6 +7,7 @@ from sensor.detection.detectors.anomaly import Anomaly
 from sensor.detection.detectors.beaconing import Beaconing
 from sensor.detection.detectors.bulk_transfer import BulkTransfer
 from sensor.detection.detectors.cleartext import Cleartext
+from sensor.detection.detectors.dns_tunnel import DnsTunnel
 from sensor.detection.detectors.error_spike import ErrorSpike
 from sensor.detection.detectors.exposed import Exposed
 from sensor.detection.detectors.failed_logins import FailedLogins
@@ -53,6 +54,7 @@ DETECTORS = {
     "request_rate": RequestRate,
     "slow_requests": SlowRequests,
     "outside_uploads": OutsideUploads,
+    "dns_tunnel": DnsTunnel,
     "page_walks": PageWalks,
     "anomaly": Anomaly,
     "cleartext": Cleartext,
