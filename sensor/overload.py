@@ -22,6 +22,7 @@ from sensor.alert import Detection, Numbers, Severity
 from sensor.alerting.own_health import BLIND, OVERLOADED, own_health
 from sensor.config import OverloadSettings
 from sensor.counters import Counters
+from sensor.errors import SettingError
 from sensor.limits import NS
 from sensor.schema import ChunkKind
 
@@ -59,9 +60,16 @@ class Pressed(Protocol):
 
 
 class Overload:
-    """`observe` after every block; `step` says what is to be left undone until then."""
+    """`keep_up` after every block; `step` says what is to be left undone until then.
 
-    def __init__(self, settings: OverloadSettings) -> None:
+    `detectors`: the names of those that there are; SettingError when the settings name another.
+    """
+
+    def __init__(self, settings: OverloadSettings, detectors: frozenset[str]) -> None:
+        unknown = sorted(set(settings.detectors) - detectors)
+        if unknown:
+            known = ", ".join(sorted(detectors))
+            raise SettingError(f"overload.detectors: there is no {unknown[0]!r}; there are {known}")
         self.counters = Counters(Count)
         self._settings = settings
         self._step_ns, self._recover_ns = round(settings.step_seconds * NS), round(settings.recover_seconds * NS)

@@ -29,7 +29,7 @@ from sensor.counters import Counters
 from sensor.decode.stage import DecodeStage
 from sensor.detection.stage import DetectionStage
 from sensor.detection.stage import Prepared as Detectors
-from sensor.errors import InputError, SettingError
+from sensor.errors import InputError
 from sensor.evidence.stage import EvidenceCount, EvidenceStage
 from sensor.features.stage import FeatureStage
 from sensor.fingerprint import fingerprint_key
@@ -124,7 +124,7 @@ class Pipeline:
         self._websockets = WebSocketStage(self._reassembly.flows)
         self._features = FeatureStage(settings.features, self._protocols.pool.tables)
         self._detection = DetectionStage(settings.detection, self._protocols.pool)
-        self._overload = _overload(settings, self._detection.names)
+        self._overload = Overload(settings.overload, self._detection.names)
         self._keep()
         self._alerting = AlertingStage(settings.alerting, keeps_told=self._state.can_resume, epoch=epoch)
         self._reported: list[Detection] = []
@@ -380,13 +380,6 @@ def open_live(settings: Settings) -> LiveCapture | None:
 
 def _files(settings: CaptureSettings, inputs: Sequence[str], loop: bool) -> CaptureStage | PacedCapture:
     return PacedCapture(settings, inputs, settings.replay_pace) if loop else CaptureStage(settings, inputs)
-
-
-def _overload(settings: Settings, detectors: frozenset[str]) -> Overload:
-    unknown = sorted(set(settings.overload.detectors) - detectors)
-    if unknown:
-        raise SettingError(f"overload.detectors: there is no {unknown[0]!r}; there are {', '.join(sorted(detectors))}")
-    return Overload(settings.overload)
 
 
 def _crew(settings: Settings, flows: Rows, key: bytes) -> Crew:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import sensor
 from sensor.config import AlertingSettings, CaptureSettings, OverloadSettings, Settings, WorkerSettings
+from sensor.detection.detectors import DETECTORS
 from sensor.errors import SettingError
 from sensor.overload import Count, Overload, Step
 from sensor.pipeline import Pipeline
@@ -15,6 +17,10 @@ from sensor.pipeline import Pipeline
 CAPTURE = Path(__file__).resolve().parents[1] / "pcaps" / "hydra-form.pcap"
 START = 1_700_000_000_000_000_000
 MS = 1_000_000
+
+
+def overload_of(**settings: Any) -> Overload:
+    return Overload(OverloadSettings(**settings), frozenset(DETECTORS))
 
 
 def steps(overload: Overload, *pressures: float, every_ms: int = 100, start: int = START) -> list[Step]:
@@ -27,18 +33,18 @@ def steps(overload: Overload, *pressures: float, every_ms: int = 100, start: int
 
 
 def test_one_step_at_once_and_one_more_whenever_it_does_not_help() -> None:
-    overload = Overload(OverloadSettings(step_seconds=0.2))
+    overload = overload_of(step_seconds=0.2)
     assert steps(overload, 0.1, 0.6, 0.6, 0.6, 0.7, 0.7, 0.9, 0.9) == [0, 1, 1, 2, 2, 3, 3, 3]
     assert overload.counters.as_dict()["stepped_up"] == 3
 
 
 def test_a_pressure_that_falls_is_waited_for() -> None:
-    overload = Overload(OverloadSettings(step_seconds=0.2))
+    overload = overload_of(step_seconds=0.2)
     assert steps(overload, 1.0, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6) == [1] * 8
 
 
 def test_back_one_by_one_and_only_where_it_stays_low() -> None:
-    overload = Overload(OverloadSettings(step_seconds=0.1, recover_seconds=0.3))
+    overload = overload_of(step_seconds=0.1, recover_seconds=0.3)
     assert steps(overload, 1, 1, 1)[-1] == Step.NEW_FLOWS
     later = START + 1_000 * MS
     wavering = steps(overload, 0, 0, 0.2, 0, 0, 0.2, 0.4, 0.2, start=later)
@@ -49,7 +55,7 @@ def test_back_one_by_one_and_only_where_it_stays_low() -> None:
 
 
 def test_each_step_is_told_with_what_is_left_undone() -> None:
-    overload = Overload(OverloadSettings(step_seconds=0.1))
+    overload = overload_of(step_seconds=0.1)
     told = [detection for number in range(4) for detection in overload.observe(0.8, START + number * 100 * MS)]
     assert [(each.rule.id, each.severity, each.details["not done"]) for each in told] == [
         ("sensor-overloaded", "medium", ["contents"]),
@@ -60,7 +66,7 @@ def test_each_step_is_told_with_what_is_left_undone() -> None:
 
 
 def test_lost_packets_are_told_by_the_second() -> None:
-    overload = Overload(OverloadSettings())
+    overload = overload_of()
     assert overload.losses(0, 100, START) == []
     assert overload.losses(5, 300, START + 500 * MS) == []
     (told,) = overload.losses(7, 400, START + 1_000 * MS)
@@ -71,7 +77,7 @@ def test_lost_packets_are_told_by_the_second() -> None:
 
 
 def test_switched_off_nothing_gives_way() -> None:
-    assert steps(Overload(OverloadSettings(enabled=False)), 1, 1, 1, 1) == [0, 0, 0, 0]
+    assert steps(overload_of(enabled=False), 1, 1, 1, 1) == [0, 0, 0, 0]
 
 
 def test_a_detector_that_is_none_is_a_fault() -> None:
