@@ -22,7 +22,8 @@ from sensor.cli.stream_options import Journal, Keys, Plaintext, Publish, Publish
 
 EPILOG = (
     "Exit codes: 0 fine; 1 an input could not be read to its end (what came before is kept and reported); 2 wrong usage"
-    " or setting; 3 an output or the alert stream failed; 130 interrupted (outputs are complete up to then)."
+    " or setting; 3 an output or the alert stream failed; 5 a worker process ended; 130 interrupted (outputs are"
+    " complete up to then)."
 )
 
 

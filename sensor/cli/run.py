@@ -22,7 +22,7 @@ from sensor.cli.stream_options import Journal, Keys, Plaintext, Publish, Publish
 
 EPILOG = (
     "Exit codes: 0 stopped by SIGINT or SIGTERM; 1 an interface or a capture cannot be read; 2 wrong usage or setting;"
-    " 3 an output or the alert stream failed."
+    " 3 an output or the alert stream failed; 5 a worker process ended."
 )
 
 

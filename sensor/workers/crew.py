@@ -96,7 +96,11 @@ class Crew:
             own = {name for name, owner in self._owners.items() if owner == member.number}
             member.fork(partial(self._work, member.number, own, leave))
         gc.unfreeze()
-        self._all(Order.KEEP, self._wanted)
+        try:
+            self._all(Order.KEEP, self._wanted)
+        except WorkerError:
+            self.close()
+            raise
 
     def _work(self, number: int, own: set[str], leave: Callable[[], None], orders: Connection) -> None:
         """In the worker's process."""

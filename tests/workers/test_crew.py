@@ -7,11 +7,14 @@ import lzma
 import os
 import signal
 import struct
+import threading
+import time
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
+from sensor.cli.exit_codes import ExitCode
 from sensor.cli.reading import Options, run
 from sensor.config import (
     AlertingSettings,
@@ -140,8 +143,28 @@ def test_a_worker_that_dies_ends_the_run_with_one_line() -> None:
     pipeline = Pipeline(_settings(2), [str(PCAPS / "hydra-form.pcap")])
     batches = iter(pipeline)
     next(batches)
-    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    os.kill(int(children[-1]), signal.SIGKILL)
+    os.kill(int(_children()[-1]), signal.SIGKILL)
     with pytest.raises(WorkerError, match="worker 2 was ended by signal 9"):
         for _ in batches:
             pass
+
+
+def test_the_exit_code_tells_of_it(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The last worker is killed as soon as it is there: the run says so in one line."""
+    before = set(_children())
+    ended = threading.Thread(target=_kill_a_new_child, args=(before,))
+    ended.start()
+    code = run(Options(inputs=[str(PCAPS / "bulk-download.pcap")] * 20, quiet=True, workers=2, batch_frames=20))
+    ended.join()
+    assert code == ExitCode.WORKER
+    assert capfd.readouterr().err.startswith("tapir read: worker ")
+
+
+def _children() -> list[str]:
+    return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+
+
+def _kill_a_new_child(before: set[str]) -> None:
+    while not (new := set(_children()) - before):
+        time.sleep(0.001)
+    os.kill(int(max(new, key=int)), signal.SIGKILL)
