@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sensor.detection.detector import Strings
-from sensor.detection.unseen_kernel import PIECE, PieceKind, Progress, collect, note_clean, walk
+from sensor.detection.unseen_kernel import PIECE, PieceKind, Progress, collect, mark_new, note_clean, walk
 
 Octets = npt.NDArray[np.uint8]
 MEMORY_SLOTS = 1 << 16
@@ -116,9 +116,9 @@ class Reader:
 
     def new(self, pieces: npt.NDArray[np.void]) -> Octets:
         """1 for each piece that this reader wants and has not found clean."""
-        wanted = self._unseen.wants & self.bit
-        new: Octets = ((wanted[pieces["kind"]] & ~pieces["seen"]) != 0).view(np.uint8)
-        return new
+        marks = np.empty(len(pieces), np.uint8)
+        mark_new(pieces, self._unseen.wants, self.bit, marks)
+        return marks
 
     def texts(
         self, pieces: npt.NDArray[np.void], arena: Octets, chosen: Octets, targets: bool = False

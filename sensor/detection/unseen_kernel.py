@@ -310,6 +310,15 @@ def collect(
 
 
 @kernel
+def mark_new(pieces: PIECE, wants: Bytes, bit: int, marks: Bytes) -> None:
+    """marks[i] is 1 for a piece that the reader of this bit wants and has not found clean, else 0."""
+    flag = np.uint64(bit)
+    for i in range(len(pieces)):
+        wanted = np.uint64(wants[pieces[i]["kind"]]) & flag != 0
+        marks[i] = np.uint8(1) if wanted and np.uint64(pieces[i]["seen"]) & flag == 0 else np.uint8(0)
+
+
+@kernel
 def note_clean(pieces: PIECE, dirty: Bytes, wants: Bytes, bit: int, memory: U64s) -> None:
     """Remember for the reader of this bit every piece of a kind that it wants and that is not dirty."""
     flag = np.uint64(bit)
