@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 
 from sensor.detection.injection.finding import Finding
+from sensor.detection.injection.sql_fragments import judge_fragment
 from sensor.detection.injection.sql_grammar import RARE_NAMES, TELLING_CALLS, judge_after
 from sensor.detection.injection.sql_tokens import Token, tokens
 
@@ -57,6 +58,9 @@ def judge_sql(text: str) -> list[Finding]:
             found //= 2
         if found > points:
             points, evidence = found, f"{why} ({hole})"
+    piece, why = judge_fragment(text, whole)
+    if piece > points:
+        points, evidence = piece, why
     dense, dense_why = _density(whole)
     if dense > points // 2:
         points, evidence = points + dense, f"{evidence}, {dense_why}" if evidence else dense_why
@@ -123,7 +127,7 @@ def _rare(text: str) -> tuple[int, str]:
     for pattern, worth, name in (
         (_RARE_CALLS, 5, "database call"),
         (_CATALOGUES, 4, "catalogue"),
-        (_DELAY, 4, "delay"),
+        (_DELAY, 6, "delay"),
         (_SYSTEM, 3, "system variable"),
         (RARE_NAMES, 5, "system procedure"),
         (_OUTFILE, 6, "file"),

@@ -255,6 +255,8 @@ def _condition(rest: list[Token], quoted: bool, closed: int, position: int) -> t
             return base + 4, "condition and comment"
         if second.kind in (")", ";") and quoted:
             return base + 2, "condition"
+        if second.kind in ("operator", "other") and quoted and third.kind == "":
+            return base + 2, "condition cut short"
         return 0, ""
     if first.kind == "end":
         return base + 4, "condition cut off"
@@ -315,7 +317,7 @@ def _operation(rest: list[Token], closed: int) -> tuple[int, str]:
     if operator.kind == "compare" and after.kind in ("number", "text", "variable", "name", "word"):
         return (8 if following.kind in ("end", ")", "logic") or following.text in ("and", "or") else 4 if after.kind != "word" else 2), (
             "comparison after a quote")  # fmt: skip
-    if operator.kind == "operator" and following.kind in ("end", "compare", "logic") and after.kind in _LITERALS:
+    if operator.kind == "operator" and following.kind in ("end", "compare", "logic") and after.kind in (*_LITERALS, "word"):
         return 6, "operation after a quote"
     if operator.kind == "operator" and operator.text in "|+&^-*" and after.kind == "open":
         return 5, "concatenation"
@@ -367,6 +369,6 @@ def _expression(rest: list[Token]) -> tuple[int, str]:
         token.kind == "call" and TELLING_CALLS.match(token.text) for token in rest[index + 1 :]
     ):
         return 7, "conditional call"
-    if first.kind == "key" and first.text in ("or", "and", "having", "where", "union", "order", "not", "like", "rlike"):
+    if first.kind == "key" and first.text in ("or", "and", "having", "where", "union", "order", "not", "like", "rlike", "xor"):
         return judge_after([Token("number", "1"), *rest[index:]], "bare") if first.text != "not" else (0, "")
     return 0, ""

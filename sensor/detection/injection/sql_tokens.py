@@ -17,6 +17,8 @@ _TOKEN = re.compile(
       |(?P<open>'(?:[^'\\]|''|\\.)*\\?\Z|"(?:[^"\\]|""|\\.)*\\?\Z)
       |(?P<name>`[^`]*`?|\[[A-Za-z_ ]+\])
       |(?P<number>0[xX][0-9a-fA-F]+|0b[01]+|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)
+      |(?P<cast>::\w+)
+      |(?P<compare_json>@>|<@|@@|\?[|&]|\?(?=\s*['"])|\#>>?|->>?(?=\s*['"]))
       |(?P<variable>@@?[\w.$]*|:\w+)
       |(?P<word>[^\W\d][\w$]*(?:\.{1,2}[\w$*]+)*)
       |(?P<compare><=>|<>|!=|<=|>=|==|!<|!>|=|<|>|~\*?|!~)
@@ -30,7 +32,7 @@ _TOKEN = re.compile(
     re.X | re.S,
 )
 
-LOGIC = frozenset(["and", "or", "xor", "not", "having", "where", "rlike", "regexp", "like", "ilike", "between", "in", "is", "div", "mod", "sounds"])
+LOGIC = frozenset(["and", "or", "xor", "not", "having", "where", "rlike", "regexp", "like", "ilike", "between", "in", "is", "div", "mod", "sounds", "glob"])
 STATEMENT = frozenset(
     ["select", "insert", "update", "delete", "drop", "create", "alter", "truncate", "exec", "execute", "declare", "merge", "replace", "grant", "revoke", "shutdown", "waitfor", "call", "begin", "set", "load", "copy", "attach", "with", "handler", "show", "describe", "backup", "restore", "use", "kill", "do", "prepare", "if"]
 )
@@ -46,7 +48,7 @@ class Token(NamedTuple):
     text: str
 
 
-_SHORT = {"open_bracket": "(", "close_bracket": ")", "comma": ",", "semicolon": ";"}
+_SHORT = {"compare_json": "compare", "open_bracket": "(", "close_bracket": ")", "comma": ",", "semicolon": ";"}
 
 
 def tokens(text: str, limit: int = 200) -> list[Token]:
@@ -54,7 +56,7 @@ def tokens(text: str, limit: int = 200) -> list[Token]:
     found: list[Token] = []
     for match in _TOKEN.finditer(text):
         kind, part = match.lastgroup or "other", match.group()
-        if kind in ("space", "conditional"):
+        if kind in ("space", "conditional", "cast"):
             continue
         if kind == "word":
             lower = part.lower()

@@ -24,7 +24,9 @@ QUIET_HEADERS = frozenset(
     b" sec-ch-ua sec-ch-ua-mobile sec-ch-ua-platform upgrade-insecure-requests proxy-authorization traceparent dnt"
     b" accept-language if-unmodified-since content-encoding proxy-connection sec-websocket-key".split()
 )
-_XML_TEXT = re.compile(r"<[^<>]*>([^<]{2,})|=\s*\"([^\"<>]*)\"|=\s*'([^'<>]*)'")
+_XML_TAG = re.compile(r"<[^<>]*>?")
+_XML_TEXT = re.compile(r">([^<]{2,})")
+_XML_ATTRIBUTE = re.compile(r"=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _BOUNDARY = re.compile(rb"boundary=\"?([^\";,\r\n]{1,200})", re.I)
 _PART_NAMES = re.compile(rb"(?:file)?name\*?\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^;\r\n]+))", re.I)
 
@@ -82,6 +84,8 @@ def _pairs(place: str, octets: bytes) -> Iterator[Value]:
                     yield part._replace(place=place)
         if len(name) > 2 and (not value or not name.isalnum()):
             yield Value(place, "", name_text, True)
+            if not value and b"%3d" in name.lower():
+                yield Value(place, "", re.split("(?i)%3d", name_text, maxsplit=1)[1], True)
             if value and (b"$" in name or b"[" in name or b"%5b" in name.lower()):
                 yield Value(place, "", text_of(pair), True)
 
@@ -189,9 +193,12 @@ def _xml_values(text: str) -> Iterator[Value]:
     """The document as far as its declaration goes, and its texts and attributes."""
     if "<!" in text or "<xi:" in text or "&#" in text:
         yield Value("xml", "document", text)
-    for match in _XML_TEXT.finditer(text):
-        part = match.group(1) or match.group(2) or match.group(3)
-        if part and len(part.strip()) > 1:
+    parts = [match.group(1) for match in _XML_TEXT.finditer(text)]
+    for tag in _XML_TAG.findall(text):
+        if not tag.startswith(("<?", "<!")) and "=" in tag:
+            parts += [one or other for one, other in _XML_ATTRIBUTE.findall(tag)]
+    for part in parts:
+        if len(part.strip()) > 1:
             yield Value("xml", "", unpercent(part) if "%" in part else part)
 
 
