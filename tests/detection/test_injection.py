@@ -64,6 +64,52 @@ def test_every_place_is_looked_at(target: str, body: bytes, headers: bytes, plac
     assert detection.details["outcome"] == "attempted"
 
 
+@pytest.mark.parametrize(
+    ("target", "headers", "body", "rule"),
+    [
+        ("/.aider/chat", b"", b"", "path-traversal"),
+        ("/backup/site.sql.gz", b"", b"", "path-traversal"),
+        ("/a", b"Request-Range: bytes=0-1\r\n", b"", "http-protocol-abuse"),
+        ("/a", b"Connection: keep-alive, close\r\n", b"", "http-protocol-abuse"),
+        ("/a", b"Content-Type: nonsense\r\n", b"x", "http-protocol-abuse"),
+        ("/a", b"Content-Type: text/xml; charset=ibm037\r\n", b"<a/>", "encoding-evasion"),
+        ("/a", b"X.Filename: shell.php\r\n", b"", "injection-code"),
+        (
+            "/a",
+            b"Content-Type: multipart/form-data; boundary=x\r\n",
+            b'--x\r\nContent-Disposition: form-data; name="a;b=c"\r\n\r\n1\r\n--x--\r\n',
+            "http-protocol-abuse",
+        ),
+    ],
+)
+def test_requests_that_are_wrong_as_a_whole(target: str, headers: bytes, body: bytes, rule: str) -> None:
+    talk = Talk()
+    talk.say(0, target, body, headers=headers)
+    (detection,) = injections(talk, stage_for(talk))
+    assert (detection.rule.id, detection.severity) == (rule, Severity.LOW)
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "body"),
+    [
+        ("/.well-known/openid-configuration", b"", b""),
+        ("/files/report.final.pdf", b"", b""),
+        ("/a", b"Connection: keep-alive\r\nAccept: */*\r\n", b""),
+        ("/a", b"Content-Type: application/vnd.api+json; charset=utf-8\r\n", b"{}"),
+        ("PUT /a", b"Content-Range: bytes 0-1/2\r\n", b"ab"),
+        (
+            "/a",
+            b"Content-Type: multipart/form-data; boundary=x\r\n",
+            b'--x\r\nContent-Disposition: form-data; name="f"; filename="O\'Brien &amp; Co.pdf"\r\n\r\n1\r\n--x--\r\n',
+        ),
+    ],
+)
+def test_requests_that_are_right_as_a_whole(target: str, headers: bytes, body: bytes) -> None:
+    talk = Talk()
+    talk.say(0, target, body, headers=headers)
+    assert injections(talk, stage_for(talk)) == []
+
+
 def test_what_an_answer_gives_away_confirms() -> None:
     talk = Talk()
     talk.say(0, "/f?p=../../../../etc/passwd", answer=b"root:x:0:0:root:/root:/bin/bash\n")

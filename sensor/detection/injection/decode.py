@@ -28,6 +28,8 @@ _OVERLONG = re.compile(
 )
 _OVERLONG_BYTES = re.compile("[\xc0\xc1]([\x00-\xff])|\xe0\x80([\x80-\xbf])|\xf0\x80\x80([\x80-\xbf])")
 _BACKSLASH = re.compile(r"\\(?:u\{([0-9a-fA-F]{1,6})\}|u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([0-3][0-7]{2}))")
+_BLANKS = re.compile(r"&(?:tab|newline);", re.I)
+"""Browsers leave them out of a scheme."""
 _UTF7 = re.compile(r"\+([A-Za-z0-9/]{2,40})-")
 _HEX_BYTE = re.compile(r"(?:0x|%0x)(2e|2f|5c)", re.I)
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{12,}={0,2}\s*\Z")
@@ -86,7 +88,7 @@ def unescape(text: str) -> str:
 
 def unentity(text: str) -> str:
     """HTML entities, also without their semicolon."""
-    return html.unescape(text) if "&" in text else text
+    return html.unescape(_BLANKS.sub("", text)) if "&" in text else text
 
 
 def _utf7(match: re.Match[str]) -> str:

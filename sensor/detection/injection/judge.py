@@ -26,8 +26,8 @@ TABLES: tuple[list[Pattern], ...] = (BROWSER, SHELL, CODE, QUERY)
 """Each is a database of its own: together they would take twice as long to compile."""
 _SCANNERS = [(table, Scanner([pattern.expression for pattern in table], single=True)) for table in TABLES]
 _SQL_MARKS = re.compile(
-    r"['\"`;#@(=]|--|/\*|\b(?:select|union|insert|update|delete|drop|exec|declare|waitfor|or|and|having|order\s+by|group\s+by"
-    r"|like|rlike|limit|procedure|into|from|where|xp_|sp_|table|null|between|case|information_schema|sysobjects|v\$|rdb\$)",
+    r"['\"`;#@()=<>]|--|/\*|\b(?:select|union|insert|update|delete|drop|exec|declare|waitfor|or|and|having|order\s+by|group\s+by"
+    r"|like|rlike|limit|procedure|into|from|where|xp_|sp_|table|null|between|case|information_schema|xor|glob|is\s+not|regexp|utl_|dbms_|tempdb|msys|sysobjects|v\$|rdb\$)",
     re.I,
 )
 _PATH_MARKS = re.compile(r"\.\.|[/\\%?\x00]|\.(?:ini|conf|log|env|git|ht|bash|ssh|xml|php|ya?ml|py)|passwd|(.)\1{99}", re.I)
@@ -71,11 +71,12 @@ def judge(text: str, form: bool = False) -> list[Finding]:
     """The best finding of each class over all readings of a value, best first."""
     best: dict[str, Finding] = {}
     coded = form and ("%" in text or "+" in text)
-    for number, reading in enumerate(readings(text, form)):
+    every = readings(text, form)
+    for number, reading in enumerate(every):
         if not has_trigger(reading):
             continue
         for finding in judge_reading(reading):
-            if coded and number == 0 and finding.kind not in _OF_CODES:
+            if coded and number == 0 and len(every) > 1 and finding.kind not in _OF_CODES:
                 continue
             if finding.kind not in best or finding.points > best[finding.kind].points:
                 best[finding.kind] = finding

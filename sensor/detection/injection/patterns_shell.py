@@ -20,7 +20,7 @@ _RARE = (
     r"|mysql|mysqldump|psql|sqlite3|mongo|redis-cli|powershell|pwsh|cmd|cscript|wscript|certutil|bitsadmin|regsvr32"
     r"|rundll32|mshta|wmic|iwmi|iwr|iex|netsh|tasklist|taskkill|systeminfo|sysinfo|nbtstat|schtasks|icacls|attrib|vssadmin|bcdedit"
     r"|bcdboot|wevtutil|ansible(?:-\w+)?|rmt-tar|strace|ltrace|setfacl|getfacl|mkfifo|mknod|fdisk|mkfs\S*|umount|losetup"
-    r"|rpcinfo|showmount|xargs|printf|dd|df|du|esac|elif|eval|phpinfo|sysctl|pkill|killall|nohup|tmux|byobu|zip|jjs"
+    r"|rpcinfo|showmount|xargs|printf|dd|df|du|esac|elif|eval|phpinfo|sysctl|perf|regedit|msiexec|msbuild|cmstp|forfiles|pkill|killall|nohup|tmux|byobu|zip|jjs"
     r"|capsh|cpan|cpulimit|dig|easy_install|exiftool|expect|genisoimage|hg|ionice|ldconfig|logsave|ltrace|mtr|nawk|openvpn"
     r"|perlbug|pico|puppet|rake|readelf|restic|rlwrap|rview|rvim|runscript|setarch|sshpass|stdbuf|taskset|tclsh|unexpand|unlzma"
     r"|uudecode|uuencode|valgrind|wish|xmodmap|xpad|xxd|zathura|zsoelim|zypper|aptitude|facter|gimp|git|svn|gtester|ghc(?:i)?)"
@@ -39,15 +39,23 @@ _SEPARATOR = r"(?:[;|&\n`({]|\$\(|<\(|>\(|\|\||&&|%0a|%26|%7c)[\s\t,+'\"\\]*(?:\
 _STOP = r"(?:\.exe|\.com)?(?:[\s;|&<>()`\"'$\\+,{}/-]|\z|%)"
 _ARGUMENT = (
     r"(?:\.exe)?(?:\s*\z|\s*[;|&<>`)]|[\s+,]+-{1,2}[a-z0-9]|[\s+]+/[\w?*.]|[\s+]+[~$%\"'\[{(*\\]|\s+\.{1,2}(?:[/\s]|\z)|\s+[a-z]:[\\/]"
-    r"|\s+\d+(?:\s*\z|[;|&)])|\$\{?ifs|\s+https?:|\s+\w+\.(?:txt|php|sh|exe|bat|ini|conf|log|py|pl|dll)\b)"
+    r"|\s+\d+(?:\s*\z|[;|&)])|\$\{?ifs|\s+https?:|\s+\d+:\d\d\b|\s+\w+\.(?:txt|php|sh|exe|bat|ini|conf|log|py|pl|dll)\b)"
 )
 
 SHELL = [
     Pattern("cmdi", 8, "command after a separator", _SEPARATOR + _PREFIX + _PATH + _RARE + _STOP),
-    Pattern("cmdi", 7, "command with an argument after a separator", _SEPARATOR + _PREFIX + _PATH + _COMMON + _ARGUMENT),
+    Pattern("cmdi", 7, "command with an argument after a separator", _SEPARATOR.replace("({]", "]") + _PREFIX + _PATH + _COMMON + _ARGUMENT),
     Pattern("cmdi", 6, "command line", r"\A\s*" + _PREFIX + _PATH + r"(?:" + _RARE + r"|" + _COMMON + r")(?:\.exe)?(?:\s+-{1,2}[a-z]|[\s+]+/[\w?*]|\s+(?:https?|ftp)://|\s+[a-z]:\\|\s*[|>]\s*\S|\s+~|\s+\$|\s+\.\./|\s+\"|\s*<<<)"),
-    Pattern("cmdi", 5, "command alone", r"\A\s*(?:ifconfig|ipconfig|whoami|netstat|uname|systeminfo|tasklist|sysinfo|phpinfo\(\)|ls|cat|wget|curl|id|printenv|dir)(?:\s+-\w+|\s+/?\S{1,40})?\s*\z"),
-    Pattern("cmdi", 5, "command and address", r"\A\s*(?:which|sleep|ping|wget|curl|nc|telnet|net|reg|type|echo|netsh|perl|python\d?|ruby|php|bash|sh|cmd)\s+(?:\d+\s*\z|-\w|\S+\s*\z|user|view|start|add|firewall|\"|')"),
+    Pattern("cmdi", 5, "command and what follows", r"\A\s*(?:" + _RARE + r"|time|nice|id|who|env|sleep|ping|date)\s*(?:;|\|\|?|&&)\s*\w"),
+    Pattern("cmdi", 5, "command for a command", r"\A\s*(?:sudo|nohup|time|nice|strace|ltrace|timeout|xargs|setsid|stdbuf|watch)\s+(?:-\S+\s+)*(?:" + _RARE + r")(?:\s|\z)"),
+    Pattern("cmdi", 5, "escaped or quoted command", r"\A[\"']?\s*(?:[;&|]\s*|\\)(?:" + _RARE + r"|[hbdf]?top)[\"']?\s*\z"),
+    Pattern("cmdi", 5, "arithmetic or process of the shell", r"\$\[\s*\d+\s*[+*/%-]\s*\d+\s*\]|\A[<>]\(\s*\w+\s*\)\z|\A\s*\(\s*\)\s*\{"),
+    Pattern("cmdi", 5, "brace list", r"\A\{\s*(?:" + _RARE + r"|id)?\s*,[^{}:]{0,40}\}\z"),
+    Pattern("cmdi", 5, "command of an administrator", r"\A\s*(?:ansible-[a-z]{3,12}\s+\S|pip[23]?\s+install\s|npm\s+(?:install|run|exec)\s|(?:apt|apt-get|yum|dnf|brew|gem|cargo|snap|apk)\s+(?:install|remove|update)\s|docker\s+(?:run|exec|cp|build|pull)\s|kubectl\s+(?:get|exec|apply|delete|run)\s|(?:systemctl|service)\s+\w+\s+\w|visudo\s*\z)"),
+    Pattern("cmdi", 7, "words parted by empty variables", r"\w\$[_?*@!-]\w+\S{0,40}\$[_?*@!-]\w"),
+    Pattern("cmdi", 5, "alias", r"\A\s*alias\s+(?:\+\w+\+?\s+)?['\"]?[\w.-]+['\"]?="),
+    Pattern("cmdi", 5, "command alone", r"\A\s*(?:ifconfig|ipconfig|whoami|netstat|uname|systeminfo|tasklist|sysinfo|phpinfo\(\)|printenv)(?:\s+-\w+|\s+/?\S{1,40})?\s*\z|\A\s*(?:ls|cat|wget|curl|id|dir)\s+(?:-\w+|\S{0,40}[/\\.:*~$]\S{0,40})\s*\z"),
+    Pattern("cmdi", 5, "command and address", r"\A\s*(?:sleep|ping|wget|curl|nc|telnet|netsh|perl|python\d?|ruby|php|bash|sh|cmd|type|which)\s+(?:\d+\s*\z|-\w|\S*[./\\:]\S+\s*\z|localhost|\"|')|\A\s*(?:net|reg|netsh)\s+(?:user|view|start|stop|use|add|query|localgroup|advfirewall|firewall)\b|\A\s*echo\s+[\"'$`]"),
     Pattern("cmdi", 8, "path of a program", r"(?:/usr(?:/local)?)?/s?bin/(?:\w|\?|\*|'|\[)[\w.?*'\[\]-]*", False),
     Pattern("cmdi", 6, "path of a program after a separator", r"[;|&`\n]\s*/(?:usr|bin|sbin|etc|tmp|var|opt|dev)/"),
     Pattern("cmdi", 8, "substitution", r"\$\(\s*(?:[a-z/<][^)]*\)|\(|\s*cmd\b)|`\s*(?:" + _RARE + r"|id|echo|sleep|ping|who|date|env)\b[^`]*`|[<>]\(\s*[a-z/]"),
@@ -55,7 +63,7 @@ SHELL = [
     Pattern("cmdi", 8, "word with nothing inside", r"[a-z/](?:\$@|\$\*|\$\{?[0-9]\}?|``|\$\(\)|\$\{\w*\}|'')[a-z/]\w*|\b\w+(?:\\[a-z]){2,}|\b[a-z](?:'[a-z]*'|\"[a-z]*\"){1,}[a-z]{1,4}[\s/]+[/~-]|[a-z]\^[a-z]\^?[a-z]"),
     Pattern("cmdi", 7, "variables put together", r"\$\w+\$\w+\$\w+|(?:\b[a-z]\w?=\S{1,6};){2,}|\b\w=['\"]?\w+['\"]?;\s*\w*\$\{?\w|\$\{[a-z_]+:\d+(?::\d+)?\}|\$\{\w+%%?\S|\$\{(?:path|pwd|home|shell|hostname|user|env)[}:%#]"),
     Pattern("cmdi", 8, "path with wildcards", r"/(?:[a-z]{1,3}[?*]{1,3}|[?*]{1,3}[a-z]{1,3}|\?\?\?|\[[a-z]\])[\w?*\[\]]*/[\w?*\[\]'\"]{1,20}|/e['\"?*\\]*t['\"?*\\]*c['\"]?/[\w]*[?*'\"\\\[]"),
-    Pattern("cmdi", 7, "brace list", r"\{[\w/.'\"-]{1,20}(?:,[\w/.@:~*'\"$-]{1,60}){1,8}\}\s*(?:\z|[;|&)])"),
+    Pattern("cmdi", 7, "brace list", r"(?:\A|[\s;|&`(=])\{[\w/.'\"-]{1,20}(?:,[\w/.@:~*'\"$-]{1,60}){1,8}\}\s*(?:\z|[;|&)])"),
     Pattern("cmdi", 9, "function definition in the environment", r"\(\s*\)\s*\{\s*[:;_\w]*[^}]*;?\s*\}\s*;", True),
     Pattern("cmdi", 9, "shell over the network", r"/dev/(?:tcp|udp)/|\bmkfifo\b|\b(?:nc|ncat|netcat)\b[^\n]*\s-\w*[elcp]|\b(?:ba)?sh\s+-i\b|0?<&\d|>&\s*/dev|\bsocket\.socket\b|fsockopen\s*\(", True),
     Pattern("cmdi", 7, "output sent on", r"(?:[;|&]\s*|\A)[^\n|;]+(?:>>?|2>&1|\|)\s*(?:/(?:dev|tmp|var|etc)/|[\w./-]+\.(?:php|sh|txt|jsp|asp|bat)\b|\s*(?:ba|z|k|c)?sh\b)|<<<\s*[\w'\"$]|\b2>\s*(?:&1|/dev)"),

@@ -9,13 +9,19 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sensor.detection.injection.plain_kernel import SLOTS, Byte, Word
+from sensor.detection.injection.plain_kernel import NAME_START, SLOTS, Byte, Word
 from sensor.detection.injection.plain_words import ALONE, HARD, RIGHTS, SOFT, STARTS
-from sensor.detection.injection.values import QUIET_HEADERS
 
 _SINGLE = b".,:/?&=-_!@"
 _PARTED = frozenset((0xC0, 0xC1, 0xC2, 0xCA, 0xE2, 0xEF))
 """Lead bytes of letters that are read as other characters."""
+
+
+_OPAQUE = (
+    "authorization proxy-authorization if-none-match if-modified-since if-unmodified-since etag date traceparent"
+    " sec-websocket-key content-length"
+)
+_LAWS = "host connection content-type content-range request-range range if lock-token x-filename x-file-name"
 
 
 def byte_classes() -> npt.NDArray[np.uint8]:
@@ -36,8 +42,7 @@ def byte_classes() -> npt.NDArray[np.uint8]:
     return classes
 
 
-def _hash(word: str) -> int:
-    value = 0xCBF29CE484222325
+def _hash(word: str, value: int = 0xCBF29CE484222325) -> int:
     for letter in word.encode():
         value = (value ^ (letter | 0x20)) * 0x100000001B3 & ((1 << 64) - 1)
     return value
@@ -45,14 +50,14 @@ def _hash(word: str) -> int:
 
 def word_table() -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint8]]:
     """(hashes, Word) by slot: a word is at its hash modulo SLOTS, or in the next slots."""
-    words = dict.fromkeys((name.decode() for name in QUIET_HEADERS), Word.HEADER)
     lists = ((SOFT, Word.SOFT), (ALONE, Word.ALONE), (STARTS, Word.START), (HARD, Word.HARD), (RIGHTS, Word.RIGHT))
-    for text, kind in lists:
-        words |= dict.fromkeys(text.split(), kind)
+    words = {_hash(word): kind for text, kind in lists for word in text.split()}
+    words |= {_hash(name, NAME_START): Word.HEADER for name in _OPAQUE.split()}
+    words |= {_hash(name, NAME_START): Word.LAW for name in _LAWS.split()}
     hashes, kinds = np.zeros(SLOTS, np.uint64), np.zeros(SLOTS, np.uint8)
-    for word, kind in words.items():
-        slot = _hash(word) % SLOTS
+    for hashed, kind in words.items():
+        slot = hashed % SLOTS
         while hashes[slot]:
             slot = (slot + 1) % SLOTS
-        hashes[slot], kinds[slot] = _hash(word), kind
+        hashes[slot], kinds[slot] = hashed, kind
     return hashes, kinds

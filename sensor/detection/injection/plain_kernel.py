@@ -40,6 +40,7 @@ class Word(IntEnum):
     HARD = 4    # one is enough
     RIGHT = 5   # one is enough, also as a name: it may give rights
     HEADER = 6  # name of a header that holds no value
+    LAW = 7     # name of a header that may break a law of the protocol
 
 
 class Sort(IntEnum):
@@ -54,6 +55,8 @@ class Sort(IntEnum):
 SLOTS = 4_096
 _FNV_START = np.uint64(0xCBF29CE484222325)
 _FNV = np.uint64(0x100000001B3)
+NAME_START = 0x84222325CBF29CE4
+"""Where the hash of a header's name begins, so that it is no word's."""
 _NEAR = 2
 """Plain words between two soft ones that do not part them."""
 _RUN_MAX = 128
@@ -270,7 +273,7 @@ def _plain_header(arena, start, length, classes, hashes, kinds):
     """Whether a header line is plain, or of a name whose values are not looked at."""
     stop = start + length
     colon = start
-    hashed = _FNV_START
+    hashed = np.uint64(NAME_START)
     while colon < stop and arena[np.uint64(colon)] != _COLON:
         hashed = (hashed ^ np.uint64(np.int64(arena[np.uint64(colon)]) | 0x20)) * _FNV
         colon += 1
@@ -279,13 +282,13 @@ def _plain_header(arena, start, length, classes, hashes, kinds):
     word = _word(hashed, hashes, kinds)
     if word == Word.HEADER:
         return True
-    if word >= Word.HARD:
+    if word == Word.LAW:
         return False
     first = colon + 1
     while first < stop and (arena[np.uint64(first)] == 0x20 or arena[np.uint64(first)] == 9):
         first += 1
     if first == stop:
-        return True
+        return False
     if classes[arena[np.uint64(first)]] == Byte.SINGLE:
         return False
     return _plain(arena, first, stop, Sort.VALUE, classes, hashes, kinds)

@@ -14,38 +14,39 @@ www xp
 """Folders and prefixes of names: enough before a slash or an underscore, else soft."""
 
 HARD = """
-actioncontext actioncontroller applicationscope attributename censorship chainedtransformer clonetransformer
+actioncontext actioncontroller ansible applicationscope attributename censorship chainedtransformer clonetransformer
 computemetadata constanttransformer constraints conversation dan datasrc debugfmt declare directions downloadfile
 downloadstring dynsrc evil exec execsync execute expression filewriter forclosure formaction fromcharcode
-fromcodepoint fscommand getproperty guidelines if importlib innerhtml insertadjacenthtml instantiatefactory
-instantiatetransformer instruction instructions introspectionquery invoke invokertransformer jailbreak jailbroken
-javascript jyaml klztaau kubeconfig lastlog livescript lowsrc mainmodule mapreduce mkfifo moderation mro
-objectdataprovider ognl openstack outerhtml passwd passwords pretend processbuilder prompt prompts
-prototypeclonefactory prototypeserializationfactory requestbin restriction restrictions sam secrets seeksegmenttime
-select sess setter shadow spawnsync srcdoc stan templatesimpl throw unfiltered union unrestricted utmp vbscript
-whileclosure wtmp xferlog xmldecoder xwork ysoserial
+fromcodepoint fscommand getproperty glob guidelines if ifconfig importlib innerhtml insertadjacenthtml
+instantiatefactory instantiatetransformer instruction instructions introspectionquery invoke invokertransformer
+ipconfig jailbreak jailbroken javascript jyaml klztaau kubeconfig kubectl lastlog livescript lowsrc mainmodule
+mapreduce mkfifo moderation mro msysaccessobjects msysaces msysobjects msysqueries msysrelationships netstat npm
+objectdataprovider ognl openstack outerhtml passwd passwords phpinfo pip powershell pretend printenv processbuilder
+prompt prompts prototypeclonefactory prototypeserializationfactory pwsh requestbin restriction restrictions sam
+secrets seeksegmenttime select sess setter shadow spawnsync srcdoc stan strace sysinfo systeminfo tasklist tempdb
+templatesimpl throw uname unfiltered union unrestricted utmp vbscript visudo wget whileclosure whoami wtmp xferlog
+xmldecoder xwork ysoserial
 """
 """One of these is enough."""
 
 ALONE = """
-bash cat cmd curl dir echo id ifconfig ipconfig ls nc net netsh netstat perl phpinfo ping powershell printenv pwsh
-python reg ruby sh sleep sysinfo systeminfo tasklist telnet type uname wget which whoami
+bash cat cmd curl dir echo id ls nc net netsh perl ping python reg ruby sh sleep telnet type which
 """
 """Commands, when a value begins with one."""
 
 SOFT = """
-above accessobjects accessstorage accessxml act add alias alter analyse and anything auth authorized behaviour between
-bugbounty burpcollaborator case catalog chat child childitem classloader configuration content copy create credentials
-cron crontab customer data debug delay delete developer dialog div dnslog drop dumpfile errorlevel errors everything
-except execfile execl execscript executesql execution executionpolicy execv exfiltrate false file filter filters from
-gan get god having hidden history identity in initial innertext insert insertadjacent instance into introspection is
-item java job keys kubernetes lastlogin like limit limits linux localhost localtest mail mailbox mailrc memberaccess
-message messages metadata methodcall mode mysqld mysqldump mysqli northwind not now null nullif nulls
-objectinputstream or oracle ord order ordinary org origin original out outfile pipedream procedure process processimpl
-processing rancher regexp remove repeat return rlike runtime sc secret secure selected service set shutdown sounds
-start syscolumns sysdatabases syslog sysobjects system systemctl sysusers table tables tablespace tempdb terminal
-textcontent time transformer true truncate unionwith update updatedb updatexml vendordata waitfor when where whereis
-wmiobject xor
+above accessobjects accessstorage accessxml act add alias alter analyse and anything apk apt auth authorized behaviour
+between brew bugbounty burpcollaborator cargo case catalog chat child childitem classloader configuration content copy
+create credentials cron crontab customer data debug delay delete developer dialog div dnf dnslog docker drop dumpfile
+errorlevel errors everything except execfile execl execscript executesql execution executionpolicy execv exfiltrate
+false file filter filters from gan gem get god having hidden history identity in information initial innertext insert
+insertadjacent install instance into introspection is item java job keys kubernetes lastlogin like limit limits linux
+localhost localtest mail mailbox mailrc memberaccess message messages metadata methodcall mode mysqld mysqldump mysqli
+northwind not now null nullif nulls objectinputstream or oracle ord order ordinary org origin original out outfile
+pipedream procedure process processimpl processing rancher regexp remove repeat return rlike runtime sc schema secret
+secure selected service set shutdown snap sounds start syscolumns sysdatabases syslog sysobjects system systemctl
+sysusers table tables tablespace tempdb terminal textcontent time transformer true truncate unionwith update updatedb
+updatexml vendordata waitfor when where whereis wmiobject xor yum
 """
 """Two of these near each other, or one with a number behind it, may be a phrase."""
 

@@ -15,7 +15,7 @@ from sensor.detection.injection.values import Value
 
 _SESSION = re.compile(
     rb"[?&;](?:php|jsp|asp(?:\.net_)?|_?rails_|laravel_|express[:.]|connect\.|sails\.|symfony_?|ci_|django_?|flask_?|play_|koa[:.]"
-    rb"|__(?:host-|secure-)?(?:next-auth\.)?|next-auth\.|better-auth\.|zope|cf|x?-?)?_?(?:sess(?:ion)?(?:[._-]?(?:id|token|key))?|sessionid\w*|sid|cfid|cftoken|jsessionid|phpsessid|aspsessionid\w*|auth[._-]session)=[^&\s]{3,}",
+    rb"|__(?:host-|secure-)?(?:next-auth\.)?|next-auth\.|better-auth\.|zope|cf|x?-?)?_?(?:\w{0,20}sess(?:ion)?(?:\w|[._-]?(?:id|token|key))?|sessionid\w*|sid|cfid|cftoken|jsessionid|phpsessid|aspsessionid\w*|auth[._-]session)=[^&\s]{3,}",
     re.I,
 )
 _REFERER = re.compile(rb"^referer:[ \t]*https?://([^/:\s]+)", re.I | re.M)
@@ -23,6 +23,21 @@ _HOST = re.compile(rb"^host:[ \t]*([^:\s]+)", re.I | re.M)
 _HIDDEN_METHOD = re.compile(rb"[?&]_method=(?:get|head|put|delete|patch|options|trace|connect|propfind|proppatch|mkcol|copy|move|lock|unlock)\b", re.I)
 _PART_CHARSET = re.compile(rb"\r\ncontent-type:[^\r\n]*charset\s*=\s*[\"']?(?!utf-?8\b|iso-8859-1\b|iso-8859-15\b|us-ascii\b|windows-125\d\b)[^\r\n]+", re.I)
 _PART_CODING = re.compile(rb"\r\ncontent-transfer-encoding:", re.I)
+_LAWS = (
+    (re.compile(rb"^host:[ \t]*\r?$", re.I | re.M), "host", "empty host"),
+    (re.compile(rb"^(?:accept|user-agent):[ \t]*\r?$", re.I | re.M), "accept", "empty header"),
+    (re.compile(rb"^connection:[^\r\n]*(?:\bkeep-alive\b[^\r\n]*\bclose|\bclose\b[^\r\n]*\bkeep-alive)\b", re.I | re.M),
+     "connection", "connection kept and closed"),
+    (re.compile(rb"^request-range:", re.I | re.M), "request-range", "header of the last century"),
+    (re.compile(rb"\A(?:GET|HEAD)\b.*^content-range:", re.I | re.M | re.S), "content-range", "range of a body that is none"),
+    (re.compile(rb"\A(?:GET|HEAD|POST)\b.*^(?:if|lock-token):", re.I | re.M | re.S), "lock-token", "lock without WebDAV"),
+    (re.compile(rb"^content-type:[ \t]*(?![\w.+-]+/[\w.+*-]+[ \t]*(?:[;,\r]|$))[^\s]", re.I | re.M), "content-type",
+     "no media type"),
+    (re.compile(rb"\b(?:file)?name\*?[ \t]*=[ \t]*\"(?:(?:&#?\w+;|[^\"\r\n;=&]|&(?!#?\w+;))*[;=][^\"\r\n]*|[^\"\r\n]*\\)\"", re.I), "multipart",
+     "name of a part that ends early"),
+)  # fmt: skip
+"""What RFC 9110, 9112 and 7578 do not allow, or nobody sends any more: (where, header, what)."""
+_EBCDIC = re.compile(rb"charset\s*=\s*[\"']?(?:ibm-?\d|cp(?:0?37|500|875|1026)\b|ebcdic|utf-?7)", re.I)
 _ODD_CHARSET = re.compile(rb"^content-type:[^\r\n]*charset\s*=\s*[\"']?(?!utf-?8\b|iso-8859-\d+\b|us-ascii\b|windows-\d+\b|shift_jis\b|euc-\w+\b|gb\w+\b|big5\b|koi8-\w\b|utf-?16\w*\b)\w", re.I | re.M)
 _RIGHTS = re.compile(
     rb"\"(?:is_?(?:admin(?:istrator)?|super_?user|staff|root|owner|verified|premium|approved)|admin|superuser|root_?access)\"\s*:\s*(?:true|1\b|\"(?:true|1|yes)\")"
@@ -36,7 +51,7 @@ _RANGES = re.compile(rb"^(?:request-)?range:[^\r\n]*(?:\d*-\d*\s*,\s*){5,}", re.
 
 
 _PROGRAM = re.compile(
-    rb"(?:filename\*?\s*=\s*[\"']?|^x[._-]?file[._-]?name:[ \t]*)[^\"\r\n;]*\.(?:php\d?s?|phps|phtml?|phar|pht|jspx?|asa?x?p?x?|aspx|cgi|htaccess|user\.ini)[\s.]*(?:[\";]|$|\r|\x00|%00)",
+    rb"(?:filename\*?\s*=\s*[\"']?|^x[._-]?file[._-]?name:[ \t]*)[^\"\r\n;]*\.[ \t]*(?:php\d?s?|phps|phtml?|phar|pht|jspx?|asa?x?p?x?|aspx|cgi|htaccess|user\.ini)[\s.]*(?:[\";]|$|\r|\x00|%00)",
     re.I | re.M,
 )
 
@@ -52,7 +67,10 @@ def judge_protocol(head: bytes, body: bytes) -> Iterator[tuple[Finding, Value]]:
         yield Finding("protocol", 5, "method hidden in a parameter"), Value("query", "_method", text_of(line))
     if _LDAP_CALL.search(line):
         yield Finding("ssrf", 8, "proxy made to call a socket"), Value("query", "", text_of(line))
-    if _ODD_CHARSET.search(head):
+    for law, name, what in _LAWS:
+        if law.search(body[:8192] if name == "multipart" else head) and (name != "multipart" or body.startswith(b"--")):
+            yield Finding("protocol", 5, what), Value("header", name, "")
+    if _ODD_CHARSET.search(head) or _EBCDIC.search(head):
         yield Finding("evasion", 5, "charset that hides what is sent"), Value("header", "content-type", "")
     if _RANGES.search(head):
         yield Finding("protocol", 5, "many ranges"), Value("header", "range", "")

@@ -25,6 +25,7 @@ from sensor.detection.injection.plain import byte_classes, word_table
 from sensor.detection.injection.plain_kernel import choose
 from sensor.detection.injection.prefilter import RAW, has_raw_trigger, needs_decoding, needs_whole
 from sensor.detection.injection.protocol import judge_protocol
+from sensor.detection.injection.targets import judge_target
 from sensor.detection.injection.values import QUIET_HEADERS, Value, request_values
 from sensor.detection.unseen import Text, Unseen, target
 from sensor.detection.unseen_kernel import PieceKind
@@ -212,6 +213,8 @@ def judge_piece(octets: bytes, kind: int, content_type: bytes) -> Iterator[tuple
         if kind == PieceKind.BODY and value.place in ("header", "path"):
             continue
         _merge(best, [(finding, value) for finding in judge(value.text, value.form)])
+        if value.place == "path":
+            _merge(best, [(finding, value) for finding in judge_target(value.text)])
     yield from best.values()
 
 

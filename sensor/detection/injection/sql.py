@@ -56,6 +56,8 @@ def judge_sql(text: str) -> list[Finding]:
         found, why = judge_after(cut, hole)
         if hole == "bare" and len(text) > 60 and len(_WORDS.findall(text)) > 10:
             found //= 2
+        if hole == "quoted" and text[:1] in "'\"`" and 2 <= len(cut) <= 4 and "select" in (cut[0].text, cut[1].text):
+            found, why = max((found, why), (5, "select after a quote"))
         if found > points:
             points, evidence = found, f"{why} ({hole})"
     piece, why = judge_fragment(text, whole)

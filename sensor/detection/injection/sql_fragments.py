@@ -12,31 +12,32 @@ from itertools import pairwise
 from sensor.detection.injection.sql_tokens import Token
 
 TOKENS_MAX = 24
-FUNCTIONS = frozenset(
-    "abs acos adddate addtime aes_decrypt aes_encrypt ascii asin atan atan2 avg benchmark bin bin_to_uuid bit_and bit_count"
-    " bit_length bit_or bit_xor cast ceil ceiling char char_length character_length charset chr coalesce coercibility"
-    " collation compress concat concat_ws connection_id conv convert convert_tz cos cot count crc32 curdate current_date"
-    " current_setting current_time current_timestamp current_user curtime database date date_add date_format date_sub"
-    " datediff day dayname dayofmonth dayofweek dayofyear decode degrees des_decrypt des_encrypt elt encode encrypt exp"
-    " export_set extract extractvalue field find_in_set floor format found_rows from_base64 from_days from_unixtime"
-    " generate_series get_format get_lock glob greatest group_concat hex hour ifnull iif inet_aton inet_ntoa insert instr"
-    " interval is_free_lock is_used_lock isnull json_array json_extract json_keys json_object julianday last_day"
-    " last_insert_id lcase least left length len ln load_extension load_file localtime localtimestamp locate log log10 log2"
-    " lower lpad ltrim make_set makedate maketime max md5 microsecond mid min minute mod month monthname name_const now"
-    " nullif nvl nvl2 oct octet_length old_password ord overlay password patindex period_add period_diff pg_sleep pi"
-    " position pow power quarter quote radians rand random randomblob regexp_instr regexp_like regexp_replace"
-    " regexp_substr release_lock repeat replace replicate reverse right round row_count row_number rowid rpad rtrim schema"
-    " sec_to_time second session_user sha sha1 sha2 sign sin sleep soundex space sqrt std stddev stddev_pop str_to_date"
-    " strcmp strftime string_agg subdate substr substring substring_index subtime sum sysdate system_user tan time"
-    " time_format time_to_sec timediff timestamp timestampadd timestampdiff to_base64 to_char to_date to_days to_number"
-    " total_changes trim truncate typeof ucase uncompress unhex unicode unistr unix_timestamp updatexml upper user"
-    " utc_date utc_time utc_timestamp uuid values var_pop variance version week weekday weekofyear xmltype year yearweek"
-    " zeroblob lo_get lo_put lo_import lo_export jsonb_pretty quote_literal quote_ident array_agg array_to_string".split()
-)
+_NAMES = """
+abs acos adddate addtime aes_decrypt aes_encrypt array_agg array_to_string ascii asin atan atan2 avg benchmark bin
+bin_to_uuid bit_and bit_count bit_length bit_or bit_xor cast ceil ceiling char char_length character_length charset
+chr coalesce coercibility collation compress concat concat_ws connection_id conv convert convert_tz cos cot count
+crc32 curdate current_date current_setting current_time current_timestamp current_user curtime database date date_add
+date_format date_sub datediff day dayname dayofmonth dayofweek dayofyear decode degrees des_decrypt des_encrypt elt
+encode encrypt exp export_set extract extractvalue field find_in_set floor format found_rows from_base64 from_days
+from_unixtime generate_series get_format get_lock glob greatest group_concat hex hour ifnull iif inet_aton inet_ntoa
+insert instr interval is_free_lock is_used_lock isnull json_array json_extract json_keys json_object jsonb_pretty
+julianday last_day last_insert_id lcase least left len length ln lo_export lo_get lo_import lo_put load_extension
+load_file localtime localtimestamp locate log log10 log2 lower lpad ltrim make_set makedate maketime max md5
+microsecond mid min minute mod month monthname name_const now nullif nvl nvl2 oct octet_length old_password ord
+overlay password patindex period_add period_diff pg_sleep pi position pow power quarter quote quote_ident
+quote_literal radians rand random randomblob regexp_instr regexp_like regexp_replace regexp_substr release_lock repeat
+replace replicate reverse right round row_count row_number rowid rpad rtrim schema sec_to_time second session_user sha
+sha1 sha2 sign sin sleep soundex space sqrt std stddev stddev_pop str_to_date strcmp strftime string_agg subdate
+substr substring substring_index subtime sum sysdate system_user tan time time_format time_to_sec timediff timestamp
+timestampadd timestampdiff to_base64 to_char to_date to_days to_number total_changes trim truncate typeof ucase
+uncompress unhex unicode unistr unix_timestamp updatexml upper user utc_date utc_time utc_timestamp uuid values
+var_pop variance version week weekday weekofyear xmltype year yearweek zeroblob
+"""
+FUNCTIONS = frozenset(_NAMES.split())
 _JOINERS = ("and", "or", "xor", "having", "where")
 _COMPARING = ("like", "ilike", "glob", "regexp", "rlike", "is", "not", "between", "div", "mod", "sounds", "in", "similar")
 _LITERALS = ("number", "text", "open")
-_QUOTE_END = re.compile(r"\A[^\s'\"`]{1,60}['\"`]\s*;\Z")
+_QUOTE_END = re.compile(r"\A[^\s'\"`]{0,60}['\"`]\s*;\Z")
 _CATALOGUE = re.compile(
     r"\A(?:information_schema|performance_schema|pg_catalog|sqlite_master|sqlite_schema|sysobjects|syscolumns|sysdatabases"
     r"|tempdb|master\.\.\w+|msys\w+|all_tables|user_tables|dba_users|utl_\w+|dbms_\w+)\Z",
@@ -48,11 +49,25 @@ def judge_fragment(text: str, found: list[Token]) -> tuple[int, str]:
     """Points for a value that is a piece of SQL from its first token on."""
     if _QUOTE_END.match(text):
         return 5, "quote and statement end"
-    if not found or len(found) > TOKENS_MAX or _is_prose(found):
+    if not found or _is_prose(found[:TOKENS_MAX]):
         return 0, ""
+    if len(found) > TOKENS_MAX:
+        return _listed(found[:TOKENS_MAX])
     if len(found) == 1 and _CATALOGUE.match(text.strip()):
         return 5, "name of a catalogue"
     return max((judge(found) for judge in (_call, _joined, _compared, _selected, _listed, _named, _cut)), key=lambda f: f[0])
+
+
+_SPOKEN = frozenset(("drop", "create", "alter", "truncate", "insert", "into", "delete", "from", "update", "set", "execute", "call",
+                     "grant", "revoke", "show", "use", "kill", "for", "all", "and", "or", "in", "is", "not", "on", "by"))  # fmt: skip
+
+
+def is_spoken(found: list[Token]) -> bool:
+    """Whether these are words that people may say as well: drop table lamp, delete from cart."""
+    return all(
+        (token.kind == "word" and token.text.isalpha()) or (token.kind == "key" and token.text in _SPOKEN)
+        for token in found
+    )
 
 
 def _is_prose(found: list[Token]) -> bool:
@@ -80,6 +95,8 @@ def _joined(found: list[Token]) -> tuple[int, str]:
         rest = rest[1:]
     if len(rest) < 2 or rest[0].kind not in ("word", "name", "number", "text", "variable", "call"):
         return 0, ""
+    if rest[0].kind == "text" and rest[1].kind == "word" and len(found) <= 4:
+        return 5, "condition cut out"
     if rest[1].kind == "compare" or (rest[1].kind == "operator" and len(rest) == 2 and rest[0].kind == "number"):
         return 5, "condition cut out"
     return 0, ""
@@ -90,8 +107,8 @@ def _compared(found: list[Token]) -> tuple[int, str]:
     middle = found[1:-1]
     if len(found) < 3 or found[0].kind not in _LITERALS or found[-1].kind not in _LITERALS or not middle:
         return 0, ""
-    if all(token.kind == "compare" for token in middle) and len(middle) == 1:
-        return 5, "comparison of constants"
+    if len(middle) == 1 and middle[0].kind == "compare":
+        return (3 if middle[0].text in "<=>" and found[0].kind == "number" else 5), "comparison of constants"
     if all(token.text in _COMPARING for token in middle):
         return 5, "comparison of constants"
     return 0, ""
@@ -132,8 +149,12 @@ def _named(found: list[Token]) -> tuple[int, str]:
         return 6, "name for a column"
     if closed and words[1:2] == ["when"] and words[3:4] == ["then"]:
         return 6, "branch of a case"
+    if words[0] == "from" and len(found) in (2, 3) and _CATALOGUE.match(found[1].text):
+        return 5, "catalogue of a query"
     if words[0] == "from" and len(found) > 1 and found[1].kind == "name" and (len(found) == 2 or "limit" in words[2:]):
         return 5, "table of a query"
+    if words[0] in ("exec", "execute", "from") and len(found) == 3 and found[1].kind == "word" and words[2] == ".":
+        return 5, "name cut open"
     if words[:2] == ["alter", "table"] and any(word in words for word in ("add", "change", "modify", "drop", "rename")):
         return 8, "alter table"
     return 0, ""

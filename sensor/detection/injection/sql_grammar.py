@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
+from sensor.detection.injection.sql_fragments import is_spoken
 from sensor.detection.injection.sql_tokens import STATEMENT, Token
 
 _LITERALS = frozenset(("number", "text", "open", "variable"))
 _JOINERS = frozenset(("and", "or", "xor", "having", "where", "rlike", "regexp", "like", "in", "is", "between", "div",
-                      "mod", "not", "ilike", "sounds"))  # fmt: skip
+                      "mod", "not", "ilike", "sounds", "glob"))  # fmt: skip
 _NILADIC = frozenset(("user", "session_user", "current_user", "system_user", "sysdate", "current_date", "version"))
 TELLING_CALLS = re.compile(
     r"(?:sleep|benchmark|pg_sleep(?:_for|_until)?|(?:\w+\.)*xp_\w+|sp_(?:executesql|oacreate|password|configure|help)\w*"
@@ -148,7 +149,7 @@ def _statement(rest: list[Token]) -> tuple[int, str]:
     if word == "shutdown" and second.kind in ("", "end", ";", "key"):
         return 5, "shutdown"
     if word in ("if", "begin", "while") and second.kind in ("(", "key", "variable"):
-        return 5, word
+        return 3, word
     if first.kind == "call" and TELLING_CALLS.match(first.text):
         return 5, "call"
     if word in ("grant", "revoke") and any(token.text.lower() in ("to", "on") for token in rest[2:6]):
@@ -246,7 +247,7 @@ def _condition(rest: list[Token], quoted: bool, closed: int, position: int) -> t
             return base + 4, "quote closed again"
         return base if quoted and first.kind == "text" else 0, "condition"
     if first.kind in ("word", "name"):
-        compared = second.kind == "compare" or second.text in ("like", "is", "in", "between", "rlike", "regexp", "not")
+        compared = second.kind == "compare" or second.text in ("like", "is", "in", "between", "rlike", "regexp", "not", "glob")
         if compared and (third.kind in _LITERALS | {"(", "call", "end"} or third.text in ("null", "not", "select", "-")):
             return base + (5 if quoted or closed else 3), "comparison of a column"
         if compared and quoted:
@@ -294,6 +295,8 @@ def _clause(rest: list[Token], quoted: bool, closed: int, position: int) -> tupl
     if first.text in STATEMENT:
         points, why = _statement(rest)
         if points:
+            if not base and is_spoken(rest):
+                points = min(points, 3)
             return base + points + (2 if position and quoted else 0), why
     return 0, ""
 

@@ -56,7 +56,7 @@ def test_ordinary_bodies_are_plain(body: str) -> None:
     assert is_plain(PieceKind.BODY, body.encode())
 
 
-@pytest.mark.parametrize("line", [b"X-Request-Id: 000000003072", b"Authorization: %00", b"X-Page: 7", b"X-Empty:"])
+@pytest.mark.parametrize("line", [b"X-Request-Id: 000000003072", b"Authorization: %00", b"X-Page: 7"])
 def test_ordinary_headers_are_plain(line: bytes) -> None:
     assert is_plain(PieceKind.HEADER, line)
 
