@@ -5,9 +5,12 @@ when it runs.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from sensor.config import CollectorSettings
 
 EPILOG = (
     "Exit codes: 0 done (count reached, time over, SIGINT, SIGTERM); 1 a sensor spoke another version of the schema;"
@@ -56,6 +59,7 @@ def collect(
 
     Sensors may start later, stop and come back. What never arrived is said on
     standard error, as far as sequence numbers tell (with --topic they cannot).
+    SIGHUP reads the settings again.
 
     \b
     tapir collect tcp://127.0.0.1:5556
@@ -71,9 +75,15 @@ def collect(
     try:
         if (settings or set_) and not store:
             raise SettingError("--settings and --set are about what is stored: expected --store too")
-        chosen = load_settings(Path(settings) if settings else None, set_ or ()).collector
+
+        def load() -> CollectorSettings:
+            return load_settings(Path(settings) if settings else None, set_ or ()).collector
+
         start: Literal["now", "first"] = "first" if from_first else "now"
-        code: int = run(addresses, topic or (), count, timeout, output, format_, keys, plaintext, start, store, chosen)
+        code: int = run(
+            addresses, topic or (), count, timeout, output, format_, keys, plaintext, start, store, load(),
+            load if store else None,
+        )  # fmt: skip
     except TapirError as error:
         typer.echo(f"tapir collect: {error}", err=True)
         code = code_of(error)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from enum import IntEnum
+from socket import socket
 from typing import Literal
 
 from sensor.bus.message import Message
@@ -19,7 +20,7 @@ from sensor.bus.subscriber import HasFileno, Subscriber
 from sensor.bus.wire import RULES
 from sensor.collector.coverage import keeper
 from sensor.collector.databases import Away
-from sensor.collector.signals import stop_signals
+from sensor.collector.signals import hung_up, stop_signals
 from sensor.collector.store import Store
 from sensor.collector.views.json_lines import JsonLines
 from sensor.collector.views.table import AlertTable
@@ -156,41 +157,71 @@ def collect(
     start: Literal["now", "first"] = "now",
     store: str = "",
     settings: CollectorSettings | None = None,
+    load: Callable[[], CollectorSettings] | None = None,
 ) -> Ending:
     """Run a collector on this process's standard output and error, until done or told to end by a signal.
 
     `output`: a file to append lines to, "-" for lines on standard output even on a terminal. `format_`: of the lines, a
     name of sensor/export/formats. `keys`, `plaintext`, `start`: of Subscriber. `store`: where alerts are kept, each
-    once; it goes on where it ended. `settings`: what follows from alerts that are stored. Raises SettingError for an
-    unknown format or settings that cannot work, BusError for a bad address and OutputError for an output or a store
-    that cannot be written.
+    once; it goes on where it ended. `settings`: what follows from alerts that are stored; with `load` SIGHUP reads them
+    again and opens files anew. Raises SettingError for an unknown format or settings that cannot work, BusError for a
+    bad address and OutputError for an output or a store that cannot be written.
     """
     with ExitStack() as stack:
-        stop = stack.enter_context(stop_signals())
+        stop = stack.enter_context(stop_signals(hangup=load is not None))
+        sensors = Sensors(addresses, keys, plaintext)
+
+        def until_woken(chosen: CollectorSettings) -> Ending:
+            return _collect(sensors, topics, count, timeout_seconds, start, store, chosen, output, format_, stop)
+
+        chosen = settings or CollectorSettings()
+        try:
+            code = until_woken(chosen)
+            while load is not None and hung_up(stop):
+                chosen, code = _again(until_woken, chosen, load)
+        except BrokenPipeError:
+            return Ending.DONE  # whoever read our output wants no more
+        except OSError as error:
+            raise OutputError(f"{output or 'standard output'}: cannot be written: {error.strerror}") from None
+        return code
+
+
+def _again(
+    until_woken: Callable[[CollectorSettings], Ending], before: CollectorSettings, load: Callable[[], CollectorSettings]
+) -> tuple[CollectorSettings, Ending]:
+    """Go on with the settings as they are now, from where the store ended; with those before when they do not work."""
+    try:
+        chosen = load()
+        _report("settings reloaded")
+        return chosen, until_woken(chosen)
+    except (SettingError, BusError) as error:
+        _report(f"settings not reloaded, the old ones stay: {error}")
+        return before, until_woken(before)
+
+
+def _collect(
+    sensors: Sensors, topics: Sequence[str], count: int | None, timeout_seconds: float | None,
+    start: Literal["now", "first"], store: str, settings: CollectorSettings, output: str | None, format_: str,
+    stop: socket,
+) -> Ending:  # fmt: skip
+    """Receive until done or woken; what follows from alerts ends with it, and files are closed."""
+    with ExitStack() as stack:
         views = stack.enter_context(_views(output, format_))
-        at = None
-        if store:
-            sensors = Sensors(addresses, keys, plaintext)
-            at = stack.enter_context(kept(store, settings or CollectorSettings(), _report, sensors))
+        at = stack.enter_context(kept(store, settings, _report, sensors)) if store else None
         subscriber = stack.enter_context(
             Subscriber(
-                addresses,
+                sensors.addresses,
                 (*(topics or ("alert.",)), *((RULES,) if at else ())),
                 told=keeper(at.base) if at else _nothing,
                 wake=stop,
                 cursors=at.cursors if at else None,
                 start="first" if at else start,
-                keys=keys,
-                plaintext=plaintext,
+                keys=sensors.keys,
+                plaintext=sensors.plaintext,
             )
         )
         collector = Collector(subscriber, views, _report, at, stop)
-        try:
-            code = collector.run(count, timeout_seconds)
-        except BrokenPipeError:
-            return Ending.DONE  # whoever read our output wants no more
-        except OSError as error:
-            raise OutputError(f"{output or 'standard output'}: cannot be written: {error.strerror}") from None
+        code = collector.run(count, timeout_seconds)
         if collector.faults or sys.stdout.isatty():
             _report(", ".join([f"{collector.shown} alerts", *collector.faults]))
         return code

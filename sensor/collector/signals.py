@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -16,11 +17,16 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def stop_signals() -> Iterator[socket.socket]:
-    """While inside, the first SIGINT or SIGTERM makes the socket readable and does nothing else. Main thread only."""
+def stop_signals(hangup: bool = False) -> Iterator[socket.socket]:
+    """While inside, the first SIGINT or SIGTERM makes the socket readable and does nothing else; with `hangup` so does
+    every SIGHUP, unless this is a terminal's program. Main thread only.
+    """
     readable, written = socket.socketpair()
     written.setblocking(False)
+    readable.setblocking(False)
     before = {number: signal.signal(number, _once) for number in _SIGNALS}
+    if hangup and not (sys.stdin and sys.stdin.isatty()):
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, _nothing)
     wakeup_before = signal.set_wakeup_fd(written.fileno(), warn_on_full_buffer=False)
     try:
         yield readable
@@ -30,6 +36,22 @@ def stop_signals() -> Iterator[socket.socket]:
             signal.signal(number, handler)
         readable.close()
         written.close()
+
+
+def hung_up(readable: socket.socket) -> bool:
+    """Whether SIGHUP alone made it readable; it is not any more then."""
+    try:
+        told = readable.recv(4_096, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    if set(told) - {signal.SIGHUP}:
+        return False
+    readable.recv(len(told))
+    return bool(told)
+
+
+def _nothing(number: int, frame: FrameType | None) -> None:
+    """The wake-up descriptor has told already."""
 
 
 def _once(number: int, frame: FrameType | None) -> None:

@@ -53,6 +53,7 @@ def test_detections_come_in_order_of_packet_time_and_are_counted():
     assert blaming == {"port-scan-vertical", "brute-force-login", "brute-force-account"}
     assert stage.counters.as_dict() == {
         "transactions": 40, "flows": 40, "detections": len(found), "evicted": 0, "kernel_fault": 0,
+        "rule_faults": 0,
     }  # fmt: skip
 
 
