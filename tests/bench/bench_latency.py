@@ -61,7 +61,7 @@ def waits(wire: Cable, folder: Path, arguments: argparse.Namespace, timeout_ms: 
     pace = ("--preload-pcap", f"--loop={rounds}", "--unique-ip", f"--pps={arguments.rate}")
     found: dict[str, float] = {}
     with sensor_at(wire, folder / "run", *options) as process, Subscriber(publish) as subscriber:
-        until(folder / "run", lambda counters: True)
+        until(process, folder / "run", lambda counters: True)
         command = ["ip", "netns", "exec", wire.far_space, "tcpreplay", "-i", wire.far, *pace, str(background)]
         began = time.monotonic()
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as load:
@@ -75,7 +75,7 @@ def waits(wire: Cable, folder: Path, arguments: argparse.Namespace, timeout_ms: 
             sender.join()
             load.wait()
         took = time.monotonic() - began
-        counters = until(folder / "run", lambda counters: counters["capture"]["frames"] > 0)
+        counters = until(process, folder / "run", lambda counters: counters["capture"]["frames"] > 0)
         stop(process)
     live, steps = counters["live"], counters["overload"]["stepped_up"]
     return Run(list(found.values()), live["dropped"], steps, live["received"] / took)

@@ -119,7 +119,8 @@ def cost(arguments: argparse.Namespace, folder: Path) -> None:
             here = folder / f"{name.replace(' ', '-')}-{number}"
             with cable("tapir-bench") as wire, sensor_at(wire, here, *options) as process:
                 seconds, sent = cost_of(process, partial(replay, wire, capture, *pace))
-                lost[name] += until(here, lambda counters: counters["capture"]["frames"] > 0)["live"]["dropped"]
+                counters = until(process, here, lambda counters: counters["capture"]["frames"] > 0)
+                lost[name] += counters["live"]["dropped"]
                 stop(process)
             spent.setdefault(f"Tapir, {name}", []).append(seconds * 1e6 / sent)
         here = folder / f"suricata-{number}"
@@ -162,7 +163,7 @@ def rate(arguments: argparse.Namespace, folder: Path) -> None:
         began, cpu = time.monotonic(), cpu_seconds(process.pid)
         sent = replay(wire, capture, "--preload-pcap", f"--loop={rounds}", "--unique-ip", *pace)
         took = time.monotonic() - began
-        counters = until(folder / "run", lambda counters: counters["live"]["received"] >= sent
+        counters = until(process, folder / "run", lambda counters: counters["live"]["received"] >= sent
                          and counters["capture"]["frames"] + counters["live"]["dropped"] >= sent)  # fmt: skip
         cpu = cpu_seconds(process.pid) - cpu
         stop(process)

@@ -33,7 +33,7 @@ def test_what_is_lost_and_left_undone_is_counted_and_over_with_the_traffic(tmp_p
     with cable("tapir-load") as wire, sensor_at(wire, tmp_path / "run", *arguments) as process:
         with cpu_quota(process, 0.1):
             sent = replay(wire, capture, "--topspeed")
-        counters = until(tmp_path / "run", lambda counters: counters["live"]["received"] >= sent
+        counters = until(process, tmp_path / "run", lambda counters: counters["live"]["received"] >= sent
                          and counters["overload"]["stepped_up"] > 0 and counters["overload"]["step"] == 0)  # fmt: skip
         output = stop(process)
     live, undone = counters["live"], counters["overload"]

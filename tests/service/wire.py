@@ -12,7 +12,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +55,10 @@ def replay(wire: Cable, capture: Path, *options: str) -> int:
     return int(found[1])
 
 
-def until(folder: Path, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    """The first snapshot of the sensor's counters for which that holds."""
+def until(
+    process: subprocess.Popen[str], folder: Path, holds: Callable[[dict[str, Any]], bool]
+) -> dict[str, Any]:
+    """The first snapshot of the sensor's counters for which that holds; no longer than it runs."""
     end, counters = time.monotonic() + _LIMIT_SECONDS, {}
     while time.monotonic() < end:
         try:
@@ -65,7 +67,9 @@ def until(folder: Path, holds: Callable[[dict[str, Any]], bool]) -> dict[str, An
             counters = {}
         if counters and holds(counters):
             return counters
-        time.sleep(0.1)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.1)
+            break
     raise AssertionError(f"never came to it: {counters}")
 
 

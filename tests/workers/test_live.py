@@ -24,7 +24,7 @@ def seen(folder: Path, workers: int) -> tuple[set[tuple[str, ...]], list[tuple[s
         sensor_at(wire, folder / "run", *outputs, "--workers", str(workers)) as process,
     ):
         sent = sum(replay(wire, capture) for capture in CAPTURES)
-        live = until(folder / "run", lambda counters: counters["capture"]["frames"] >= sent)["live"]
+        live = until(process, folder / "run", lambda counters: counters["capture"]["frames"] >= sent)["live"]
         stop(process)
     rows = [json.loads(line) for line in transactions.read_text().splitlines()]
     read = sorted((row["client_ip"], str(row["client_port"]), row["uri"], str(row["status_code"])) for row in rows)
