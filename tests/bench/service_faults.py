@@ -37,7 +37,7 @@ from tests.bench.faults import Field, Outcome, count_positions
 _PCAPS = Path(__file__).parents[2] / "pcaps"
 _TAPIR = [sys.executable, "-m", "sensor"]
 _LIMIT_SECONDS = 120.0
-_FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 _SETTINGS = """
 [[collector.channels]]
 name = "away"
@@ -235,11 +235,11 @@ def key(folder: Path, seconds: float = 5.0) -> tuple[Outcome, str]:
 
 def clock(folder: Path) -> tuple[Outcome, str]:
     """Runs a day early and a day late, and a step of an hour within each."""
-    if _FAKETIME is None:
+    if FAKETIME is None:
         raise FileNotFoundError("needs faketime (Debian: faketime)")
     offset = folder / "offset"
     with programs(folder) as field:
-        fake = {"LD_PRELOAD": str(_FAKETIME), "FAKETIME_TIMESTAMP_FILE": str(offset), "FAKETIME_NO_CACHE": "1",
+        fake = {"LD_PRELOAD": str(FAKETIME), "FAKETIME_TIMESTAMP_FILE": str(offset), "FAKETIME_NO_CACHE": "1",
                 "FAKETIME_DONT_FAKE_MONOTONIC": "1"}  # fmt: skip
         field.environment |= fake
         field.start_collector()

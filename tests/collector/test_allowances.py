@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +21,8 @@ from sensor.cli.app import app
 from sensor.cli.pulling import FILE_NAME
 from sensor.collector.audit import verify
 from sensor.collector.store import Store
+from sensor.control import ask
+from sensor.errors import SettingError
 from tests.bus.alerts import an_alert
 from tests.bus.test_subscriber import free_port
 from tests.collector.test_incidents import run
@@ -27,7 +31,8 @@ from tests.collector.test_store import ID, a_message
 ROOT = Path(__file__).parents[2]
 CAPTURE = ROOT.parent / "shared" / "real" / "06-hydra.pcap.xz"
 TAPIR = [sys.executable, "-m", "sensor"]
-LIMIT_SECONDS = 30
+LIMIT_SECONDS = 60
+ADD = ("add", "--rule", "brute-force-*", "--until", "2100-01-01", "--why", "a test")
 
 
 def allowances(place: str, *arguments: str) -> tuple[int, str]:
@@ -90,24 +95,58 @@ def test_what_a_sensor_would_refuse_is_not_taken(place, arguments, problem):
     assert problem in text
 
 
-@pytest.mark.skipif(not CAPTURE.exists(), reason=f"{CAPTURE} is not there")
-def test_a_sensor_fetches_them_and_keeps_the_last_good_ones_when_the_collector_is_away(tmp_path):
+@contextmanager
+def collecting(tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """The store of a collector that offers allowances, and where."""
     store, address = str(tmp_path / "store"), f"tcp://127.0.0.1:{free_port()}"
     Store(store).close()
-    add = ["--rule", "brute-force-*", "--until", "2100-01-01", "--why", "a test"]
-    collecting = [*TAPIR, "collect", f"ipc://{tmp_path}/none", "--store", store, "--set",
-                  f"collector.allow_listen='{address}'"]  # fmt: skip
-    with subprocess.Popen(collecting, stdout=subprocess.DEVNULL) as collector:
+    offering = ["--set", f"collector.allow_listen='{address}'"]
+    command = [*TAPIR, "collect", f"ipc://{tmp_path}/none", "--store", store, *offering]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as collector:
         try:
-            end = time.monotonic() + LIMIT_SECONDS
-            while fetched(address, "", "", False, 1.0).text is None:
-                assert time.monotonic() < end
-            assert rules(tmp_path, address) >= {"brute-force-login", "brute-force-account"}
-            assert allowances(store, "add", *add)[0] == 0
-            assert not rules(tmp_path, address) & {"brute-force-login", "brute-force-account"}
+            until(lambda: fetched(address, "", "", False, 1.0).text is not None)
+            yield store, address
         finally:
             collector.terminate()
-    assert not rules(tmp_path, address) & {"brute-force-login", "brute-force-account"}, "it is away now"
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + LIMIT_SECONDS
+    while not condition():
+        assert time.monotonic() < end
+
+
+@pytest.mark.skipif(not CAPTURE.exists(), reason=f"{CAPTURE} is not there")
+def test_a_sensor_fetches_them_and_keeps_the_last_good_ones_when_the_collector_is_away(tmp_path):
+    brute_force = {"brute-force-login", "brute-force-account"}
+    with collecting(tmp_path) as (store, address):
+        assert rules(tmp_path, address) >= brute_force
+        assert allowances(store, *ADD)[0] == 0
+        assert not rules(tmp_path, address) & brute_force
+    assert not rules(tmp_path, address) & brute_force, "it is away now"
+
+
+def test_a_running_sensor_takes_them_over(tmp_path):
+    control = str(tmp_path / "control")
+
+    def counted(name: str) -> int:
+        with suppress(OSError, SettingError):
+            return int((ask(control) or {"counters": {"alerting": {}}})["counters"]["alerting"].get(name, 0))
+        return 0
+
+    with collecting(tmp_path) as (store, address):
+        given = {"alerting.allow_from": address, "service.control": control}
+        options = [f"--set={key}='{value}'" for key, value in given.items()]
+        running = [*TAPIR, "run", "--read-loop", str(ROOT / "pcaps" / "hydra-form.pcap"), "--pace", "100", "--quiet",
+                   "--set=alerting.allow_from_seconds=0.2", *options]  # fmt: skip
+        with subprocess.Popen(running, stdout=subprocess.DEVNULL) as sensor:
+            try:
+                until(lambda: counted("raised") > 0)
+                assert counted("allowed") == 0
+                assert allowances(store, *ADD)[0] == 0
+                until(lambda: counted("allowed") > 0)
+            finally:
+                sensor.terminate()
 
 
 def rules(tmp_path: Path, address: str) -> set[str]:
