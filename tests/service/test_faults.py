@@ -40,7 +40,7 @@ def test_a_key_that_is_not_allowed_until_it_is(tmp_path):
     assert besides == "stored before its key was allowed 0"
 
 
-@pytest.mark.skipif(service_faults.FAKETIME is None, reason="needs faketime")
 def test_a_clock_that_steps(tmp_path):
-    outcome, _ = service_faults.clock(tmp_path)
+    outcome, epochs = service_faults.clock(tmp_path)
     assert outcome.good, outcome
+    assert epochs in ("epochs 4", "epochs 5"), "the last run may have nothing to tell"
