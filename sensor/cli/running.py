@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from sensor import privileges
+from sensor.alert import Kind, State
 from sensor.cli.compiling import told_when_compiling
 from sensor.cli.exit_codes import ExitCode
 from sensor.cli.outputs import Outputs, check_outputs
@@ -171,6 +172,9 @@ def _copy(
             summary.add(batch, pipeline.pool)
         for alert in batch.alerts:
             show_alert(alert)
+            if alert.kind == Kind.HEALTH and alert.state != State.CLOSED:
+                said = ", ".join(f"{name} {value}" for name, value in alert.details.items())
+                say(options, f"{alert.title}: {said}")
         vitals.note(batch, outputs.counters(), time.perf_counter() - began, outputs.subscribers())
         service.notifier.beat()
         now = time.monotonic()

@@ -35,7 +35,7 @@ def test_what_is_lost_and_left_undone_is_counted_and_over_with_the_traffic(tmp_p
             sent = replay(wire, capture, "--topspeed")
         counters = until(process, tmp_path / "run", lambda counters: counters["live"]["received"] >= sent
                          and counters["overload"]["stepped_up"] > 0 and counters["overload"]["step"] == 0)  # fmt: skip
-        output = stop(process)
+        output, log = stop(process)
     live, undone = counters["live"], counters["overload"]
     assert sent >= PACKETS
     assert live["dropped"] > 0
@@ -49,4 +49,6 @@ def test_what_is_lost_and_left_undone_is_counted_and_over_with_the_traffic(tmp_p
     blind = [alert["details"] for alert in told if alert["rule_id"] == "sensor-blind"]
     assert max(each["lost since start"] for each in blind) == live["dropped"]
     assert all(alert["degraded"]["live.dropped"] for alert in told if alert["rule_id"] == "sensor-blind")
+    assert "Packets were lost before the sensor saw them: lost " in log
+    assert "The sensor leaves work undone to keep up with the traffic: not done ['contents'" in log
     assert json.loads(output.splitlines()[-1])["summary"]["transactions"] > 0

@@ -73,12 +73,12 @@ def until(
     raise AssertionError(f"never came to it: {counters}")
 
 
-def stop(process: subprocess.Popen[str]) -> str:
-    """End it as a service manager does; its standard output."""
+def stop(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """End it as a service manager does; its standard output and what it logged."""
     process.send_signal(signal.SIGTERM)
     output, complaints = process.communicate(timeout=_LIMIT_SECONDS)
     assert process.returncode == 0, complaints
-    return output
+    return output, complaints
 
 
 @contextmanager
