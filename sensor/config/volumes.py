@@ -100,6 +100,10 @@ class PageWalksSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """Times what all but the three longest walks of others at the endpoint stay below."""
     pause_seconds: Seconds = 900.0
     """Packet time between two pages after which a walk is over."""
+    known_seconds: SecondsOrNone = 2 * 86_400.0
+    """Packet time for which an endpoint must be known that no others page through: until then a walk may be what
+    somebody does every night, and is of low severity.
+    """
     growth_ratio_min: Times = 20.0
     """Times what nine in ten of the endpoint's answers stay below, from which an answer is large."""
     growth_bytes_min: NotNegative = 16_384

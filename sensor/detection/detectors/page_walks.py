@@ -3,6 +3,8 @@ list far beyond what others do, and of endpoints whose answers are suddenly many
 
 A walk goes by page, by offset or by cursor, in steps that stay the same, with pauses of minutes at most. Whoever walks
 as far every day, as an export does, is reported on the first day only; where three others walk as far, it is a role.
+Of an endpoint that is new, and that no others page through, nobody knows who exports it every night: then a walk is of
+low severity.
 The one law: see the kernel.
 """
 
@@ -18,7 +20,7 @@ from sensor import limits
 from sensor.alert import Detection, Entity, Kind, Numbers, Rule, Severity
 from sensor.config import PageWalksSettings
 from sensor.detection.detector import Batch, Strings, nanoseconds, sweep
-from sensor.detection.detectors.page_walks_kernel import HIT, RECENT, SHELF, WALK, Progress, find_walks
+from sensor.detection.detectors.page_walks_kernel import HIT, PAGERS, RECENT, SHELF, WALK, Progress, find_walks
 from sensor.detection.evidence import address, community_id, http_of
 from sensor.structures.entity_tables import IdentityKind
 from sensor.structures.log_histogram import BINS
@@ -108,6 +110,7 @@ class PageWalks:
 
     def _detection(self, hit: Any, transaction: Any, entity: Any) -> Detection:
         http, growth = http_of(transaction, self.strings), bool(hit["is_growth"])
+        is_new = not growth and hit["others"] < PAGERS and hit["known_ns"] < nanoseconds(self.settings.known_seconds)
         client, server = address(transaction, "client"), address(transaction, "server")
         endpoint = f"{server} {http.method} {http.endpoint}"
         if growth:
@@ -132,6 +135,7 @@ class PageWalks:
             first_ts=int(hit["first_ts"]),
             last_ts=int(transaction["response_end_ts"]) or int(transaction["ts"]),
             confidence=0.7,
+            severity=Severity.LOW if is_new else None,
             client_ip=None if growth else client,
             client_port=None if growth else int(transaction["client_port"]),
             server_ip=server,

@@ -19,6 +19,8 @@ NO_PAGE, CURSOR = -1, -2
 DAY_NS = 86_400 * NS
 CLIENTS = 3
 """Different clients that must have had the grown answers: else it is one client that asks for more."""
+PAGERS = 3
+"""Others who page from which on a walk is compared with theirs, but for so many that may be a role."""
 RECENT = 16
 KEPT = 2_048
 """Answers after which an endpoint's histogram is halved: what is usual follows slowly."""
@@ -57,6 +59,7 @@ SHELF = np.dtype(
         ("is_grown", "i4"),
         ("began_ts", "i8"),
         ("bytes", "i8"),        # the latest large answer
+        ("known_now", "i8"),    # packet time of its first answer
     ],
     align=True,
 )
@@ -71,6 +74,7 @@ HIT = np.dtype(
         ("others", "i8"),
         ("run_now", "i8"),
         ("first_ts", "i8"),
+        ("known_ns", "i8"),     # for how long the endpoint is known
         ("is_growth", "u1"),
     ],
     align=True,
@@ -94,7 +98,7 @@ class Progress(IntEnum):
 
 
 @inline_kernel
-def _settle(shelves, walks_of, sizes_of, row, generation):
+def _settle(shelves, walks_of, sizes_of, row, generation, now):
     """Empty what is kept of an endpoint whose row is somebody else's now."""
     shelf = shelves[row]
     shelf["generation"] = generation
@@ -103,6 +107,7 @@ def _settle(shelves, walks_of, sizes_of, row, generation):
     shelf["recent"] = 0
     shelf["limit"] = 0.0
     shelf["is_grown"] = 0
+    shelf["known_now"] = now
     for i in range(row * BINS, (row + 1) * BINS):
         walks_of[i] = 0
         sizes_of[i] = 0
@@ -187,7 +192,7 @@ def _is_long(walk, shelves, walks_of, thresholds, hit):
         return False
     shelf = np.int64(walk["endpoint"])
     others = np.int64(shelves[shelf]["members"]) - 1
-    top = MIDDLES[top_bin(walks_of, shelf * BINS, np.int64(walk["bin"]) - 1, 3)] if others >= 3 else 0.0
+    top = MIDDLES[top_bin(walks_of, shelf * BINS, np.int64(walk["bin"]) - 1, PAGERS)] if others >= PAGERS else 0.0
     hit["threshold"] = max(thresholds[Threshold.PAGES], thresholds[Threshold.OTHERS_RATIO] * top)
     if pages < hit["threshold"] or (walk["days"] > 0 and pages <= 2.0 * walk["habit"]):
         return False
@@ -277,7 +282,7 @@ def find_walks(
         generation = endpoint_generations[endpoint]
         shelf = shelves[endpoint]
         if shelf["generation"] != generation:
-            _settle(shelves, walks_of, sizes_of, endpoint, generation)
+            _settle(shelves, walks_of, sizes_of, endpoint, generation, np.int64(transaction["now"]))
         hit = hits[progress[Progress.HITS]]
         size = np.int64(transaction["response_body_len"])
         client = np.int64(entities[row]["client"])
@@ -299,5 +304,6 @@ def find_walks(
         hit = hits[progress[Progress.HITS]]
         if walk["pages"] >= thresholds[Threshold.PAGES] and _is_long(walk, shelves, walks_of, thresholds, hit):
             hit["row"] = row
+            hit["known_ns"] = np.int64(transaction["now"]) - np.int64(shelf["known_now"])
             progress[Progress.HITS] += 1
     return len(transactions)
