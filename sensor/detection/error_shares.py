@@ -6,13 +6,15 @@ client, or a few, cannot make a spike: of each client only so many errors count 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from sensor.config import ErrorSpikeSettings
 from sensor.detection.by_row import ByRow
+from sensor.detection.carried import refill
 from sensor.detection.error_shares_kernel import DOWN, REQUESTS, WIDTH
 from sensor.structures.entity_tables import SharedTable
 
@@ -60,7 +62,23 @@ class Shares:
         self.down_requests = np.zeros(0, np.int64)
         self.down_since = np.zeros(0, np.int64)
         self.named = np.zeros(0, np.uint8)
-        self._place = 0
+        self._place = np.zeros(1, np.int64)
+        self._saved: Mapping[str, npt.NDArray[Any]] = {}
+
+    def _windows(self, rows: int) -> dict[str, npt.NDArray[Any]]:
+        """What is kept by row besides `usual`, of the first so many rows."""
+        return {
+            "cells": self.cells[:, :rows], "troubled": self.troubled[:rows], "named": self.named[:rows],
+            "down_requests": self.down_requests[:rows], "down_since": self.down_since[:rows], "place": self._place,
+        }  # fmt: skip
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        usual = self.usual.state()
+        return {"usual": usual, **(self._windows(len(usual)) if self.cells.shape[1] else self._saved)}
+
+    def restore(self, saved: Mapping[str, npt.NDArray[Any]]) -> bool:
+        self._saved = {name: array for name, array in saved.items() if name != "usual"}
+        return "usual" in saved and self.usual.restore(saved["usual"])
 
     def begin(self, table: SharedTable, changed: npt.NDArray[np.integer]) -> None:
         """Make room, and begin anew with rows that belong to others than before."""
@@ -68,6 +86,8 @@ class Shares:
             self.cells = np.zeros((STEPS, table.rows, WIDTH), np.int32)
             self.troubled, self.down_requests, self.down_since = np.zeros((3, table.rows), np.int64)
             self.named = np.zeros(table.rows, np.uint8)
+            refill(self._windows(table.rows), self._saved)
+            self._saved = {}
         if len(changed):
             self.cells[:, changed] = 0
             for column in (self.troubled, self.down_requests, self.down_since, self.named):
@@ -77,11 +97,11 @@ class Shares:
     def counted(self) -> tuple[npt.NDArray[np.int32], int, npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
         """For the kernel: counts by step, where the present one's begin, `down_requests`, 1 for rows with a name."""
         cells = self.cells.reshape(-1)
-        return cells, self._place * (len(cells) // STEPS), self.down_requests, self.named
+        return cells, int(self._place[0]) * (len(cells) // STEPS), self.down_requests, self.named
 
     def look(self, table: SharedTable, tick: int, step_ns: int) -> None:
         """At the end of a step, before the judgements: who answered in it."""
-        step = self.cells[self._place]
+        step = self.cells[self._place[0]]
         active = np.flatnonzero(step[:, REQUESTS])
         bad = step[active, DOWN] >= _DOWN_SHARE * step[active, REQUESTS]
         begins = active[bad & (self.down_requests[active] == 0)]
@@ -96,7 +116,7 @@ class Shares:
 
     def spikes(self, table: SharedTable, errors: Errors) -> list[Spike]:
         """Rows and kinds whose share of errors is too much."""
-        recent = np.flatnonzero(self.cells[self._place][:, REQUESTS])
+        recent = np.flatnonzero(self.cells[self._place[0]][:, REQUESTS])
         sums = self.cells[:, recent].sum(axis=0)
         kinds, requests = sums[:, : len(KINDS)], sums[:, REQUESTS]
         enough = (kinds >= self.settings.errors_min).any(axis=1)
@@ -128,8 +148,8 @@ class Shares:
 
     def step(self, table: SharedTable, tick: int, step_ns: int) -> None:
         """The present step is over; the oldest becomes part of the baseline, unless its row was in trouble."""
-        self._place = (self._place + 1) % STEPS
-        oldest = self.cells[self._place]
+        self._place[0] = (self._place[0] + 1) % STEPS
+        oldest = self.cells[self._place[0]]
         active = np.flatnonzero(oldest[:, REQUESTS])
         if not len(active):
             return

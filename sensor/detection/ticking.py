@@ -7,7 +7,7 @@ cut into batches.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -74,6 +74,10 @@ class Rolling:
         self.cells[:, rows] = 0
         self.total[rows] = 0
 
+    def windows(self, rows: int) -> dict[str, npt.NDArray[Any]]:
+        """What a restart must bring back, of the first so many rows."""
+        return {"cells": self.cells[:, :rows], "total": self.total[:rows], "place": self._place}
+
     def step(self) -> None:
         """The present step is over; the oldest one is forgotten."""
         place = (int(self._place[0]) + 1) % len(self.cells)
@@ -105,6 +109,10 @@ class Distinct:
 
     def clear(self, rows: npt.NDArray[np.integer]) -> None:
         self.cells[:, rows] = 0
+
+    def windows(self, rows: int) -> dict[str, npt.NDArray[Any]]:
+        """What a restart must bring back, of the first so many rows."""
+        return {"cells": self.cells[:, :rows], "place": self._place, "used": self._used}
 
     def step(self) -> None:
         place = (int(self._place[0]) + 1) % len(self.cells)

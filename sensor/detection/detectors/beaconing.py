@@ -128,6 +128,7 @@ class Beaconing:
         return {
             "keys": np.array(list(self.pairs), np.uint64).reshape(-1, len(Key._fields)), "times": times,
             "told": np.array(told, np.int64).reshape(-1, 2), "popular": self.popular, "began": self.began,
+            "ticks": self.ticks.current, "fresh": np.array([pair.fresh for pair in self.pairs.values()], np.bool_),
         }  # fmt: skip
 
     def restore(self, saved: Mapping[str, npt.NDArray[Any]]) -> bool:
@@ -136,12 +137,14 @@ class Beaconing:
         if saved["times"].shape[1:] != (2, KEPT) or saved["popular"].shape != self.popular.shape:
             return False
         self.began[:], self.popular[:] = saved["began"], saved["popular"]
-        for words, times, (known, told) in zip(
-            saved["keys"].tolist(), saved["times"].tolist(), saved["told"].tolist(), strict=True
+        self.ticks.current[:] = saved.get("ticks", -1)
+        fresh = saved.get("fresh", np.zeros(len(saved["keys"]), np.bool_)).tolist()
+        for words, times, (known, told), is_fresh in zip(
+            saved["keys"].tolist(), saved["times"].tolist(), saved["told"].tolist(), fresh, strict=True
         ):
             calls = sum(1 for start in times[0] if start)
             key = Key(*words)
-            self.pairs[key] = Pair(bool(known), times[0][:calls], times[1][:calls], told)
+            self.pairs[key] = Pair(bool(known), times[0][:calls], times[1][:calls], told, is_fresh)
             self.clients.setdefault(key.destination, set()).add((key.client_hi, key.client_lo))
         return True
 

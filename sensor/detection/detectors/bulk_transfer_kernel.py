@@ -35,7 +35,7 @@ from sensor.structures.string_pool_kernels import ENTRY
 
 AHEAD = 64
 """Transactions whose cells are read before they are needed; what they take stays in the first-level cache."""
-ROLE_MEMBERS = 3
+ROLE_MEMBERS = 2
 """Others of an endpoint who take as much make it a role: exporters are many, and each would be accused for the others.
 """
 ROLE_RATIO = 1.5

@@ -8,6 +8,7 @@ again, a last detection says so. The one law: the server or endpoint is named, n
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,8 @@ import numpy.typing as npt
 
 from sensor.alert import Detection, Entity, Http, Kind, Numbers, Rule, Severity
 from sensor.config import ErrorSpikeSettings
+from sensor.detection import carried
+from sensor.detection.carried import packed, unpacked
 from sensor.detection.detector import REPORT_SECONDS, Batch, Strings, Table, nanoseconds
 from sensor.detection.error_shares import KINDS, STEPS, Errors, Shares, Spike
 from sensor.detection.error_shares_kernel import ERROR, NAME_ENDPOINT, NAME_SERVER, count_answers
@@ -57,6 +60,14 @@ class _Name(NamedTuple):
     server: int
 
 
+class _Words(NamedTuple):
+    """What a watch knows in words, to be carried over a restart."""
+
+    names: dict[int, _Name]
+    told: list[tuple[int, str, int, int]]
+    silent: dict[int, int]
+
+
 class _Watch:
     """Servers, or endpoints: their shares, their names, and the detections that go on."""
 
@@ -77,6 +88,18 @@ class _Watch:
             self.silent.pop(row, None)
             self.told = {key: value for key, value in self.told.items() if key[0] != row}
 
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        told = [(row, rule, first, last) for (row, rule), (first, last) in self.told.items()]
+        return {**self.shares.state(), "words": packed(_Words(self.names, told, self.silent))}
+
+    def restore(self, saved: Mapping[str, npt.NDArray[Any]]) -> bool:
+        words = unpacked(saved, "words", _Words)
+        if words is None:
+            return False
+        self.names, self.silent = words.names, words.silent
+        self.told = {(row, rule): (first, last) for row, rule, first, last in words.told}
+        return self.shares.restore(saved)
+
 
 class ErrorSpike:
     """See the file's head; settings: ErrorSpikeSettings."""
@@ -94,10 +117,20 @@ class ErrorSpike:
         self.watches = (_Watch("server", settings), _Watch("endpoint", settings))
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
-        return {watch.column: watch.shares.usual.state() for watch in self.watches}
+        errors = np.concatenate([self.room[:0], *(chunk for step in self.errors for chunk in step)])
+        counts = [sum(map(len, step)) for step in self.errors]
+        state = {"ticks": self.ticks.current, "errors": errors, "steps": np.array(counts, np.int64)}
+        for watch in self.watches:
+            state |= carried.under(watch.column, watch.state())
+        return state
 
-    def restore(self, saved: Any) -> bool:
-        return all(watch.shares.usual.restore(saved[watch.column]) for watch in self.watches if watch.column in saved)
+    def restore(self, saved: Mapping[str, npt.NDArray[Any]]) -> bool:
+        if not all(watch.restore(carried.of(watch.column, saved)) for watch in self.watches):
+            return False
+        self.ticks.current[:] = saved["ticks"]
+        ends = np.cumsum(saved["steps"])
+        self.errors = [[chunk] for chunk in np.split(saved["errors"].astype(ERROR), ends[:-1])]
+        return True
 
     def process(self, batch: Batch) -> list[Detection]:
         detections: list[Detection] = []

@@ -7,13 +7,17 @@ the average that told it.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from sensor.alert import Detection, Entity, Kind, Numbers, Rule, Severity
+from sensor.alert import Detection, Entity, Http, Kind, Numbers, Rule, Severity
 from sensor.config import RequestRateSettings
-from sensor.detection.by_row import ByRow, Columns
+from sensor.detection import carried
+from sensor.detection.by_row import ByRow
+from sensor.detection.carried import packed, refill, unpacked
 from sensor.detection.detector import Batch, Strings, nanoseconds
 from sensor.detection.evidence import address, http_of, identity_of
 from sensor.detection.findings import endpoint_name
@@ -37,6 +41,15 @@ _USUAL = np.dtype([("generation", "u4"), ("minutes", "i4"), ("above", "i4"), ("a
 _MEMORY_MINUTES = 1_440
 
 
+class _Name(NamedTuple):
+    """How alerts name a row: after which request that is."""
+
+    entity: Entity
+    server_ip: str
+    client_ip: str | None
+    http: Http
+
+
 class _Watch:
     """Rows of one table: requests by minute, what is usual, and how alerts name them."""
 
@@ -46,16 +59,32 @@ class _Watch:
         self.owners = Owners(column, self.usual)
         self.cells = np.zeros((minutes, 0), np.int32)
         self.place = 0
-        self.names: dict[int, tuple[Entity, str, dict[str, Any]]] = {}
+        self.saved: Mapping[str, npt.NDArray[Any]] = {}
+        self.names: dict[int, _Name] = {}
 
     def begin(self, batch: Batch) -> None:
         if not self.cells.shape[1]:
             self.cells = np.zeros((self.minutes, self.owners.table(batch).rows), np.int32)
+            refill({"cells": self.cells}, self.saved)
+            self.saved = {}
         changed = self.owners.changed(batch)
         if len(changed):
             self.cells[:, changed] = 0
             for row in changed.tolist() if self.names else ():
                 self.names.pop(row, None)
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        usual = self.usual.state()
+        cells = {"cells": self.cells[:, : len(usual)]} if self.cells.shape[1] else self.saved
+        return {"usual": usual, **cells, "words": packed((self.place, self.names))}
+
+    def restore(self, saved: Mapping[str, npt.NDArray[Any]]) -> bool:
+        words = unpacked(saved, "words", tuple[int, dict[int, _Name]])
+        if words is None or "usual" not in saved or not self.usual.restore(saved["usual"]):
+            return False
+        if "cells" in saved and len(saved["cells"]) == self.minutes:
+            self.place, self.names, self.saved = *words, {"cells": saved["cells"]}
+        return True
 
     def step(self) -> None:
         """The present minute is over; the oldest one is forgotten."""
@@ -80,8 +109,18 @@ class RequestRate:
         self.watches = [_Watch(column, minutes) for column in self.limits]
         self.ticks = Ticks(_MINUTE, 60)
         self.room = np.zeros(0, np.int64)
-        self.columns = Columns(**{watch.column: watch.usual for watch in self.watches})
-        self.state, self.restore = self.columns.state, self.columns.restore
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        state = {"ticks": self.ticks.current}
+        for watch in self.watches:
+            state |= carried.under(watch.column, watch.state())
+        return state
+
+    def restore(self, saved: Mapping[str, npt.NDArray[Any]]) -> bool:
+        if "ticks" not in saved or not all(watch.restore(carried.of(watch.column, saved)) for watch in self.watches):
+            return False
+        self.ticks.current[:] = saved["ticks"]
+        return True
 
     def process(self, batch: Batch) -> list[Detection]:
         for watch in self.watches:
@@ -114,14 +153,15 @@ class RequestRate:
             if row not in watch.names and (watch.column != "endpoint" or row > 0):
                 watch.names[row] = self._name(watch, batch, place)
 
-    def _name(self, watch: _Watch, batch: Batch, place: int) -> tuple[Entity, str, dict[str, Any]]:
+    def _name(self, watch: _Watch, batch: Batch, place: int) -> _Name:
         transaction = batch.transactions[place]
+        client = None
         if watch.column == "endpoint":
-            entity, client = Entity("endpoint", endpoint_name(transaction, self.strings)), {}
+            entity = Entity("endpoint", endpoint_name(transaction, self.strings))
         else:
             kind = IdentityKind.CLIENT if watch.column == "client" else int(batch.entities["identity_kind"][place])
-            entity, client = identity_of(transaction, kind), {"client_ip": address(transaction, "client")}
-        return entity, address(transaction, "server"), {**client, "http": http_of(transaction, self.strings)}
+            entity, client = identity_of(transaction, kind), address(transaction, "client")
+        return _Name(entity, address(transaction, "server"), client, http_of(transaction, self.strings))
 
     def _minute(self, watch: _Watch, table: SharedTable, tick: int) -> list[Detection]:
         """At the end of a minute: who is above a limit, and who above its own average for long enough."""
@@ -155,7 +195,7 @@ class RequestRate:
     ) -> list[Detection]:
         if row not in watch.names:
             return []
-        entity, server, more = watch.names[row]
+        entity, server, client, http = watch.names[row]
         seconds = 60.0 if rule is SURGE else 60.0 * watch.minutes
         since = tick - (_MINUTE * self.settings.surge_minutes_min if rule is SURGE else nanoseconds(seconds))
         return [
@@ -173,6 +213,7 @@ class RequestRate:
                 last_ts=tick,
                 server_ip=server,
                 details={"minutes_above": int(watch.usual.state()["above"][row])} if rule is SURGE else {},
-                **more,
+                client_ip=client,
+                http=http,
             )
         ]  # fmt: skip

@@ -8,6 +8,7 @@ The one law: what is missed again and again (a dead bookmark, a poller of someth
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,8 +16,10 @@ import numpy.typing as npt
 
 from sensor.alert import Detection, Entity, Http, Kind, Numbers, Rule, Severity
 from sensor.config import WebScanSettings
+from sensor.detection import carried
 from sensor.detection.by_code import ByCode
 from sensor.detection.by_row import ByRow
+from sensor.detection.carried import packed, refill, unpacked
 from sensor.detection.detector import Batch, Strings, Table, nanoseconds
 from sensor.detection.detectors.web_scan_kernel import CLIENT, MISS, count_misses
 from sensor.detection.evidence import address, community_id, http_of
@@ -105,6 +108,7 @@ class WebScan:
         self._step_ns = nanoseconds(settings.window_seconds / _STEPS)
         self._ticks = Ticks(self._step_ns, 1 + nanoseconds(_DAY_SECONDS) // self._step_ns)
         self._spans: list[_Span] = []
+        self._saved: Mapping[str, npt.NDArray[Any]] = {}
         self._clients = ByRow(CLIENT)
         self._owners = Owners("client", self._clients)
         self._present = self._misses = np.zeros(0, np.int32)  # requests of the present step by client, and misses
@@ -125,6 +129,31 @@ class WebScan:
         self._ticks, self._clients, self._owners = before._ticks, before._clients, before._owners
         self._present, self._misses, self._missed = before._present, before._misses, before._missed
         self._seen = before._seen
+
+    def _windows(self, rows: int) -> dict[str, npt.NDArray[Any]]:
+        """What is counted of the first so many clients, by name."""
+        windows: dict[str, npt.NDArray[Any]] = {"requests": self._present[:rows], "misses": self._misses[:rows]}
+        for number, span in enumerate(self._spans):
+            for name in ("requests", "misses", "targets"):
+                windows |= carried.under(f"span{number}.{name}", getattr(span, name).windows(rows))
+        return windows
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        clients = self._clients.state()
+        return {
+            "clients": clients, "ticks": self._ticks.current, "words": packed(self._seen),
+            "missed": np.concatenate([self._room[:0], *self._missed]),
+            **(self._windows(len(clients)) if self._spans else self._saved),
+        }  # fmt: skip
+
+    def restore(self, saved: Mapping[str, npt.NDArray[Any]]) -> bool:
+        seen = unpacked(saved, "words", dict[int, _Seen])
+        if seen is None or any(name not in saved for name in ("clients", "ticks", "missed")):
+            return False
+        self._seen, self._saved = seen, saved
+        self._missed = [saved["missed"].astype(MISS)] if len(saved["missed"]) else []
+        self._ticks.current[:] = saved["ticks"]
+        return self._clients.restore(saved["clients"])
 
     def process(self, batch: Batch) -> list[Detection]:
         spans = self._spans or self._begin(batch)
@@ -198,6 +227,8 @@ class WebScan:
                 (_DAY_SECONDS, 12, self.settings.day_targets_min),
             )
         ]
+        refill(self._windows(clients), self._saved)
+        self._saved = {}
         return self._spans
 
     def _span(self, clients: int, seconds: float, buckets: int, targets_min: int) -> _Span:
