@@ -118,10 +118,10 @@ def test_memory_outlives_a_restart() -> None:
 
 def test_networks_are_told_apart() -> None:
     assert len(ranges_of(("10.0.0.0/8", "fd00::/8"), "networks")) == 8
-    with pytest.raises(SettingError, match=r'inside_networks: "10.0.0.1/8": .* expected networks like'):
-        ranges_of(("10.0.0.1/8",))
+    with pytest.raises(SettingError, match=r'networks: "10.0.0.1/8": .* expected networks like'):
+        ranges_of(("10.0.0.1/8",), "networks")
     assert found(detector(inside_networks=("203.0.113.0/24", "10.0.0.0/8")), [*calls(), upload(99, 9_000_000)]) == []
-    assert np.array_equal(ranges_of(("::/0",)), np.array([0, 0, 2**64 - 1, 2**64 - 1], np.uint64))
+    assert np.array_equal(ranges_of(("::/0",), "networks"), np.array([0, 0, 2**64 - 1, 2**64 - 1], np.uint64))
 
 
 @pytest.fixture(scope="module")
