@@ -18,15 +18,20 @@ from sensor.detection.signatures.ruleset import RuleSet
 from sensor.detection.unseen import Octets, Unseen
 from sensor.detection.unseen_kernel import PieceKind
 
-Found = dict[int, set[tuple[int, bool]]]
-"""By row: numbers of what was found, and whether in a body."""
+Found = dict[int, set[tuple[int, int]]]
+"""By row: numbers of what was found, and in which kind of piece."""
 Pieces = npt.NDArray[np.void]
-_BODY_KINDS = (PieceKind.BODY, PieceKind.RESPONSE_BODY)
 _BODIES = ("http.request_body", "http.response_body", "file_data")
 MATCHES_MAX = 200_000
 _ENCODED = (b"%", b"\\", b"//", b"/.")
 """A start line that holds one of these is searched normalised too."""
 _RESPONSE = tuple(sorted(ONLY_RESPONSE))
+_LINES = frozenset((
+    "http.uri", "http.uri.raw", "http.method", "http.protocol", "http.request_line", "http.response_line",
+    "http.stat_code", "http.stat_msg",
+))  # fmt: skip
+_EVERYWHERE = frozenset(("payload", "http.start"))
+"""Buffers in start lines alone, and those in lines and headers alike."""
 
 
 def needle(content: Content) -> bytes:
@@ -55,20 +60,21 @@ class Candidates:
         self.unconditional: list[Signature] = []
         groups: dict[bytes, list[Signature]] = {}
         patterns: list[tuple[bytes, Signature]] = []
-        kinds: set[PieceKind] = set()
+        self._kinds: dict[int, set[PieceKind]] = {}
         for signature in rules.signatures:
             text = needle(signature.fast[1]) if signature.fast else b""
             if signature.fast and len(text) >= 2:
                 groups.setdefault(text, []).append(signature)
-                kinds |= _kinds(signature.fast[0], signature.direction)
+                self._kinds[signature.sid] = kinds_of(signature.fast[0], signature.direction)
             elif found := pattern(signature):
                 patterns.append((found[1], signature))
-                kinds |= _kinds(found[0], signature.direction)
+                self._kinds[signature.sid] = kinds_of(found[0], signature.direction)
             else:
                 self.unconditional.append(signature)
-        self.kinds = sorted(kinds)
+        self.kinds: list[PieceKind] = sorted(set().union(*self._kinds.values()))
         self._literals = list(groups)
         self.by_number = [*groups.values(), *([signature] for _, signature in patterns)]
+        self._kinds_of = [set().union(*(self._kinds[one.sid] for one in group)) for group in self.by_number]
         self._scanners = (
             (0, Scanner([*self._literals, *_ENCODED], literals=True)),
             (len(self._literals), Scanner([expression for expression, _ in patterns], loose=True)),
@@ -88,11 +94,10 @@ class Candidates:
         for row in sorted(found):
             rows[row] = [
                 signature
-                for number, in_body in sorted(found[row])
+                for number, kind in sorted(found[row])
                 for signature in self.by_number[number]
-                if in_body or not _is_of_body(signature)
+                if kind in self._kinds[signature.sid]
             ]
-        rows = {row: signatures for row, signatures in rows.items() if signatures}
         for row in range(len(contents)) if self.unconditional else ():
             rows[row] = rows.get(row, []) + self.unconditional
         return dict(sorted(rows.items()))
@@ -110,10 +115,11 @@ class Candidates:
                 table = np.array(matches, np.int64)
                 pairs = np.unique(np.stack([table[:, 0], text.pieces_at(table[:, 1])], axis=1), axis=0)
                 for number, place in pairs.tolist():
-                    kind = pieces["kind"][place]
+                    kind = int(pieces["kind"][place])
                     if base or number < len(self._literals):
-                        hits[place] = 1
-                        found.setdefault(int(pieces["row"][place]), set()).add((base + number, kind in _BODY_KINDS))
+                        if kind in self._kinds_of[base + number]:
+                            hits[place] = 1
+                            found.setdefault(int(pieces["row"][place]), set()).add((base + number, kind))
                     elif kind == PieceKind.LINE:
                         encoded.add(place)
         for place in sorted(encoded):
@@ -126,24 +132,18 @@ class Candidates:
         target = normalised_uri(line.partition(b" ")[2].rpartition(b" ")[0] or line)
         for base, scanner in self._scanners:
             for number in scanner.matches(target):
-                if base or number < len(self._literals):
+                if (base or number < len(self._literals)) and PieceKind.LINE in self._kinds_of[base + number]:
                     hits[place] = 1
-                    found.setdefault(int(piece["row"]), set()).add((base + number, False))
+                    found.setdefault(int(piece["row"]), set()).add((base + number, int(PieceKind.LINE)))
 
 
-def _is_of_body(signature: Signature) -> bool:
-    """Whether its literal is looked for in bodies alone."""
-    return signature.fast is not None and signature.fast[0] in _BODIES
-
-
-def _kinds(buffer: str, direction: str) -> set[PieceKind]:
-    """In which pieces a literal of this buffer is looked for."""
+def kinds_of(buffer: str, direction: str) -> set[PieceKind]:
+    """The pieces in which a literal of this buffer can be."""
     kinds: set[PieceKind] = set()
-    body = buffer in (*_BODIES, "payload")
-    head = buffer not in _BODIES
+    line, header = buffer in _LINES or buffer in _EVERYWHERE, buffer not in _LINES and buffer not in _BODIES
+    body = buffer in _BODIES or buffer == "payload"
     if direction != "to_client" and buffer not in _RESPONSE:
-        kinds |= ({PieceKind.LINE, PieceKind.HEADER} if head else set()) | ({PieceKind.BODY} if body else set())
+        kinds |= {kind for kind, wanted in zip(tuple(PieceKind)[:3], (line, header, body), strict=True) if wanted}
     if direction != "to_server" or buffer in _RESPONSE:
-        kinds |= {PieceKind.RESPONSE_LINE, PieceKind.RESPONSE_HEADER} if head else set()
-        kinds |= {PieceKind.RESPONSE_BODY} if body else set()
+        kinds |= {kind for kind, wanted in zip(tuple(PieceKind)[3:], (line, header, body), strict=True) if wanted}
     return kinds
