@@ -98,9 +98,10 @@ class Scanner:
         if self._database is None:
             self.compile()
         found: list[tuple[int, int]] = []
+        append = found.append
 
         def note(number: int, _start: int, end: int, _flags: int, _context: object) -> bool:
-            found.append((number, end))
+            append((number, end))
             return len(found) >= limit
 
         with contextlib.suppress(hyperscan.ScanTerminated):

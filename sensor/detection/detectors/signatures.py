@@ -8,7 +8,7 @@ at most once of a transaction.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sensor.alert import Detection, Entity, Kind, Numbers, Rule, Severity
 from sensor.config import SignatureSettings
@@ -32,9 +32,10 @@ NOT_RELOADED = Rule(
     kind=Kind.HEALTH, severity=Severity.MEDIUM,
 )  # fmt: skip
 BODY_BYTES = 65_536
-CREDITS_MAX = 20_000.0
+CREDITS_MAX = 5_000.0
 CREDITS_PER_SECOND = 5_000.0
-CREDITS_PER_TRANSACTION = 0.25
+CREDITS_PER_TRANSACTION = 0.05
+"""Candidates (some 15 us each) that are tested at once, and earned by packet time and by transactions."""
 
 
 class Signatures:
@@ -71,7 +72,8 @@ class Signatures:
 
     @property
     def evicted(self) -> int:
-        return self.memory.evicted
+        """What was forgotten, and candidates that were not tested."""
+        return self.memory.evicted + self.shed + self.candidates.shed
 
     @property
     def notes(self) -> list[str]:
@@ -82,13 +84,14 @@ class Signatures:
         detections = self._reload(batch.now)
         if not len(batch.contents) or not self.set.signatures:
             return detections
-        for row, signatures in self.candidates.find(batch.contents, batch.arena).items():
-            self._earn(int(batch.transactions[row]["now"]), 0)
-            if self._credits < len(signatures):
-                self.shed += len(signatures)
+        times = batch.transactions["now"]
+        for row, count, span in self.candidates.find(batch.contents, batch.arena):
+            self._earn(int(times[row]), 0)
+            if self._credits < count:
+                self.shed += count
                 continue
-            self._credits -= len(signatures)
-            detections += self._judge(batch, row, signatures)
+            self._credits -= count
+            detections += self._judge(batch, row, self.candidates.of(span))
         self._earn(batch.now, len(batch.transactions))
         return detections
 
@@ -101,26 +104,28 @@ class Signatures:
     def _judge(self, batch: Batch, row: int, signatures: list[Signature]) -> list[Detection]:
         """Test the candidates of one transaction: rules that set bits first, rules that pass before all."""
         transaction, content = batch.transactions[row], batch.contents[row]
-        message = message_of(content, batch.arena)
+        message = Message(Slices(content, batch.arena, "head"), Slices(content, batch.arena, "body"))
+        ends = ends_of(transaction)
         told: list[Detection] = []
         for signature in sorted(set(signatures), key=_order):
-            direction = self._matching(signature, message, transaction)
+            direction = self._matching(signature, message, ends)
             if direction is None:
                 continue
             if signature.action == "pass":
                 return []
-            where = _where(transaction, direction)
+            where = ends.where(direction)
             self.memory.apply(signature.bits, where)
             if not signature.silent and self.memory.passes(signature, where):
                 told.append(self._detection(signature, transaction, direction))
         return told
 
-    def _matching(self, signature: Signature, message: Message, transaction: Any) -> str | None:
+    def _matching(self, signature: Signature, message: Message, ends: Ends) -> str | None:
         """The direction in which the signature matches, None when it does not."""
         sides = (REQUEST, RESPONSE) if signature.direction == "both" else (signature.direction,)
         for direction in sides:
-            where = _where(transaction, direction)
-            if not _is_between(signature, transaction, direction) or not self.memory.allows(signature.bits, where):
+            if not _is_between(signature, ends, direction):
+                continue
+            if signature.bits and not self.memory.allows(signature.bits, ends.where(direction)):
                 continue
             if matches(signature, message, direction):
                 return direction
@@ -169,14 +174,42 @@ class Signatures:
         return RuleSet(self._sources, self.settings.variables)
 
 
-def message_of(content: Any, arena: Any) -> Message:
-    """The bytes of one transaction."""
+class Slices(dict[str, bytes]):
+    """Heads or bodies of one transaction by direction, cut out of the arena when they are first asked for."""
 
-    def octets(name: str) -> bytes:
-        start, length = int(content[f"{name}_offset"]), int(content[f"{name}_len"])
-        return arena[start : start + length].tobytes()  # type: ignore[no-any-return]
+    def __init__(self, content: Any, arena: Any, part: str) -> None:
+        super().__init__()
+        self._content, self._arena, self._part = content, arena, part
 
-    return Message(*(octets(name) for name in ("request_head", "request_body", "response_head", "response_body")))
+    def __missing__(self, direction: str) -> bytes:
+        name = f"{'request' if direction == REQUEST else 'response'}_{self._part}"
+        start, length = int(self._content[f"{name}_offset"]), int(self._content[f"{name}_len"])
+        octets: bytes = self._arena[start : start + length].tobytes()
+        self[direction] = octets
+        return octets
+
+
+class Ends(NamedTuple):
+    """Addresses and ports of one transaction, its flow and when it was finished."""
+
+    client: str
+    client_port: int
+    server: str
+    server_port: int
+    flow: int
+    now: int
+
+    def where(self, direction: str) -> Where:
+        """As it is seen in the direction of the rule's packets."""
+        ends = (self.client, self.server) if direction == REQUEST else (self.server, self.client)
+        return Where(self.flow, *ends, self.now)
+
+
+def ends_of(transaction: Any) -> Ends:
+    return Ends(
+        address(transaction, "client"), int(transaction["client_port"]), address(transaction, "server"),
+        int(transaction["server_port"]), int(transaction["flow"]), int(transaction["now"]),
+    )  # fmt: skip
 
 
 def _order(signature: Signature) -> tuple[bool, bool, int]:
@@ -184,15 +217,12 @@ def _order(signature: Signature) -> tuple[bool, bool, int]:
     return signature.action != "pass", not sets, signature.sid
 
 
-def _where(transaction: Any, direction: str) -> Where:
-    client, server = address(transaction, "client"), address(transaction, "server")
-    source, target = (client, server) if direction == REQUEST else (server, client)
-    return Where(int(transaction["flow"]), source, target, int(transaction["now"]))
-
-
-def _is_between(signature: Signature, transaction: Any, direction: str) -> bool:
+def _is_between(signature: Signature, of: Ends, direction: str) -> bool:
     """Whether addresses and ports are those of the rule's header, seen in the direction of its packets."""
-    ends = [(address(transaction, side), int(transaction[f"{side}_port"])) for side in ("client", "server")]
+    groups = signature.source, signature.target, signature.source_ports, signature.target_ports
+    if not any(group.inside or group.outside for group in groups):
+        return True
+    ends = [(of.client, of.client_port), (of.server, of.server_port)]
     if direction == RESPONSE:
         ends.reverse()
     for one, other in (ends, ends[::-1]) if signature.either_way else (ends,):

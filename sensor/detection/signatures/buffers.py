@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from urllib.parse import unquote_to_bytes
 
 REQUEST, RESPONSE = "to_server", "to_client"
 
 
 class Message:
-    """One transaction's bytes; buffers are kept once made."""
+    """One transaction's bytes, heads and bodies by direction; buffers are kept once made."""
 
-    def __init__(self, request_head: bytes, request_body: bytes, response_head: bytes, response_body: bytes) -> None:
-        self.heads = {REQUEST: request_head, RESPONSE: response_head}
-        self.bodies = {REQUEST: request_body, RESPONSE: response_body}
+    def __init__(self, heads: Mapping[str, bytes], bodies: Mapping[str, bytes]) -> None:
+        self.heads, self.bodies = heads, bodies
         self._made: dict[tuple[str, str, tuple[str, ...]], bytes | None] = {}
 
     def buffer(self, name: str, direction: str, transforms: tuple[str, ...] = ()) -> bytes | None:

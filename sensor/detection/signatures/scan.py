@@ -7,6 +7,7 @@ encoded are searched decoded too. The one law: a signature that could match is a
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +19,10 @@ from sensor.detection.signatures.ruleset import RuleSet
 from sensor.detection.unseen import Octets, Unseen
 from sensor.detection.unseen_kernel import PieceKind
 
-Found = dict[int, set[tuple[int, int]]]
-"""By row: numbers of what was found, and in which kind of piece."""
+Found = npt.NDArray[np.int64]
+"""(row, number of what was found, kind of the piece), int64[n, 3]."""
 Pieces = npt.NDArray[np.void]
+Signatures = list[Signature]
 _BODIES = ("http.request_body", "http.response_body", "file_data")
 MATCHES_MAX = 200_000
 _ENCODED = (b"%", b"\\", b"//", b"/.")
@@ -74,67 +76,83 @@ class Candidates:
         self.kinds: list[PieceKind] = sorted(set().union(*self._kinds.values()))
         self._literals = list(groups)
         self.by_number = [*groups.values(), *([signature] for _, signature in patterns)]
-        self._kinds_of = [set().union(*(self._kinds[one.sid] for one in group)) for group in self.by_number]
+        self._sizes = np.array([len(group) for group in self.by_number], np.int64)
+        self._useful = np.zeros((len(self.by_number), len(PieceKind)), np.bool_)
+        for number, group in enumerate(self.by_number):
+            self._useful[number, sorted(set().union(*(self._kinds[one.sid] for one in group)))] = True
         self._scanners = (
             (0, Scanner([*self._literals, *_ENCODED], literals=True)),
             (len(self._literals), Scanner([expression for expression, _ in patterns], loose=True)),
         )
-        self.shed = False
+        self.shed = 0  # searches that were broken off, because too much was found
+        self.found: Found = np.zeros((0, 3), np.int64)
         self._reader = unseen.reader("signatures", self.kinds)
 
-    def find(self, contents: npt.NDArray[np.void], arena: npt.NDArray[np.uint8]) -> dict[int, list[Signature]]:
-        """Signatures by row of the batch, rows in order."""
-        found: Found = {}
-        if self.by_number:
-            pieces = self._reader.pieces(contents, arena)
-            hits = np.zeros(len(pieces), np.uint8)
-            self._scan(pieces, arena, hits, found)
-            self._reader.note_clean(pieces, hits)
-        rows: dict[int, list[Signature]] = {}
-        for row in sorted(found):
-            rows[row] = [
-                signature
-                for number, kind in sorted(found[row])
-                for signature in self.by_number[number]
-                if kind in self._kinds[signature.sid]
-            ]
-        for row in range(len(contents)) if self.unconditional else ():
-            rows[row] = rows.get(row, []) + self.unconditional
-        return dict(sorted(rows.items()))
+    def find(
+        self, contents: npt.NDArray[np.void], arena: Octets
+    ) -> Iterator[tuple[int, int, slice]]:
+        """(row, how many signatures may match it, which of `found` they are) of the batch, rows in order."""
+        found = self.found = self._found(contents, arena) if self.by_number else np.zeros((0, 3), np.int64)
+        rows, starts = np.unique(found[:, 0], return_index=True)
+        stops = np.append(starts[1:], len(found))[: len(rows)]
+        sums = np.append(0, np.cumsum(self._sizes[found[:, 1]]))
+        counts = sums[stops] - sums[starts]
+        spans = {row: span for row, *span in np.stack([rows, starts, stops, counts], axis=1).tolist()}
+        for row in range(len(contents)) if self.unconditional else rows.tolist():
+            first, last, count = spans.get(row, (0, 0, 0))
+            yield row, count + len(self.unconditional), slice(first, last)
 
-    def _scan(self, pieces: Pieces, arena: Octets, hits: Octets, found: Found) -> None:
-        """Search what is new; 1 in `hits` for each piece in which something was found."""
-        encoded: set[int] = set()
+    def of(self, span: slice) -> Signatures:
+        """The signatures that one row's findings may be of, until the next batch."""
+        named = [
+            signature
+            for _, number, kind in self.found[span].tolist()
+            for signature in self.by_number[number]
+            if kind in self._kinds[signature.sid]
+        ]
+        return named + self.unconditional
+
+    def _found(self, contents: npt.NDArray[np.void], arena: Octets) -> Found:
+        """What was found, ordered by row; what has nothing of use is noted as clean."""
+        pieces = self._reader.pieces(contents, arena)
+        pairs = np.concatenate([np.zeros((0, 2), np.int64), *self._scan(pieces, arena)])
+        numbers, places = pairs[:, 0], pairs[:, 1]
+        kinds = pieces["kind"][places].astype(np.int64)
+        useful = self._useful[numbers, kinds]
+        hits = np.zeros(len(pieces), np.uint8)
+        hits[places[useful]] = 1
+        self._reader.note_clean(pieces, hits)
+        found = np.stack([pieces["row"][places], numbers, kinds], axis=1)[useful]
+        return np.unique(found, axis=0)
+
+    def _scan(self, pieces: Pieces, arena: Octets) -> Iterator[npt.NDArray[np.int64]]:
+        """(number, piece) of what is found in what is new, int64[n, 2]."""
         for text in self._reader.texts(pieces, arena, self._reader.new(pieces)):
             octets = text.octets.tobytes()
             for base, scanner in self._scanners:
                 matches = scanner.positions(octets, MATCHES_MAX)
                 if not matches:
                     continue
-                self.shed |= len(matches) >= MATCHES_MAX
+                self.shed += len(matches) >= MATCHES_MAX
                 table = np.array(matches, np.int64)
-                pairs = np.unique(np.stack([table[:, 0], text.pieces_at(table[:, 1])], axis=1), axis=0)
-                for number, place in pairs.tolist():
-                    kind = int(pieces["kind"][place])
-                    if base or number < len(self._literals):
-                        if kind in self._kinds_of[base + number]:
-                            hits[place] = 1
-                            found.setdefault(int(pieces["row"][place]), set()).add((base + number, kind))
-                    elif kind == PieceKind.LINE:
-                        encoded.add(place)
-        for place in sorted(encoded):
-            self._scan_normalised(place, pieces, arena, hits, found)
+                places = text.pieces_at(table[:, 1])
+                signs = np.zeros(len(table), np.bool_) if base else table[:, 0] >= len(self._literals)
+                yield np.stack([table[~signs, 0] + base, places[~signs]], axis=1)
+                lines = np.unique(places[signs & (pieces["kind"][places] == PieceKind.LINE)])
+                yield from (self._normalised(place, pieces, arena) for place in lines.tolist())
 
-    def _scan_normalised(self, place: int, pieces: Pieces, arena: Octets, hits: Octets, found: Found) -> None:
+    def _normalised(self, place: int, pieces: Pieces, arena: Octets) -> npt.NDArray[np.int64]:
         """Search the target of one start line as http.uri has it."""
         piece = pieces[place]
         line = arena[int(piece["start"]) : int(piece["start"]) + int(piece["length"])].tobytes()
         target = normalised_uri(line.partition(b" ")[2].rpartition(b" ")[0] or line)
-        for base, scanner in self._scanners:
-            for number in scanner.matches(target):
-                if (base or number < len(self._literals)) and PieceKind.LINE in self._kinds_of[base + number]:
-                    hits[place] = 1
-                    found.setdefault(int(piece["row"]), set()).add((base + number, int(PieceKind.LINE)))
+        found = [
+            (base + number, place)
+            for base, scanner in self._scanners
+            for number in scanner.matches(target)
+            if base or number < len(self._literals)
+        ]
+        return np.array(found, np.int64).reshape(-1, 2)
 
 
 def kinds_of(buffer: str, direction: str) -> set[PieceKind]:
