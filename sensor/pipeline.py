@@ -203,7 +203,7 @@ class Pipeline:
             self._keep_up()
             self._state.checkpoint(self._now, self.bytes_read)
             if self._evidence:
-                self._evidence.tend(self._now)
+                self._reported += self._evidence.tend(self._now)
             if self._stopped and not self._live:
                 break
         if self._stopped:

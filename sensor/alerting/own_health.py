@@ -16,6 +16,7 @@ def _rule(name: str, title: str, severity: Severity) -> Rule:
 
 OVERLOADED = _rule("sensor-overloaded", "The sensor leaves work undone to keep up with the traffic", Severity.MEDIUM)
 BLIND = _rule("sensor-blind", "Packets were lost before the sensor saw them", Severity.HIGH)
+NO_EVIDENCE = _rule("evidence-failing", "Packets of alerts cannot be written", Severity.LOW)
 SILENT = _rule("capture-silent", "The sensor gets no packets", Severity.HIGH)
 WAS_AWAY = _rule("sensor-was-away", "Nobody watched between two runs of the sensor", Severity.LOW)
 NOT_RELOADED = _rule("settings-not-reloaded", "Changed settings have faults: the old ones stay", Severity.MEDIUM)

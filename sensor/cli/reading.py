@@ -21,6 +21,7 @@ from sensor.cli.compiling import told_when_compiling
 from sensor.cli.exit_codes import ExitCode, code_of
 from sensor.cli.outputs import Outputs, check_outputs
 from sensor.cli.pulling import Pulled
+from sensor.cli.saying import Level, say_line
 from sensor.errors import TapirError
 
 if TYPE_CHECKING:
@@ -217,10 +218,10 @@ def show(options: Options, summary: Summary, counters: dict[str, dict[str, int]]
 
 def failed(options: Options, error: TapirError) -> ExitCode:
     """Say what went wrong; the exit code for it."""
-    say(options, str(error))
+    say(options, str(error), Level.ERROR)
     return code_of(error)
 
 
-def say(options: Options, line: str) -> None:
+def say(options: Options, line: str, level: Level = Level.NOTICE) -> None:
     """A line on standard error, with the command's name."""
-    print(f"{options.command}: {line}", file=sys.stderr, flush=True)
+    say_line(options.command, line, level)

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, NamedTuple
 
+from sensor.cli.saying import Level
 from sensor.errors import TapirError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from sensor.pipeline import Pipeline, Prepared
     from sensor.service import Notifier
 
-Say = Callable[[str], None]
+Say = Callable[[str, Level], None]
 
 
 class _Read(NamedTuple):
@@ -92,16 +93,16 @@ class Reload:
 
         detections = []
         if read.prepared is None:
-            self._say(f"settings not reloaded, the old ones stay: {read.problem}")
+            self._say(f"settings not reloaded, the old ones stay: {read.problem}", Level.ERROR)
             detections = [not_reloaded(now, read.problem)]
         else:
             anew = self._pipeline.take_over(read.prepared)
             self.settings = read.prepared.settings
-            self._say(f"settings reloaded; changed: {', '.join(read.changed) or 'nothing'}")
+            self._say(f"settings reloaded; changed: {', '.join(read.changed) or 'nothing'}", Level.NOTICE)
             if anew:
-                self._say(f"begin anew, because what they knew does not fit: {', '.join(anew)}")
+                self._say(f"begin anew, because what they knew does not fit: {', '.join(anew)}", Level.WARNING)
             if read.waiting:
-                self._say(f"need a restart to change: {', '.join(read.waiting)}")
+                self._say(f"need a restart to change: {', '.join(read.waiting)}", Level.WARNING)
         self._notifier.ready("settings not reloaded" if read.problem else "settings reloaded")
         return detections
 

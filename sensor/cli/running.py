@@ -23,6 +23,7 @@ from sensor.cli.outputs import Outputs, check_outputs
 from sensor.cli.pulling import Pulled
 from sensor.cli.reading import Options, effective_settings, failed, say, show, stopped_by_signals
 from sensor.cli.reloading import Reload, asked_by_hangup
+from sensor.cli.saying import Level
 from sensor.cli.sensors import control_path
 from sensor.control import ControlSocket
 from sensor.errors import SettingError, TapirError
@@ -88,7 +89,7 @@ def run(options: RunOptions) -> ExitCode:
     with ExitStack() as offered:
         _offer(options, settings, vitals, source, offered)
         if not options.quiet:
-            say(options, f"captures from {source}; ends with Ctrl-C or SIGTERM")
+            say(options, f"captures from {source}; ends with Ctrl-C or SIGTERM", Level.INFO)
         pulled = Pulled(settings, partial(say, options))
         pulled.begin(pipeline)
         offered.callback(pulled.end)
@@ -106,14 +107,14 @@ def _offer(options: RunOptions, settings: Settings, vitals: Vitals, source: str,
         path = control_path(settings.service.control, Path(source).name if options.inputs else source)
         offered.callback(ControlSocket(path, newest).close)
     except (SettingError, OSError) as error:
-        say(options, f"no control socket: {error}")
+        say(options, f"no control socket: {error}", Level.WARNING)
     if settings.service.metrics:
         try:
             from sensor.metrics import serve
 
             offered.callback(serve(settings.service.metrics, newest))
         except (SettingError, OSError, ImportError) as error:
-            say(options, f"no metrics: {error}")
+            say(options, f"no metrics: {error}", Level.WARNING)
 
 
 def _settings(options: RunOptions) -> Settings:

@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sensor.alert import Alert, State
+from sensor.alert import Alert, Detection, State
 from sensor.config import DecodeSettings, EvidenceSettings
 from sensor.counters import Counters
 from sensor.decode.stage import DecodeStage
 from sensor.errors import SettingError
+from sensor.evidence.failing import evidence_failing
 from sensor.evidence.folder import EvidenceFolder, Kept
 from sensor.evidence.packets import Decode, Packets, pcap_head
 from sensor.evidence.ring import PacketRing
@@ -45,7 +46,7 @@ def decoder(settings: DecodeSettings) -> Decode:
 
 
 class EvidenceStage:
-    """`note` says why the last file could not be written; empty when it could."""
+    """`tend` tells when files cannot be written."""
 
     def __init__(self, settings: EvidenceSettings, decode: DecodeSettings, state_folder: str) -> None:
         folder = settings.folder or (str(Path(state_folder) / "evidence") if state_folder else "")
@@ -53,7 +54,7 @@ class EvidenceStage:
             raise SettingError("evidence.folder: expected a folder, or --state DIR, to keep evidence in")
         pcap_head(1)  # says what is missing
         self.counters = Counters(EvidenceCount)
-        self.note = ""
+        self._failing = ""
         self._settings = settings
         self._folder = EvidenceFolder(Path(folder), settings)
         self._ring = PacketRing(settings.ring_bytes, self._folder.path if settings.ring_on_disk else None)
@@ -77,8 +78,8 @@ class EvidenceStage:
                 self.counters.values[EvidenceCount.SKIPPED] += 1
             self._waiting[alert.alert_id] = due, alert
 
-    def tend(self, now: int, last: bool = False) -> None:
-        """Cut what is due at packet time `now` (ns), or everything at the `last`."""
+    def tend(self, now: int, last: bool = False) -> list[Detection]:
+        """Cut what is due at packet time `now` (ns), or everything at the `last`; what is to be told of it."""
         began = time.monotonic()
         if self._waiting and (last or self._has_time(began)):
             due = [alert for until, alert in self._waiting.values() if last or until <= now]
@@ -88,6 +89,10 @@ class EvidenceStage:
             self._tend_at = began + _TEND_SECONDS
             self._folder.tend()
         self._spent += time.monotonic() - began
+        if not self._failing:
+            return []
+        why, self._failing = self._failing, ""
+        return [evidence_failing(now, why)]
 
     def _has_time(self, now: float) -> bool:
         return self._spent <= _FREE_SECONDS + _SHARE_OF_TIME * (now - self._begun)
@@ -138,7 +143,6 @@ class EvidenceStage:
         counts[EvidenceCount.PACKETS] += len(found)
         try:
             self._folder.add(kept, found)
-            self.note = ""
         except OSError as error:
             counts[EvidenceCount.FAILED] += 1
-            self.note = f"evidence cannot be written: {error.strerror}"
+            self._failing = error.strerror or str(error)

@@ -80,6 +80,20 @@ def test_files_are_removed_in_time_and_beyond_the_budget(tmp_path: Path) -> None
     assert sorted(path.name for path in folder.path.iterdir()) == ["c.json", "c.pcap", "d.json", "d.pcap"]
 
 
+def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
+    chosen = settings("evidence.enabled=true", f"evidence.folder={tmp_path / 'e'}", "capture.replay_pace=0",
+                      "evidence.after_seconds=0")  # fmt: skip
+    pipeline = Pipeline(chosen, [str(PCAPS / "hydra-basic.pcap")], loop=True)
+    (tmp_path / "e").rmdir()
+    rules = set()
+    for batch in pipeline:
+        rules |= {alert.rule_id for alert in batch.alerts}
+        if pipeline.counters()["capture"]["inputs"] > 2:
+            pipeline.stop()
+    assert "evidence-failing" in rules
+    assert pipeline.counters()["evidence"]["failed"] > 0
+
+
 def test_a_folder_that_others_can_look_into_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     with pytest.raises(SettingError, match="expected mode 0700"):

@@ -47,7 +47,7 @@ MAY_IMPORT = {
     "collector": BASE | {"bus", "export"},
     "workers": BASE,
     "overload": BASE | {"alerting"},
-    "evidence": BASE | {"decode"},
+    "evidence": BASE | {"alerting", "decode"},
     "pipeline": BASE | STAGES | {"absence", "evidence", "overload", "state_run", "workers"},
     "api": BASE | {"pipeline", "export", "bus"},
     "cli": BASE | SERVICE | STAGES | {"evidence", "pipeline", "collector", "api", "settings_file"},
