@@ -1,4 +1,4 @@
-"""The alert that packets of alerts cannot be written: in: packet time, why; out: a detection. Law: one for a failure."""
+"""The alert that packets of alerts cannot be written: in: packet time, why; out: a detection. Law: one a failure."""
 
 from __future__ import annotations
 
