@@ -28,6 +28,7 @@ class RedisStream:
         if address.startswith("rediss://"):
             tls(settings)  # says what is wrong with the files
             given |= {
+                "ssl_check_hostname": True,  # of old versions, not the default
                 "ssl_ca_certs": settings.ca_file,
                 "ssl_certfile": settings.certificate_file,
                 "ssl_keyfile": settings.key_file,

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from sensor.collector.sinks import Feed, sink
+from sensor.collector.sinks import KINDS, Feed, sink
 from sensor.collector.store import Store
 from sensor.config import SinkSettings
 from sensor.errors import SettingError
@@ -73,6 +73,11 @@ def test_certificates_are_asked_for_on_both_sides(peer: Any, store: Store):
     settings = msgspec.structs.replace(peer.settings(), ca_file="")
     with pytest.raises(OSError, match=r"\w"):
         Feed(store.base, "s", sink(settings)).step(0)
+    trusted = peer.settings()
+    kind = next(kind for kind in KINDS if getattr(trusted, kind))
+    other_name = {kind: getattr(trusted, kind).replace("localhost", "127.0.0.1")}
+    with pytest.raises(OSError, match=r"\w"):
+        Feed(store.base, "s", sink(msgspec.structs.replace(trusted, **other_name))).step(0)
     nobody = msgspec.structs.replace(peer.settings(), certificate_file="", key_file="")
     with pytest.raises(OSError, match=r"\w"):
         Feed(store.base, "s", sink(nobody)).step(0)
