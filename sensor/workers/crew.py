@@ -32,6 +32,7 @@ from sensor.errors import WorkerError
 from sensor.schema import Wanted
 from sensor.structures.memory import Remembering, State
 from sensor.structures.string_pool import StringPool
+from sensor.structures.string_pool_kernels import State as PoolState
 from sensor.tls import TlsConnection
 from sensor.tunnel import Tunnel
 from sensor.workers.board import COUNTERS_MAX, MERGED_ROWS, ROWS_MAX, TEXTS_MAX, board, shared_pool
@@ -138,7 +139,7 @@ class Crew:
                 for opened in self._all(Order.PARSE):
                     self.tunnels += opened
             else:
-                here.out[:: len(Out)] = 0
+                here.out.reshape(-1, len(Out))[:, (Out.ROWS, Out.TEXTS, Out.REJECTED)] = 0
             self._count()
             yield from self._merged(start == len(chunks))
 
@@ -150,6 +151,7 @@ class Crew:
             intern_texts(
                 self.pool.tables, here.texts, number * TEXTS_MAX + 1, int(each[Out.TEXTS]), here.text_bytes, self._codes
             )
+        self.pool.tables.state[PoolState.REJECTED] += out[:, Out.REJECTED].sum()
         ranges = [(number * ROWS_MAX, int(each[Out.ROWS])) for number, each in enumerate(out)]
         rows = np.concatenate([np.arange(first, first + count) for first, count in ranges])
         order = rows[np.argsort(here.keys[rows], kind="stable")]

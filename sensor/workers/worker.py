@@ -151,6 +151,7 @@ class Worker:
         dealt, places = board.part("dealt", number), board.part("places", number)
         count = int(board.counts[number])
         out[Out.ROWS] = 0
+        out[Out.REJECTED] = -self._parser.pool.rejected
         out[Out.ARENA], out[Out.ARENA_END] = number * ARENA_BYTES, (number + 1) * ARENA_BYTES
         out[Out.TEXTS], out[Out.TEXTS_END] = number * TEXTS_MAX + 1, (number + 1) * TEXTS_MAX
         out[Out.TEXT_BYTES], out[Out.TEXT_BYTES_END] = number * TEXT_BYTES_MAX, (number + 1) * TEXT_BYTES_MAX
@@ -167,6 +168,7 @@ class Worker:
                 )  # fmt: skip
             tunnels += self._parser.tunnels
             start = stop
+        out[Out.REJECTED] += self._parser.pool.rejected
         counters = board.part("counters", number)
         counters[: len(self._parser.counters.values)] = self._parser.counters.values[: len(counters)]
         return tunnels
