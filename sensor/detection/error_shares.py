@@ -16,6 +16,7 @@ from sensor.config import ErrorSpikeSettings
 from sensor.detection.by_row import ByRow
 from sensor.detection.carried import refill
 from sensor.detection.error_shares_kernel import DOWN, REQUESTS, WIDTH
+from sensor.structures.entity_table_kernels import Use
 from sensor.structures.entity_tables import SharedTable
 
 KINDS = ("4xx", "5xx", "401", "403", "429")
@@ -51,6 +52,11 @@ class Spike(NamedTuple):
     usual: float
 
 
+def _used(table: SharedTable) -> int:
+    """Rows that were ever taken: the others are not worth a look."""
+    return table.reserved + int(table.state[Use.ROWS])
+
+
 class Shares:
     """Counts by row of one table. `down_requests` int64[rows]: requests since a row last answered, by whole steps."""
 
@@ -64,6 +70,7 @@ class Shares:
         self.named = np.zeros(0, np.uint8)
         self._place = np.zeros(1, np.int64)
         self._saved: Mapping[str, npt.NDArray[Any]] = {}
+        self._active: list[Rows | None] = [None] * STEPS  # rows with requests, of each step; None is not known
 
     def _windows(self, rows: int) -> dict[str, npt.NDArray[Any]]:
         """What is kept by row besides `usual`, of the first so many rows."""
@@ -101,12 +108,22 @@ class Shares:
 
     def look(self, table: SharedTable, tick: int, step_ns: int) -> None:
         """At the end of a step, before the judgements: who answered in it."""
-        step = self.cells[self._place[0]]
-        active = np.flatnonzero(step[:, REQUESTS])
+        place = int(self._place[0])
+        step, used = self.cells[place], _used(table)
+        active = self._active[place] = np.flatnonzero(step[:used, REQUESTS])
+        if not len(active):
+            return
         bad = step[active, DOWN] >= _DOWN_SHARE * step[active, REQUESTS]
         begins = active[bad & (self.down_requests[active] == 0)]
         self.down_since[begins] = tick - step_ns
         self.down_requests[active] = np.where(bad, self.down_requests[active] + step[active, REQUESTS], 0)
+
+    def down(self, table: SharedTable) -> list[int]:
+        """Rows with so many requests since they last answered."""
+        rows: list[int] = np.flatnonzero(
+            self.down_requests[: _used(table)] >= self.settings.down_requests_min
+        ).tolist()
+        return rows
 
     def answered_before(self, table: SharedTable, row: int) -> bool:
         """Whether the row used to answer."""
@@ -116,7 +133,9 @@ class Shares:
 
     def spikes(self, table: SharedTable, errors: Errors) -> list[Spike]:
         """Rows and kinds whose share of errors is too much."""
-        recent = np.flatnonzero(self.cells[self._place[0]][:, REQUESTS])
+        recent = self._active[int(self._place[0])]
+        if recent is None or len(errors.rows) < self.settings.errors_min:
+            return []
         sums = self.cells[:, recent].sum(axis=0)
         kinds, requests = sums[:, : len(KINDS)], sums[:, REQUESTS]
         enough = (kinds >= self.settings.errors_min).any(axis=1)
@@ -149,8 +168,10 @@ class Shares:
     def step(self, table: SharedTable, tick: int, step_ns: int) -> None:
         """The present step is over; the oldest becomes part of the baseline, unless its row was in trouble."""
         self._place[0] = (self._place[0] + 1) % STEPS
-        oldest = self.cells[self._place[0]]
-        active = np.flatnonzero(oldest[:, REQUESTS])
+        place = int(self._place[0])
+        oldest, active = self.cells[place], self._active[place]
+        if active is None:
+            active = np.flatnonzero(oldest[:, REQUESTS])
         if not len(active):
             return
         well = active[tick - self.troubled[active] > STEPS * step_ns]

@@ -62,6 +62,8 @@ class Rolling:
     def __init__(self, rows: int, buckets: int) -> None:
         self.cells = np.zeros((buckets, rows), np.int32)
         self.total = np.zeros(rows, np.int32)
+        self.used = rows
+        """Rows from here on are not in use, and are left alone."""
         self._place = np.zeros(1, np.int64)
 
     def add(self, rows: npt.NDArray[np.integer], counts: npt.NDArray[np.integer]) -> None:
@@ -82,9 +84,10 @@ class Rolling:
         """The present step is over; the oldest one is forgotten."""
         place = (int(self._place[0]) + 1) % len(self.cells)
         self._place[0] = place
-        if self.cells[place].any():
-            self.total -= self.cells[place]
-            self.cells[place] = 0
+        oldest = self.cells[place, : self.used]
+        if oldest.any():
+            self.total[: self.used] -= oldest
+            oldest[:] = 0
 
 
 class Distinct:

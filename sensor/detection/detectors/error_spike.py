@@ -163,7 +163,8 @@ class ErrorSpike:
 
     def _window(self, watch: _Watch) -> Errors:
         """The errors of the last steps, as they count for a watch."""
-        errors = np.concatenate([self.room[:0], *(chunk for step in self.errors for chunk in step)])
+        chunks = [chunk for step in self.errors for chunk in step]
+        errors = np.concatenate(chunks) if chunks else self.room[:0]
         return Errors(errors[watch.column], errors["client"], errors["kind"])
 
     def _name(self, watch: _Watch, transaction: Any, server: int) -> _Name:
@@ -224,9 +225,8 @@ class ErrorSpike:
 
     def _down(self, watch: _Watch, table: SharedTable, window: Errors) -> set[int]:
         """Rows that are down."""
-        rows = np.flatnonzero(watch.shares.down_requests >= self.settings.down_requests_min)
         found = set()
-        for row in rows.tolist():
+        for row in watch.shares.down(table):
             alone = len(np.unique(window.clients[window.rows == row])) < 2
             least = self.settings.down_requests_min * (_ALONE_TIMES if alone else 1)
             if watch.shares.down_requests[row] >= least and watch.shares.answered_before(table, row):

@@ -24,6 +24,7 @@ from sensor.detection.findings import endpoint_name
 from sensor.detection.owners import Owners
 from sensor.detection.owners_kernel import count_requests
 from sensor.detection.ticking import Part, Ticks
+from sensor.structures.entity_table_kernels import Use
 from sensor.structures.entity_tables import IdentityKind, SharedTable
 
 
@@ -165,12 +166,13 @@ class RequestRate:
 
     def _minute(self, watch: _Watch, table: SharedTable, tick: int) -> list[Detection]:
         """At the end of a minute: who is above a limit, and who above its own average for long enough."""
-        usual, last = watch.usual.of(table), watch.cells[watch.place]
+        used = table.reserved + int(table.state[Use.ROWS])  # the other rows are nobody's
+        usual, last = watch.usual.of(table)[:used], watch.cells[watch.place, :used]
         detections = []
         limit = self.limits[watch.column]
         if limit:
             allowed = limit * watch.minutes + self.settings.burst_max
-            window = watch.cells.sum(axis=0)
+            window = watch.cells[:, :used].sum(axis=0)
             for row in np.flatnonzero(window > allowed).tolist():
                 detections += self._detection(watch, row, LIMIT, tick, int(window[row]), allowed, None)
         seen = np.flatnonzero((usual["minutes"] > 0) | (last > 0))

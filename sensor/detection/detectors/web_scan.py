@@ -25,6 +25,7 @@ from sensor.detection.detectors.web_scan_kernel import CLIENT, MISS, count_misse
 from sensor.detection.evidence import address, community_id, http_of
 from sensor.detection.owners import Owners
 from sensor.detection.ticking import Distinct, Part, Rolling, Ticks
+from sensor.structures.entity_table_kernels import Use
 
 SCAN = Rule(
     id="web-scan",
@@ -157,6 +158,8 @@ class WebScan:
 
     def process(self, batch: Batch) -> list[Detection]:
         spans = self._spans or self._begin(batch)
+        for span in spans:
+            span.requests.used = span.misses.used = int(batch.tables.client.state[Use.ROWS])
         self._forget_former(self._owners.changed(batch))
         rows = batch.transactions
         if len(self._room) < len(rows):
@@ -191,13 +194,16 @@ class WebScan:
 
     def _end_step(self, spans: list[_Span]) -> None:
         """Add what the step had so far to the spans."""
-        asking, missing = np.flatnonzero(self._present), np.flatnonzero(self._misses)
-        missed = np.concatenate([self._room[:0], *self._missed])
+        asking = np.flatnonzero(self._present[: spans[0].requests.used])
         for span in spans:
             span.requests.add(asking, self._present[asking])
+        self._present[asking] = 0
+        if not self._missed:
+            return
+        missing, missed = np.flatnonzero(self._misses), np.concatenate(self._missed)
+        for span in spans:
             span.misses.add(missing, self._misses[missing])
             span.targets.add(missed["client"], missed["target"])
-        self._present[asking] = 0
         self._misses[missing] = 0
         self._missed = []
 
@@ -255,7 +261,7 @@ class WebScan:
 
     def _judge(self, span: _Span, tick: int) -> list[Detection]:
         """At the end of a step: who has looked for too much that is not there."""
-        suspects = np.flatnonzero(span.misses.total >= span.targets_min)
+        suspects = np.flatnonzero(span.misses.total[: span.misses.used] >= span.targets_min)
         if not len(suspects):
             return []
         active = np.sort(span.misses.total[span.requests.total > 0])
