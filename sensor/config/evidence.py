@@ -26,7 +26,7 @@ class EvidenceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """Packet time before the first packet of an alert from which on packets are its evidence."""
     after_seconds: Annotated[float, msgspec.Meta(ge=0, le=60)] = 1.0
     """Packet time after a revision of an alert before its packets are cut: answers are still to come."""
-    alert_bytes_max: AtLeastOne = 4 << 20
+    alert_bytes_max: AtLeastOne = 1 << 20
     """Bytes of one alert's file; the flow that decided comes first."""
     keep_seconds: Seconds = 7 * 86_400.0
     """Files older than this are removed."""

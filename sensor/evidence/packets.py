@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ from sensor.evidence.wanted import Wanted
 from sensor.limits import FRAME_BYTES_MAX, NS
 
 _ETHERNET, _ADDRESSES, _DOT1Q = 1, 12, b"\x81\x00"
+_TAG_BYTES = 4
 _HEAD_BYTES = 16
 
 Decode = Callable[[npt.NDArray[np.uint8], npt.NDArray[np.void]], npt.NDArray[np.void]]
@@ -51,12 +52,11 @@ class Packets:
     ) -> None:
         """Those of `frames` (FRAME, bytes in `data`) that `segments` say are the alert's."""
         found = self.wanted.find(segments)
-        for row in found.deciding.tolist():
-            if self._room_for(int(frames[row]["caplen"])):
-                self._first.append(self._packet(data, frames[row]))
+        for packet in self._packets(data, frames[found.deciding]):
+            if self._room_for(len(packet.data)):
+                self._first.append(packet)
                 self.deciding += 1
-        for row in found.others.tolist():
-            packet = self._packet(data, frames[row])
+        for packet in self._packets(data, frames[found.others]):
             if self._room_for(len(packet.data), newer_than=packet.ts):
                 heappush(self._others, packet)
 
@@ -74,14 +74,16 @@ class Packets:
         self._left -= size
         return True
 
-    def _packet(self, data: npt.NDArray[np.uint8], frame: np.void) -> Packet:
-        start, size = int(frame["offset"]), int(frame["caplen"])
-        content, wirelen, link = data[start : start + size].tobytes(), int(frame["wirelen"]), int(frame["link"])
-        if frame["vlan"] and link == _ETHERNET and size >= _ADDRESSES:  # the tag that the card took out
-            tag = _DOT1Q + struct.pack("!H", int(frame["vlan"]))
-            content, wirelen = content[:_ADDRESSES] + tag + content[_ADDRESSES:], wirelen + len(tag)
-        self._order += 1
-        return Packet(int(frame["ts"]), self._order, wirelen, link, content)
+    def _packets(self, data: npt.NDArray[np.uint8], frames: npt.NDArray[np.void]) -> Iterator[Packet]:
+        columns = (frames[name].tolist() for name in ("ts", "offset", "caplen", "wirelen", "link", "vlan"))
+        for ts, start, size, wirelen, link, vlan in zip(*columns, strict=True):
+            content = data[start : start + size].tobytes()
+            self._order += 1
+            if vlan and link == _ETHERNET and size >= _ADDRESSES:  # the tag that the card took out
+                tagged = content[:_ADDRESSES] + _DOT1Q + struct.pack("!H", vlan) + content[_ADDRESSES:]
+                yield Packet(ts, self._order, wirelen + _TAG_BYTES, link, tagged)
+            else:
+                yield Packet(ts, self._order, wirelen, link, content)
 
     @property
     def packets(self) -> list[Packet]:
@@ -113,10 +115,9 @@ def pcap_file(packets: list[Packet]) -> bytes:
 
 def pcap_records(packets: list[Packet]) -> bytes:
     """Records that follow such a head."""
-    head = _dpkt_pcap().LEPktHdr
+    head = struct.Struct(_dpkt_pcap().LEPktHdr.__hdr_fmt__).pack
     return b"".join(
-        bytes(head(tv_sec=each.ts // NS, tv_usec=each.ts % NS, caplen=len(each.data), len=each.wirelen)) + each.data
-        for each in packets
+        head(each.ts // NS, each.ts % NS, len(each.data), each.wirelen) + each.data for each in packets
     )
 
 

@@ -28,7 +28,8 @@ from sensor.limits import BATCH_FRAMES, NS
 
 _SHARE_OF_TIME, _FREE_SECONDS = 0.05, 0.5
 _WAITING_MAX = 1_024
-_CUT_AT_ONCE = 64
+_CUT_AT_ONCE = 4
+"""Alerts cut in one go, which packets wait for: a tenth of a second or so."""
 _TEND_SECONDS = 60.0
 
 
