@@ -1,4 +1,4 @@
-"""A sensor with a tenth of a CPU behind a cable that brings more than it can take: what it lost and left undone is
+"""A sensor with a thirtieth of a CPU behind a cable that brings more than it can take: what it lost and left undone is
 counted to the packet, told, and over when the traffic is.
 """
 
@@ -31,7 +31,7 @@ def test_what_is_lost_and_left_undone_is_counted_and_over_with_the_traffic(tmp_p
     chosen = [part for setting in settings for part in ("--set", setting)]
     arguments = ("--alerts", str(alerts), "--json", *chosen)
     with cable("tapir-load") as wire, sensor_at(wire, tmp_path / "run", *arguments) as process:
-        with cpu_quota(process, 0.1):
+        with cpu_quota(process, 0.03):
             sent = replay(wire, capture, "--topspeed")
         counters = until(process, tmp_path / "run", lambda counters: counters["live"]["received"] >= sent
                          and counters["overload"]["stepped_up"] > 0 and counters["overload"]["step"] == 0)  # fmt: skip

@@ -165,6 +165,7 @@ def _children() -> list[str]:
 
 
 def _kill_a_new_child(before: set[str]) -> None:
-    while not (new := set(_children()) - before):
+    end = time.monotonic() + 60
+    while not (new := set(_children()) - before) and time.monotonic() < end:
         time.sleep(0.001)
     os.kill(int(max(new, key=int)), signal.SIGKILL)
