@@ -7,6 +7,7 @@ the server leaves out what comes again within its window.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,6 +26,7 @@ class JetStream:
         except ImportError:
             raise missing(settings, "nats-py", "nats") from None
         self._nats = nats
+        logging.getLogger("asyncio").setLevel(logging.ERROR)  # it tells of each TLS connection that ended
         address = secret_of(settings, settings.nats)
         if not address.startswith(("nats://", "tls://")):
             raise SettingError(f"{key_of(settings)}: nats: expected nats://HOST:PORT or tls://HOST:PORT")
