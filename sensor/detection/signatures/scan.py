@@ -21,6 +21,7 @@ from sensor.detection.unseen_kernel import PieceKind
 
 Found = npt.NDArray[np.int64]
 """(row, number of what was found, kind of the piece), int64[n, 3]."""
+_NOTHING: Found = np.zeros((0, 3), np.int64)
 Pieces = npt.NDArray[np.void]
 Signatures = list[Signature]
 _BODIES = ("http.request_body", "http.response_body", "file_data")
@@ -85,14 +86,16 @@ class Candidates:
             (len(self._literals), Scanner([expression for expression, _ in patterns], loose=True)),
         )
         self.shed = 0  # searches that were broken off, because too much was found
-        self.found: Found = np.zeros((0, 3), np.int64)
+        self.found = _NOTHING
         self._reader = unseen.reader("signatures", self.kinds)
 
     def find(
         self, contents: npt.NDArray[np.void], arena: Octets
     ) -> Iterator[tuple[int, int, slice]]:
         """(row, how many signatures may match it, which of `found` they are) of the batch, rows in order."""
-        found = self.found = self._found(contents, arena) if self.by_number else np.zeros((0, 3), np.int64)
+        found = self.found = self._found(contents, arena) if self.by_number else _NOTHING
+        if not len(found) and not self.unconditional:
+            return
         rows, starts = np.unique(found[:, 0], return_index=True)
         stops = np.append(starts[1:], len(found))[: len(rows)]
         sums = np.append(0, np.cumsum(self._sizes[found[:, 1]]))
@@ -115,7 +118,11 @@ class Candidates:
     def _found(self, contents: npt.NDArray[np.void], arena: Octets) -> Found:
         """What was found, ordered by row; what has nothing of use is noted as clean."""
         pieces = self._reader.pieces(contents, arena)
-        pairs = np.concatenate([np.zeros((0, 2), np.int64), *self._scan(pieces, arena)])
+        parts = list(self._scan(pieces, arena))
+        if not parts:
+            self._reader.note_clean(pieces, np.zeros(len(pieces), np.uint8))
+            return _NOTHING
+        pairs = np.concatenate(parts)
         numbers, places = pairs[:, 0], pairs[:, 1]
         kinds = pieces["kind"][places].astype(np.int64)
         useful = self._useful[numbers, kinds]
