@@ -60,13 +60,21 @@ def test_exposure_is_below_two(tmp_path: Path, unit: str) -> None:
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_the_command_has_the_options_that_the_unit_gives(unit: str) -> None:
-    start = re.search(r"^ExecStart=\S+ ([a-z ]+?) ([%$-].*)$", (ROOT / "systemd" / unit).read_text(), re.MULTILINE)
-    assert start is not None
-    command = [sys.executable, "-m", "sensor", *start[1].split(), "--help"]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True, env={"TERM": "dumb", "COLUMNS": "200"})
-    options = re.findall(r"(?<=\s)--[a-z-]+", start[2])
-    assert [option for option in options if option not in shown.stdout] == []
+def test_the_commands_have_the_options_that_the_unit_gives(unit: str) -> None:
+    text = (ROOT / "systemd" / unit).read_text()
+    commands = re.findall(r"^Exec\w+=\S+/tapir ([a-z ]+?) ([%$-].*)$", text, re.MULTILINE)
+    assert commands
+    for name, arguments in commands:
+        command = [sys.executable, "-m", "sensor", *name.split(), "--help"]
+        environment = {"TERM": "dumb", "COLUMNS": "200"}
+        shown = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+        options = re.findall(r"(?<!\S)--[a-z-]+", arguments)
+        assert [option for option in options if option not in shown.stdout] == []
+
+
+@pytest.mark.parametrize("unit", ["tapir-sensor@.service", "tapir-collector.service"])
+def test_a_reload_is_possible(unit: str) -> None:
+    assert "ExecReload=/bin/kill -HUP $MAINPID" in (ROOT / "systemd" / unit).read_text()
 
 
 def test_install_and_uninstall_leave_nothing_behind(tmp_path: Path) -> None:
