@@ -11,7 +11,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -52,7 +52,7 @@ class Unseen:
         self.numbers, self.starts = np.zeros(PARTS_MAX, np.int64), np.zeros(PARTS_MAX, np.int64)
         self._pieces = np.zeros(PIECES_FIRST, PIECE)
         self._names: dict[str, int] = {}
-        self._present: dict[int, Reader] = {}
+        self._present: WeakValueDictionary[int, Reader] = WeakValueDictionary()  # which hold this
         self._count = 0
         self._contents: npt.NDArray[np.void] | None = None
         self._arena: Octets | None = None
