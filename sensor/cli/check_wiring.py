@@ -15,6 +15,8 @@ from sensor.cli.checks import Checked
 from sensor.config import CollectorSettings, Settings
 from sensor.errors import TapirError
 
+_PATIENCE_SECONDS = 2.0
+
 
 def check_allowances(path: str) -> Iterator[Checked]:
     """The file of allowances, if there is one."""
@@ -25,6 +27,26 @@ def check_allowances(path: str) -> Iterator[Checked]:
             yield Checked("allowances", "ok", path, f"{len(load_allowances(path))} allowances")
         except TapirError as error:
             yield Checked("allowances", "trouble", "", str(error))
+
+
+def check_offer(settings: Settings) -> Iterator[Checked]:
+    """Whether the collector that offers allowances answers, if there is one."""
+    from sensor.alerting.allowed import parse_allowances
+    from sensor.bus.allowances import fetched
+
+    address = settings.alerting.allow_from
+    if not address:
+        return
+    try:
+        found = fetched(address, "", settings.bus.keys, settings.bus.plaintext, _PATIENCE_SECONDS)
+        if found.text is None:
+            problem = f"{found.problem}: the last good list stays, if there is one"
+            yield Checked("allowances", "notice", address, problem)
+        else:
+            allowances = parse_allowances(found.text, address)
+            yield Checked("allowances", "ok", address, f"{len(allowances)} allowances")
+    except TapirError as error:
+        yield Checked("allowances", "trouble", "", str(error))
 
 
 def check_stages(settings: Settings) -> Iterator[Checked]:
@@ -60,7 +82,8 @@ def check_collector(settings: Settings) -> Iterator[Checked]:
         return
     with tempfile.TemporaryDirectory() as folder:
         try:
-            with kept(folder, settings.collector, lambda line: None):
+            unheard = replace(settings.collector, allow_listen="")  # a collector that runs listens there
+            with kept(folder, unheard, lambda line: None):
                 pass
             yield Checked("collector", "ok", "", "channels, routes, sinks and responses can be built")
         except TapirError as error:

@@ -71,13 +71,14 @@ def run_checks(options: CheckOptions) -> ExitCode:
 def _on_this_host(settings: Settings, options: CheckOptions) -> Iterator[Checked]:
     from sensor.cli.check_host import check_host
     from sensor.cli.check_rules import check_detectors
-    from sensor.cli.check_wiring import check_allowances, check_collector, check_stages
+    from sensor.cli.check_wiring import check_allowances, check_collector, check_offer, check_stages
     from sensor.cli.compiling import told_when_compiling
 
     yield from check_host(settings, options.interfaces or settings.capture.interfaces)
     with told_when_compiling(options.quiet):
         yield from check_detectors(settings)
         yield from check_allowances(settings.alerting.allow_file)
+        yield from check_offer(settings)
         yield from check_stages(settings)
     yield from check_collector(settings)
 

@@ -57,7 +57,7 @@ class Programs(Field):
     def start_sensor(self, capture: str = "hydra-form.pcap", pace: float = 100.0) -> None:
         self.runs += 1
         replayed = self.folder / "replayed.pcap"
-        replayed.write_bytes(later(_PCAPS / capture, self.runs))
+        replayed.write_bytes(earlier(_PCAPS / capture, self.runs))
         settings = ["alerting.update_seconds=0", "alerting.quiet_seconds=1"]
         stepped = [sys.executable, "-m", "tests.bench.stepped_clock", str(self.clock)] if self.clock else _TAPIR
         command = [*stepped, "run", "--read-loop", str(replayed), "--pace", str(pace), "--quiet", "--journal",
@@ -131,13 +131,13 @@ class Programs(Field):
         return f"incidents {incidents:,}, opened in the audit trail {audited:,}, notices {told:,}, its breaks {breaks}"
 
 
-def later(path: Path, hours: int) -> bytes:
-    """A capture whose packets came so many hours later: alerts of packets that are the same have the same ids."""
+def earlier(path: Path, hours: int) -> bytes:
+    """A capture whose packets came so many hours earlier: alerts of packets that are the same have the same ids."""
     capture = bytearray(path.read_bytes())
     at = 24
     while at < len(capture):
         seconds, _, length, _ = struct.unpack_from("<4I", capture, at)
-        struct.pack_into("<I", capture, at, seconds + hours * 3_600)
+        struct.pack_into("<I", capture, at, seconds - hours * 3_600)
         at += 16 + length
     return bytes(capture)
 

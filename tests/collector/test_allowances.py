@@ -18,9 +18,12 @@ from typer.testing import CliRunner
 from sensor.alerting.allowed import parse_allowances
 from sensor.bus.allowances import fetched
 from sensor.cli.app import app
+from sensor.cli.check_wiring import check_offer
+from sensor.cli.checks import Checked
 from sensor.cli.pulling import FILE_NAME
 from sensor.collector.audit import verify
 from sensor.collector.store import Store
+from sensor.config import AlertingSettings, Settings
 from sensor.control import ask
 from sensor.errors import SettingError
 from tests.bus.alerts import an_alert
@@ -139,6 +142,7 @@ def test_a_running_sensor_takes_them_over(tmp_path):
         options = [f"--set={key}='{value}'" for key, value in given.items()]
         running = [*TAPIR, "run", "--read-loop", str(ROOT / "pcaps" / "hydra-form.pcap"), "--pace", "100", "--quiet",
                    "--set=alerting.allow_from_seconds=0.2", *options]  # fmt: skip
+        assert list(check_offer(offered_by(address))) == [Checked("allowances", "ok", address, "0 allowances")]
         with subprocess.Popen(running, stdout=subprocess.DEVNULL) as sensor:
             try:
                 until(lambda: counted("raised") > 0)
@@ -147,6 +151,19 @@ def test_a_running_sensor_takes_them_over(tmp_path):
                 until(lambda: counted("allowed") > 0)
             finally:
                 sensor.terminate()
+
+
+def test_the_check_before_a_start_says_when_nobody_answers():
+    address = f"tcp://127.0.0.1:{free_port()}"
+    (found,) = check_offer(offered_by(address))
+    assert (found.level, found.where) == ("notice", address)
+    (found,) = check_offer(offered_by("tcp://192.0.2.1:5557"))
+    assert found.level == "trouble"
+    assert "tapir keys trust" in found.text
+
+
+def offered_by(address: str) -> Settings:
+    return Settings(alerting=AlertingSettings(allow_from=address))
 
 
 def rules(tmp_path: Path, address: str) -> set[str]:
