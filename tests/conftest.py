@@ -11,8 +11,8 @@ settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("hand", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "hand")
 
-EXCUSES = ("shared", "no IPv6", "suricata", "Node with its package zeromq")
-"""The folder beside the checkout that holds captures of others, a property of the host, a peer that Debian has in its
+EXCUSES = ("shared", "no IPv6", "no user namespaces", "suricata", "Node with its package zeromq")
+"""The folder beside the checkout that holds captures of others, properties of the host, a peer that Debian has in its
 backports alone, and a client in another language.
 """
 

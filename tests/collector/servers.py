@@ -95,6 +95,15 @@ class Server:
         self._process.wait(LIMIT_SECONDS)
 
 
+def in_own_processes() -> tuple[str, ...]:
+    """Words before a command that ends with all it started; skips where nobody but root may have namespaces."""
+    words = (program("unshare", "util-linux"), "--user", "--map-root-user", "--pid", "--fork", "--kill-child=KILL")
+    tried = subprocess.run([*words, "true"], capture_output=True, check=False, timeout=LIMIT_SECONDS, **unprivileged())
+    if tried.returncode:
+        pytest.skip("no user namespaces on this host")
+    return words
+
+
 class PythonServer(Server):
     """A module of this Python, which others may not be able to read."""
 

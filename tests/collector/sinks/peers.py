@@ -18,7 +18,7 @@ from typing import Any
 
 from sensor.collector.sinks.sink import tls
 from sensor.config import SinkSettings
-from tests.collector.servers import LIMIT_SECONDS, PythonServer, Server, free_port, program
+from tests.collector.servers import LIMIT_SECONDS, PythonServer, Server, free_port, in_own_processes, program
 
 TOPIC = "tapir-alerts"
 
@@ -137,8 +137,7 @@ class RabbitPeer:
         self._folder = folder
         (folder / "plugins").write_text("[].\n")
         self.server = Server(
-            folder, port, program("unshare", "util-linux"), "--user", "--map-root-user", "--pid", "--fork",
-            "--kill-child=KILL", str(script[-1]), RABBITMQ_NODENAME=f"tapir{port}@localhost",
+            folder, port, *in_own_processes(), str(script[-1]), RABBITMQ_NODENAME=f"tapir{port}@localhost",
             RABBITMQ_MNESIA_BASE=str(folder), RABBITMQ_LOG_BASE=str(folder), RABBITMQ_LOGS="-",
             RABBITMQ_CONFIG_FILE=str(folder / "conf"), RABBITMQ_ENABLED_PLUGINS_FILE=str(folder / "plugins"),
             RABBITMQ_DIST_PORT=str(free_port()), ERL_EPMD_PORT=str(free_port()), ERL_EPMD_ADDRESS="127.0.0.1",
