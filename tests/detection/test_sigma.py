@@ -279,3 +279,37 @@ def test_public_rules_load() -> None:
     loaded = load([str(PUBLIC)])
     assert len(loaded.detecting) + len(loaded.problems) == len(files)
     assert loaded.problems == []
+
+
+KINDS = [
+    "  type: event_count\n  timespan: 2m\n  condition: {gt: 5}\n",
+    "  type: value_count\n  timespan: 2m\n  condition: {field: cs-uri-stem, gt: 5}\n",
+    "  type: event_count\n  timespan: 1m\n  condition: {gt_baseline: 1.4, baseline: 1h}\n",
+]
+
+
+@pytest.mark.parametrize("body", KINDS)
+@pytest.mark.parametrize("cut", [3, 17, 40])
+def test_windows_go_on_after_a_restart_and_a_reload(tmp_path: Path, body: str, cut: int) -> None:
+    pool = Pool()
+    rows = [transaction(pool, 20 * n - n * n / 10, status_code=401, uri=f"/{n}") for n in range(60)]
+    whole, first, restarted = (stage_of(tmp_path, correlation(body), pool) for _ in range(3))
+    expected = times(run_transactions(whole, join(rows)))
+    assert expected
+    before = times(run_transactions(first, join(rows[:cut])))
+    state = {name: array.copy() for name, array in first.memories["detection.sigma"].state().items()}
+    assert restarted.memories["detection.sigma"].restore(state)
+    assert before + times(run_transactions(restarted, join(rows[cut:]))) == expected
+    reloaded = stage_of(tmp_path, correlation(body), pool)
+    reloaded.detectors["sigma"].take_over(first.detectors["sigma"])  # type: ignore[attr-defined]
+    assert before + times(run_transactions(reloaded, join(rows[cut:]))) == expected
+
+
+def test_a_correlation_that_is_written_otherwise_begins_anew(tmp_path: Path) -> None:
+    pool = Pool()
+    rows = [transaction(pool, n, status_code=401) for n in range(9)]
+    first = stage_of(tmp_path, correlation(KINDS[0]), pool)
+    assert run_transactions(first, join(rows[:5])) == []
+    changed = stage_of(tmp_path, correlation(KINDS[0].replace("2m", "3m")), pool)
+    changed.detectors["sigma"].take_over(first.detectors["sigma"])  # type: ignore[attr-defined]
+    assert run_transactions(changed, join(rows[5:])) == []

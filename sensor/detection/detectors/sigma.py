@@ -6,8 +6,12 @@ paid.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from sensor.alert import Detection, Rule
 from sensor.config import SigmaSettings
@@ -33,6 +37,23 @@ class Sigma:
         self.wanted = self._run.loaded.wanted if self._run else Wanted()
         if self._run:
             self.rules = self._run.rules
+
+    def take_over(self, before: Sigma) -> None:
+        """Go on with the windows of the correlations that are written as before."""
+        if self._run and before._run:
+            self._run.take_over(before._run)
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        return {"groups": np.frombuffer(msgspec.msgpack.encode(self._run.kept()), np.uint8)} if self._run else {}
+
+    def restore(self, saved: Mapping[str, npt.NDArray[Any]]) -> bool:
+        try:
+            kept = msgspec.msgpack.decode(saved["groups"].tobytes()) if "groups" in saved else {}
+        except msgspec.DecodeError:
+            return False
+        if self._run:
+            self._run.resume(kept)
+        return True
 
     @property
     def evicted(self) -> int:

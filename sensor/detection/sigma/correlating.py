@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from statistics import fmean
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sensor.detection.sigma.correlation_rules import Correlation
 from sensor.limits import SIGMA_EVENTS_MAX, SIGMA_GROUPS_MAX
@@ -76,6 +76,14 @@ class _Sums:
     def first(self) -> int:
         return self._entries[0][0]
 
+    def kept(self) -> list[Any]:
+        return list(self._entries)
+
+    def resume(self, kept: list[Any]) -> None:
+        self._entries = deque((now, amount, matches) for now, amount, matches in kept)
+        self._total = sum(amount for _, amount, _ in self._entries)
+        self.matches = sum(matches for _, _, matches in self._entries)
+
 
 class _Matches:
     """What slides of other kinds: the matches themselves, the oldest of which is forgotten when there are too many."""
@@ -107,6 +115,14 @@ class _Matches:
     @property
     def first(self) -> int:
         return self._entries[0].now
+
+    def kept(self) -> list[Any]:
+        return list(self._entries)
+
+    def resume(self, kept: list[Any]) -> None:
+        self._entries = deque(
+            Match(now, rule, tuple(map(tuple, group)), tuple(value)) for now, rule, group, value in kept
+        )
 
 
 class _Group:
@@ -144,6 +160,27 @@ class Correlating:
             return None
         group.held_since = match.now
         return Held(match.group, value, usual, sliding.matches, sliding.first)
+
+    @property
+    def name(self) -> str:
+        """What must be the same for its groups to be of use after a restart."""
+        each = self.correlation
+        return f"{each.rule.id} {each.type} {each.span_ns} {' '.join(each.group_by)} {' '.join(each.rules)}"
+
+    def kept(self) -> list[Any]:
+        """Its groups, the one not used for longest first."""
+        return [
+            (key, group.held_since, list(group.spans), group.span_end, group.sliding.kept())
+            for key, group in self._groups.items()
+        ]
+
+    def resume(self, kept: list[Any]) -> None:
+        """Take over what `kept` gave, before a restart perhaps."""
+        for key, held_since, spans, span_end, sliding in kept[-SIGMA_GROUPS_MAX:]:
+            group = self._groups[tuple(map(tuple, key))] = _Group(self.correlation)
+            group.held_since, group.span_end = held_since, span_end
+            group.spans = deque((end, value) for end, value in spans)
+            group.sliding.resume(sliding)
 
     def _holds(self, value: float, usual: float | None) -> bool:
         if not self.correlation.holds(value):

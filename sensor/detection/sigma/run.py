@@ -42,6 +42,22 @@ class SigmaRun:
             *(each.rule for each in loaded.correlations),
         )
 
+    def take_over(self, before: SigmaRun) -> None:
+        """Go on with the groups of each correlation that reads as one of those before."""
+        self._correlating = [
+            next((old for old in before._correlating if old.correlation == each.correlation), each)
+            for each in self._correlating
+        ]
+
+    def kept(self) -> dict[str, Any]:
+        """The groups of each correlation by its rule, to be given to `resume` after a restart."""
+        return {each.name: each.kept() for each in self._correlating}
+
+    def resume(self, kept: Mapping[str, Any]) -> None:
+        for each in self._correlating:
+            if each.name in kept:
+                each.resume(kept[each.name])
+
     @property
     def evicted(self) -> int:
         """Groups and matches that correlations have forgotten, and scans that were broken off."""
