@@ -57,6 +57,8 @@ class InjectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """Bytes of each request body that are searched."""
     response_body_bytes: NotNegative = 2_048
     """Bytes of each response body that tell whether an attack worked."""
+    judged_per_second: AtLeastOne = 400
+    """Suspicious pieces that are judged in a second of packet time; what goes beyond it is counted."""
     clients_max: AtLeastOne = limits.INJECTION_CASES_MAX
     """(client, rule) pairs remembered; the oldest gives way and is counted."""
 

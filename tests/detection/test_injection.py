@@ -145,11 +145,10 @@ def test_batches_do_not_matter() -> None:
 
 def test_what_the_budget_leaves_out_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "CREDITS_MAX", 10.0)
-    monkeypatch.setattr(search, "CREDITS_PER_SECOND", 0.0)
     talk = Talk()
     for i in range(200):
         talk.say(i / 1000, f"/p?id={i}%27%20or%201=1--")
-    stage = stage_for(talk)
+    stage = DetectionStage(alone(injection=InjectionSettings(judged_per_second=1)), talk.pool)
     found = injections(talk, stage)
     injection = stage.detectors["injection"]
     assert isinstance(injection, Injection)

@@ -55,7 +55,7 @@ class Injection:
     def __init__(self, settings: InjectionSettings, strings: Strings) -> None:
         self.settings, self.strings = settings, strings
         self.wanted = Wanted(True, settings.request_body_bytes, True, settings.response_body_bytes)
-        self.found = Search(unseen_of(strings))
+        self.found = Search(unseen_of(strings), settings.judged_per_second)
         self.faults = self._evicted = 0
         self._usual = np.zeros(0, USUAL)
         self._cases: OrderedDict[tuple[str, str], _Case] = OrderedDict()
@@ -63,6 +63,7 @@ class Injection:
     def take_over(self, before: Injection) -> None:
         """Go on with the open cases and the usual answers that the one before knew."""
         self._usual, self._cases, self.found = before._usual, before._cases, before.found
+        self.found.judged_per_second = self.settings.judged_per_second
 
     @property
     def evicted(self) -> int:
@@ -99,9 +100,10 @@ class Injection:
         answer = text_of(batch.arena[start : start + length].tobytes())
         usual = self._usual[int(batch.entities[hit.row]["endpoint"])]
         markup = "html" in self.strings.text(int(transaction["response_content_type"]))
-        judged = verdict(hit.finding.kind, hit.value.text, answer, markup, transaction, usual)
+        weak = hit.finding.points < STRONG
+        judged = verdict(hit.finding.kind, hit.value.text, answer, markup, transaction, usual, weak)
         severity = _SEVERITIES[judged.outcome]
-        if hit.finding.points < STRONG and judged.outcome != Outcome.CONFIRMED:
+        if weak and judged.outcome != Outcome.CONFIRMED:
             severity = _RANKS[_RANKS.index(severity) - 1]
         case = self._case(hit, transaction, judged.outcome)
         if not self._is_due(case, _RANKS.index(severity), int(transaction["now"])):

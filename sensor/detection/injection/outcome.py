@@ -82,8 +82,10 @@ _PRODUCT = re.compile(r"(\d{1,9})\s*\*\s*'?(\d{1,9})")
 _DELAY = re.compile(r"(?:sleep|pg_sleep|dbms_lock\.sleep)\W{1,4}'?(\d{1,3})|delay\s+'(?:\d+:\d+:(\d{1,2}))|ping\s+-[nc]\s*(\d{1,3})", re.I)
 
 
-def verdict(kind: str, value: str, answer: str, markup: bool, row: Any, usual: Any) -> Verdict:
-    """`answer`: the response's body as text, `markup`: whether a browser would render it; `row` TRANSACTION, `usual` USUAL."""
+def verdict(kind: str, value: str, answer: str, markup: bool, row: Any, usual: Any, weak: bool = False) -> Verdict:
+    """`weak`: what was found may be nothing, so that an answer unlike the others says nothing.
+
+    `answer`: the response's body as text, `markup`: whether a browser would render it; `row` TRANSACTION, `usual` USUAL."""
     if not row["status_code"]:
         return Verdict(Outcome.ATTEMPTED, "no answer seen")
     plain = unescape(unentity(unpercent(unpercent(value))))
@@ -107,7 +109,7 @@ def verdict(kind: str, value: str, answer: str, markup: bool, row: Any, usual: A
         return Verdict(Outcome.PROBABLE, "sent back as it was")
     if kind == "crlf" and re.search(r"(?:crlf|inject|set-cookie)", answer[:2000], re.I) and plain.strip()[-12:] in answer:
         return Verdict(Outcome.PROBABLE, "sent back as it was")
-    return _unlike(row, usual, wait_ns)
+    return Verdict(Outcome.ATTEMPTED, "nothing in the answer") if weak else _unlike(row, usual, wait_ns)
 
 
 def _unlike(row: Any, usual: Any, wait_ns: int) -> Verdict:

@@ -45,7 +45,7 @@ _ARGUMENT = (
 SHELL = [
     Pattern("cmdi", 8, "command after a separator", _SEPARATOR + _PREFIX + _PATH + _RARE + _STOP),
     Pattern("cmdi", 7, "command with an argument after a separator", _SEPARATOR.replace("({]", "]") + _PREFIX + _PATH + _COMMON + _ARGUMENT),
-    Pattern("cmdi", 6, "command line", r"\A\s*" + _PREFIX + _PATH + r"(?:" + _RARE + r"|" + _COMMON + r")(?:\.exe)?(?:\s+-{1,2}[a-z]|[\s+]+/[\w?*]|\s+(?:https?|ftp)://|\s+[a-z]:\\|\s*[|>]\s*\S|\s+~|\s+\$|\s+\.\./|\s+\"|\s*<<<)"),
+    Pattern("cmdi", 6, "command line", r"\A\s*" + _PREFIX + _PATH + r"(?:" + _RARE + r"|" + _COMMON + r")(?:\.exe)?(?:\s+-{1,2}[a-z]|[\s+]+/[\w?*]|\s+(?:https?|ftp)://|\s+[a-z]:\\|\s*[|>]\s*\S|\s+~|\s+\$|\s+\.\./|\s*<<<)|\A\s*" + _PREFIX + _PATH + r"(?:" + _RARE + r")\s+\""),
     Pattern("cmdi", 5, "command and what follows", r"\A\s*(?:" + _RARE + r"|time|nice|id|who|env|sleep|ping|date)\s*(?:;|\|\|?|&&)\s*\w"),
     Pattern("cmdi", 5, "command for a command", r"\A\s*(?:sudo|nohup|time|nice|strace|ltrace|timeout|xargs|setsid|stdbuf|watch)\s+(?:-\S+\s+)*(?:" + _RARE + r")(?:\s|\z)"),
     Pattern("cmdi", 5, "escaped or quoted command", r"\A[\"']?\s*(?:[;&|]\s*|\\)(?:" + _RARE + r"|[hbdf]?top)[\"']?\s*\z"),
@@ -58,7 +58,7 @@ SHELL = [
     Pattern("cmdi", 5, "command and address", r"\A\s*(?:sleep|ping|wget|curl|nc|telnet|netsh|perl|python\d?|ruby|php|bash|sh|cmd|type|which)\s+(?:\d+\s*\z|-\w|\S*[./\\:]\S+\s*\z|localhost|\"|')|\A\s*(?:net|reg|netsh)\s+(?:user|view|start|stop|use|add|query|localgroup|advfirewall|firewall)\b|\A\s*echo\s+[\"'$`]"),
     Pattern("cmdi", 8, "path of a program", r"(?:/usr(?:/local)?)?/s?bin/(?:\w|\?|\*|'|\[)[\w.?*'\[\]-]*", False),
     Pattern("cmdi", 6, "path of a program after a separator", r"[;|&`\n]\s*/(?:usr|bin|sbin|etc|tmp|var|opt|dev)/"),
-    Pattern("cmdi", 8, "substitution", r"\$\(\s*(?:[a-z/<][^)]*\)|\(|\s*cmd\b)|`\s*(?:" + _RARE + r"|id|echo|sleep|ping|who|date|env)\b[^`]*`|[<>]\(\s*[a-z/]"),
+    Pattern("cmdi", 8, "substitution", r"\$\(\s*(?:(?:" + _RARE + r"|" + _COMMON + r"|[/<~.])[^)]*\)|\(|\s*cmd\b)|`\s*(?:" + _RARE + r"|id|echo|sleep|ping|who|date|env)\b[^`]*`|[<>]\(\s*[a-z/]"),
     Pattern("cmdi", 9, "internal field separator", r"\$\{?ifs\b|\{ifs\}|\$ifs\$", True),
     Pattern("cmdi", 8, "word with nothing inside", r"[a-z/](?:\$@|\$\*|\$\{?[0-9]\}?|``|\$\(\)|\$\{\w*\}|'')[a-z/]\w*|\b\w+(?:\\[a-z]){2,}|\b[a-z](?:'[a-z]*'|\"[a-z]*\"){1,}[a-z]{1,4}[\s/]+[/~-]|[a-z]\^[a-z]\^?[a-z]"),
     Pattern("cmdi", 7, "variables put together", r"\$\w+\$\w+\$\w+|(?:\b[a-z]\w?=\S{1,6};){2,}|\b\w=['\"]?\w+['\"]?;\s*\w*\$\{?\w|\$\{[a-z_]+:\d+(?::\d+)?\}|\$\{\w+%%?\S|\$\{(?:path|pwd|home|shell|hostname|user|env)[}:%#]"),

@@ -38,7 +38,6 @@ KNOWN_MAX = 8_192
 MATCHES_MAX = 200_000
 """Matches of one search of a text: beyond it the rest of the text counts as suspicious."""
 CREDITS_MAX = 6_000.0
-CREDITS_PER_SECOND = 400.0
 CREDITS_PER_TRANSACTION = 1 / 24
 
 
@@ -58,9 +57,10 @@ class Hit(NamedTuple):
 
 
 class Search:
-    """`counters` says what it cost; one object for a run."""
+    """`counters` says what it cost; one object for a run, in which `judged_per_second` may change."""
 
-    def __init__(self, unseen: Unseen) -> None:
+    def __init__(self, unseen: Unseen, judged_per_second: int) -> None:
+        self.judged_per_second = judged_per_second
         self.counters = Counters(Count)
         self._reader = unseen.reader("injection", (PieceKind.LINE, PieceKind.HEADER, PieceKind.BODY))
         self._classes, (self._hashes, self._kinds) = byte_classes(), word_table()
@@ -176,7 +176,7 @@ class Search:
         """More budget for packet time and transactions that went by."""
         seconds = max(now - self._now, 0) / 1e9 if self._now else 0.0
         self._now = max(self._now, now)
-        earned = seconds * CREDITS_PER_SECOND + max(rows, 0) * CREDITS_PER_TRANSACTION
+        earned = seconds * self.judged_per_second + max(rows, 0) * CREDITS_PER_TRANSACTION
         self._credits = min(self._credits + earned, CREDITS_MAX)
 
 

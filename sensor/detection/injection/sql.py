@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 from sensor.detection.injection.finding import Finding
-from sensor.detection.injection.sql_fragments import judge_fragment
+from sensor.detection.injection.sql_fragments import is_prose, judge_fragment
 from sensor.detection.injection.sql_grammar import RARE_NAMES, TELLING_CALLS, judge_after
 from sensor.detection.injection.sql_tokens import Token, tokens
 
@@ -54,10 +54,12 @@ def judge_sql(text: str) -> list[Finding]:
         cut = tokens(part)
         whole = whole or cut
         found, why = judge_after(cut, hole)
-        if hole == "bare" and len(text) > 60 and len(_WORDS.findall(text)) > 10:
+        if len(text) > 60 and (is_prose(cut[:60], 4) if hole == "quoted" else len(_WORDS.findall(text)) > 10):
             found //= 2
         if hole == "quoted" and text[:1] in "'\"`" and 2 <= len(cut) <= 4 and "select" in (cut[0].text, cut[1].text):
             found, why = max((found, why), (5, "select after a quote"))
+        if hole == "quoted" and found < 10 and _is_spoken_quote(text, len(text) - len(part) - 1):
+            found //= 2
         if found > points:
             points, evidence = found, f"{why} ({hole})"
     piece, why = judge_fragment(text, whole)
@@ -103,6 +105,20 @@ def _density(found: list[Token]) -> tuple[int, str]:
     if keys >= 2 and structure >= 3 and words <= 1:
         return 4, "dense SQL"
     return 0, ""
+
+
+_PLAIN_WORDS = re.compile(r"(?<![^\s(\"'])[^\W\d_]{2,}(?=[\s,.;:!?)\"']|\Z)")
+_SPOKEN_WORDS = 6
+
+
+def _is_spoken_quote(text: str, at: int) -> bool:
+    """Whether the quote at this place opens a quotation in prose: behind a blank, with its end before another."""
+    if at and not (text[at - 1].isspace() or text[at - 1] in "(["):
+        return False
+    end = text.find(text[at], at + 1)
+    if end < 0 or text[at + 1].isspace() or len(_PLAIN_WORDS.findall(text)) < _SPOKEN_WORDS:
+        return False
+    return end + 1 == len(text) or text[end + 1].isspace() or text[end + 1] in ",.;:!?)]"
 
 
 def _holes(text: str) -> list[tuple[str, str]]:

@@ -33,7 +33,7 @@ timestampadd timestampdiff to_base64 to_char to_date to_days to_number total_cha
 uncompress unhex unicode unistr unix_timestamp updatexml upper user utc_date utc_time utc_timestamp uuid values
 var_pop variance version week weekday weekofyear xmltype year yearweek zeroblob
 """
-FUNCTIONS = frozenset(_NAMES.split())
+FUNCTIONS = frozenset((*_NAMES.split(), "if"))
 _JOINERS = ("and", "or", "xor", "having", "where")
 _COMPARING = ("like", "ilike", "glob", "regexp", "rlike", "is", "not", "between", "div", "mod", "sounds", "in", "similar")
 _LITERALS = ("number", "text", "open")
@@ -49,7 +49,7 @@ def judge_fragment(text: str, found: list[Token]) -> tuple[int, str]:
     """Points for a value that is a piece of SQL from its first token on."""
     if _QUOTE_END.match(text):
         return 5, "quote and statement end"
-    if not found or _is_prose(found[:TOKENS_MAX]):
+    if not found or is_prose(found[:TOKENS_MAX], 2):
         return 0, ""
     if len(found) > TOKENS_MAX:
         return _listed(found[:TOKENS_MAX])
@@ -70,9 +70,9 @@ def is_spoken(found: list[Token]) -> bool:
     )
 
 
-def _is_prose(found: list[Token]) -> bool:
-    """Whether two plain words stand side by side twice."""
-    return sum(one.kind == "word" == other.kind for one, other in pairwise(found)) >= 2
+def is_prose(found: list[Token], times: int) -> bool:
+    """Whether two plain words stand side by side so many times."""
+    return sum(one.kind == "word" == other.kind for one, other in pairwise(found)) >= times
 
 
 def _words(found: list[Token]) -> list[str]:
@@ -81,6 +81,8 @@ def _words(found: list[Token]) -> list[str]:
 
 def _call(found: list[Token]) -> tuple[int, str]:
     """The begin of a call, as of "upper(": nothing but the name, the bracket and perhaps a sign between."""
+    if found[0].text == "if" and len(found) > 3 and found[1].kind == "(" and found[-1].kind == "compare":
+        return 5, "condition cut open"
     if not 2 <= len(found) <= 3 or found[-1].kind != "(" or found[0].text.lower() not in FUNCTIONS:
         return 0, ""
     return (5, "call cut open") if len(found) == 2 or found[1].text in ("=", "\\") else (0, "")

@@ -222,6 +222,8 @@ def _condition(rest: list[Token], quoted: bool, closed: int, position: int) -> t
     if first.kind == "key" and first.text in ("select", "case", "if", "union", "waitfor", "update", "delete", "null", "true", "false"):
         if first.text in ("null", "true", "false"):
             return base + (5 if second.kind in ("", "end", ")", "compare", ";") else 0), "condition on a constant"
+        if first.text == "case" and all(token.text != "when" for token in after):
+            return 0, ""
         points, why = _statement(after) if first.text not in ("case", "union") else (5, first.text)
         return (base + points + 3, f"condition with {why}") if points else (base, "condition")
     if first.kind == "call":
@@ -238,7 +240,8 @@ def _condition(rest: list[Token], quoted: bool, closed: int, position: int) -> t
         if second.text in ("group", "order", "having", "limit", "union", "procedure", "into"):
             return base + 5, "condition and clause"
         if quoted and second.text in ("and", "or", "where"):
-            return base + 4, "condition and condition"
+            says = first.kind == "number" or any(char.isalnum() for char in first.text)
+            return (base + 4 if says else 0), "condition and condition"
         if second.kind in ("end", ";", ")") or (second.kind == "" and (quoted or closed)):
             return base + (6 if quoted or second.kind == "end" else 3), "condition on a constant"
         if second.kind in ("operator", "logic"):
@@ -295,7 +298,7 @@ def _clause(rest: list[Token], quoted: bool, closed: int, position: int) -> tupl
     if first.text in STATEMENT:
         points, why = _statement(rest)
         if points:
-            if not base and is_spoken(rest):
+            if not base and (is_spoken(rest) or (first.text in ("execute", "call") and second.kind == "call")):
                 points = min(points, 3)
             return base + points + (2 if position and quoted else 0), why
     return 0, ""
