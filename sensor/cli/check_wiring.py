@@ -11,6 +11,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from sensor.cli.bare import bare
 from sensor.cli.checks import Checked
 from sensor.config import CollectorSettings, Settings
 from sensor.errors import TapirError
@@ -53,22 +54,10 @@ def check_stages(settings: Settings) -> Iterator[Checked]:
     """The whole pipeline without inputs, detectors and state, so that nothing is read, judged or kept."""
     from sensor.pipeline import Pipeline
 
-    without = {
-        name: replace(getattr(settings.detection, name), enabled=False)
-        for name in settings.detection.__struct_fields__
-        if hasattr(getattr(settings.detection, name), "enabled")
-    }
     with tempfile.TemporaryDirectory() as folder:
-        bare = replace(
-            settings,
-            capture=replace(settings.capture, interfaces=()),
-            protocols=replace(settings.protocols, fingerprint_key_file=str(Path(folder) / "key")),
-            alerting=replace(settings.alerting, allow_file=""),
-            state=replace(settings.state, folder=""),
-            detection=replace(settings.detection, **without),
-        )
+        key = replace(settings.protocols, fingerprint_key_file=str(Path(folder) / "key"))
         try:
-            Pipeline(bare, [])
+            Pipeline(replace(bare(settings), protocols=key), [])
             yield Checked("stages", "ok", "", "capture, decode, reassembly, protocols and features can be built")
         except TapirError as error:
             yield Checked("stages", "trouble", "", str(error))

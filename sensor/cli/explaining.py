@@ -121,18 +121,10 @@ def _transactions(path: str, settings: Settings, show_secrets: bool) -> list[dic
     from msgspec.structs import replace
 
     from sensor.api import read
+    from sensor.cli.bare import bare
 
-    detection = settings.detection
-    off = {name: replace(getattr(detection, name), enabled=False) for name in detection.__struct_fields__
-           if hasattr(getattr(detection, name), "enabled")}  # fmt: skip
-    reading = replace(
-        settings,
-        capture=replace(settings.capture, interfaces=()),
-        detection=replace(detection, **off),
-        state=replace(settings.state, folder=""),
-        protocols=replace(settings.protocols, show_secrets=show_secrets),
-    )
-    return read(path, reading).transactions.to_dicts()
+    shown = replace(settings.protocols, show_secrets=show_secrets)
+    return read(path, replace(bare(settings), protocols=shown)).transactions.to_dicts()
 
 
 def _moment(seconds: float) -> str:
