@@ -171,7 +171,6 @@ class SignatureSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     port_scan: PortScanSettings = PortScanSettings()
     slow_scan: SlowScanSettings = SlowScanSettings()
-    slow_requests: SlowRequestsSettings = SlowRequestsSettings()
     login_attacks: LoginAttacksSettings = LoginAttacksSettings()
     object_enumeration: ObjectEnumerationSettings = ObjectEnumerationSettings()
     account_changes: AccountChangesSettings = AccountChangesSettings()
@@ -187,6 +186,7 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     error_spike: ErrorSpikeSettings = ErrorSpikeSettings()
     beaconing: BeaconingSettings = BeaconingSettings()
     request_rate: RequestRateSettings = RequestRateSettings()
+    slow_requests: SlowRequestsSettings = SlowRequestsSettings()
     outside_uploads: OutsideUploadsSettings = OutsideUploadsSettings()
     dns_tunnel: DnsTunnelSettings = DnsTunnelSettings()
     page_walks: PageWalksSettings = PageWalksSettings()
