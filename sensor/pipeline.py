@@ -130,7 +130,7 @@ class Pipeline:
         self._reported: list[Detection] = []
         self._told = self._state.restore(key, self.pool, self._memories, self._alerting)
         if self._crew:
-            self._crew.start(self._features, self._detection, leave=self._state.close)
+            self._crew.start(self._features, self._detection, leave=self._state.leave)
         self._losses = [
             (f"{stage}.{member.name.lower()}", counters, member)
             for stage, counters in self._counters().items()

@@ -136,6 +136,14 @@ class StateFolder:
             self._archive.close()
         self._lock.close()
 
+    def leave(self) -> None:
+        """In a forked process: the lock is the parent's alone, and what is read later needs a place in the file of its
+        own, which handles that processes share do not have.
+        """
+        self._lock.close()
+        if self._archive and self._archive.fp:
+            self._archive.fp = os.fdopen(os.open(f"/proc/self/fd/{self._archive.fp.fileno()}", os.O_RDONLY), "rb")
+
     def _locked(self) -> IO[bytes]:
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)

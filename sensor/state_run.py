@@ -162,6 +162,11 @@ class RunState:
         if self._folder:
             self._folder.close()
 
+    def leave(self) -> None:
+        """In a forked process: let go of what is the parent's alone."""
+        if self._folder:
+            self._folder.leave()
+
     def _save(self, now: int, bytes_read: int, finished: bool) -> None:
         if self._folder is None:
             return
