@@ -36,7 +36,8 @@ def test_settings_are_taken_over_while_packets_are_read(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         _, lines = process.communicate(timeout=60)
     assert process.returncode == 0
-    assert lines.splitlines() == [
+    alerts_about_itself = "tapir run: Changed settings have faults: the old ones stay: "  # said as an alert too
+    assert [line for line in lines.splitlines() if not line.startswith(alerts_about_itself)] == [
         "tapir run: settings reloaded; changed: detection.failed_logins.enabled",
         "tapir run: need a restart to change: capture.ring_bytes",
         f"tapir run: settings not reloaded, the old ones stay: {settings}:2: detection.failed_logins."
