@@ -93,6 +93,26 @@ def _is_end(kind):
     return kind == Byte.SPACE or kind == Byte.QUOTE or kind == Byte.PERCENT
 
 
+@inline_kernel
+def _is_bad(word, near, opens, kind, byte):
+    """Whether a word is more than plain, by what is near and behind it; `opens`: a text begins with it."""
+    if word == Word.ALONE and opens and (_is_end(kind) or byte == _AMPERSAND):
+        return True
+    if word == Word.START and (byte == _SLASH or byte == _UNDERSCORE):
+        return True
+    return word == Word.HARD or (word != Word.NONE and near > 0)
+
+
+@inline_kernel
+def _may_stand(kind, before, after):
+    """Whether a byte of a letter beyond ASCII, or an apostrophe, stands where text has it."""
+    if kind == Byte.INNER:
+        return before == Byte.LEAD or before == Byte.INNER
+    if kind == Byte.APOSTROPHE:
+        return before <= Byte.UPPER and after <= Byte.UPPER and after != Byte.MARK
+    return kind == Byte.LEAD
+
+
 @part_kernel
 def _is_single(byte, before, after, value, path):
     """Whether punctuation stands where plain text has it. `value`: not in a path or name; `path`: before the query."""
@@ -122,12 +142,10 @@ def _is_single(byte, before, after, value, path):
 @part_kernel
 def _plain(arena, start, stop, sort, classes, hashes, kinds):
     """Whether arena[start:stop] is plain."""
-    json = sort == Sort.JSON
-    path = sort == Sort.TARGET
+    json, path = sort == Sort.JSON, sort == Sort.TARGET
     value = sort == Sort.VALUE  # in a value of a form or a header
     inside = not json           # in a string, or in a text
-    near = 0                    # plain words until a soft one is no longer near
-    letters = 0                 # of the present word
+    near = letters = 0          # plain words until a soft one is no longer near; letters of the present word
     hashed = _FNV_START
     run = uppers = lowers = digits = 0  # of the present run of letters and digits
     doubt = False               # the present string is plain only if it is a name
@@ -163,22 +181,18 @@ def _plain(arena, start, stop, sort, classes, hashes, kinds):
             word = _word(hashed, hashes, kinds)
             if word == Word.RIGHT:
                 return False
-            soft = word == Word.SOFT or word == Word.ALONE or word == Word.START
-            first = word == Word.ALONE and position - letters == begin and (_is_end(kind) or byte == _AMPERSAND)
-            first = first or (word == Word.START and (byte == _SLASH or byte == _UNDERSCORE))
-            if word == Word.HARD or (soft and near > 0) or first:
+            if _is_bad(word, near, position - letters == begin, kind, byte):
                 if json and inside:
                     doubt = True
                 elif value or path or byte != _EQUALS or not simple or position - letters != begin:
                     return False
-            near = _NEAR + 1 if soft else near - 1 if near > 0 else 0
+            near = _NEAR + 1 if word != Word.NONE else near - 1 if near > 0 else 0
         elif letters == 1 and near > 0:
             near -= 1
         if kind == Byte.DIGIT:
-            if near > 0:
-                if not json or not inside:
-                    return False
-                doubt = True
+            if near > 0 and not (json and inside):
+                return False
+            doubt = doubt or near > 0
             digits += 1
             run += 1
             letters = 0
@@ -186,7 +200,8 @@ def _plain(arena, start, stop, sort, classes, hashes, kinds):
             before = kind
             position += 1
             continue
-        if _is_coded(run, uppers, lowers, digits):
+        tail = dotted and not at and kind != Byte.SINGLE
+        if tail or _is_coded(run, uppers, lowers, digits):
             if not json or not inside:
                 return False
             doubt = True
@@ -194,10 +209,6 @@ def _plain(arena, start, stop, sort, classes, hashes, kinds):
             return False
         run = uppers = lowers = digits = letters = 0
         hashed = _FNV_START
-        if dotted and not at and kind != Byte.SINGLE:
-            if not json or not inside:
-                return False
-            doubt = True
         if kind != Byte.SINGLE:
             dotted = at = False
         if position == stop:
@@ -210,9 +221,7 @@ def _plain(arena, start, stop, sort, classes, hashes, kinds):
                     return False
                 doubt = False
             inside = not inside
-            near = 0
-            simple = True
-            begin = position + 1
+            near, simple, begin = 0, True, position + 1
         elif kind == Byte.SPACE:
             simple = simple and not inside
             if begin == position:
@@ -237,23 +246,15 @@ def _plain(arena, start, stop, sort, classes, hashes, kinds):
             if byte == _EQUALS or byte == _AMPERSAND or byte == _QUESTION:
                 value = byte == _EQUALS
                 path = path and value
-                simple = True
-                near = 0
-                begin = position + 1
+                near, simple, begin = 0, True, position + 1
             if byte == _EQUALS or byte == _AMPERSAND or byte == _QUESTION or byte == _COMMA or byte == _SLASH:
                 if dotted and not at:
                     return False
                 dotted = at = False
-        elif kind == Byte.INNER:
-            if before != Byte.LEAD and before != Byte.INNER:
-                return False
-        elif kind == Byte.APOSTROPHE:
-            after = _kind_at(arena, position + 1, stop, classes)
-            if before > Byte.UPPER or after > Byte.UPPER or after == Byte.MARK:
-                return False
-            simple = False
-        elif kind != Byte.LEAD:
+        elif not _may_stand(kind, before, _kind_at(arena, position + 1, stop, classes)):
             return False
+        else:
+            simple = simple and kind != Byte.APOSTROPHE
         before = kind
         position += width
     return inside != json

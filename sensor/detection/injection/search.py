@@ -35,6 +35,8 @@ Verdicts = tuple[tuple[Finding, Value], ...]
 Octets = npt.NDArray[np.uint8]
 KNOWN_MAX = 8_192
 """Pieces whose verdict is remembered."""
+KEPT_CHARACTERS = 2_048
+"""Of a value in which something was found: enough to see it again in the answer."""
 MATCHES_MAX = 200_000
 """Matches of one search of a text: beyond it the rest of the text counts as suspicious."""
 CREDITS_MAX = 6_000.0
@@ -212,9 +214,12 @@ def judge_piece(octets: bytes, kind: int, content_type: bytes) -> Iterator[tuple
     for value in request_values(head, body):
         if kind == PieceKind.BODY and value.place in ("header", "path"):
             continue
-        _merge(best, [(finding, value) for finding in judge(value.text, value.form)])
+        found = judge(value.text, value.form)
         if value.place == "path":
-            _merge(best, [(finding, value) for finding in judge_target(value.text)])
+            found += judge_target(value.text)
+        if found:
+            kept = value._replace(text=value.text[:KEPT_CHARACTERS])
+            _merge(best, [(finding, kept) for finding in found])
     yield from best.values()
 
 
