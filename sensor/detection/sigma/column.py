@@ -37,3 +37,29 @@ class Column(NamedTuple):
     numbers: Callable[[Batch, Rows], npt.NDArray[np.float64]] | None = None
     scanned: str | None = None
     wanted: Wanted = Wanted()
+
+
+class Asked:
+    """The string pool during one batch of `total` rows: each text, and each column of all rows, is made once."""
+
+    def __init__(self, strings: Strings, total: int) -> None:
+        self._total = total
+        self.tables, self.gather = strings.tables, strings.gather
+        self._strings = strings
+        self._texts: dict[int, str] = {}
+        self._values: dict[int, Values] = {}
+
+    def text(self, code: int) -> str:
+        text = self._texts.get(code)
+        if text is None:
+            text = self._texts[code] = self._strings.text(code)
+        return text
+
+    def values(self, column: Column, batch: Batch, rows: Rows) -> Values:
+        """`column.texts` of these rows, which are different ones in their order."""
+        if len(rows) != self._total:
+            return column.texts(batch, self, rows)
+        found = self._values.get(id(column))
+        if found is None:
+            found = self._values[id(column)] = column.texts(batch, self, rows)
+        return found

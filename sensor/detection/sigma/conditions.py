@@ -28,8 +28,8 @@ from sigma.types import (
     SigmaTimestampPart,
 )
 
-from sensor.detection.detector import Batch, Strings
-from sensor.detection.sigma.column import Column, Of, Rows
+from sensor.detection.detector import Batch
+from sensor.detection.sigma.column import Asked, Column, Of, Rows
 from sensor.detection.sigma.columns import Source
 from sensor.detection.sigma.predicates import Unsupported, literals, moment_test, number_test, text_test
 
@@ -48,7 +48,7 @@ class Node(Protocol):
         """None when rows without any literal can match."""
         ...
 
-    def holds(self, batch: Batch, strings: Strings, rows: Rows) -> Mask: ...
+    def holds(self, batch: Batch, strings: Asked, rows: Rows) -> Mask: ...
 
 
 class All(NamedTuple):
@@ -61,7 +61,7 @@ class All(NamedTuple):
         guards = [guard for part in self.parts if (guard := part.guard) is not None]
         return max(guards, key=_worth, default=None)
 
-    def holds(self, batch: Batch, strings: Strings, rows: Rows) -> Mask:
+    def holds(self, batch: Batch, strings: Asked, rows: Rows) -> Mask:
         held = np.ones(len(rows), np.bool_)
         for part in self.parts:
             asked = np.flatnonzero(held)
@@ -81,7 +81,7 @@ class Any(NamedTuple):
         guards = [part.guard for part in self.parts]
         return None if None in guards else frozenset().union(*(guard for guard in guards if guard is not None))
 
-    def holds(self, batch: Batch, strings: Strings, rows: Rows) -> Mask:
+    def holds(self, batch: Batch, strings: Asked, rows: Rows) -> Mask:
         held = np.zeros(len(rows), np.bool_)
         for part in self.parts:
             asked = np.flatnonzero(~held)
@@ -100,7 +100,7 @@ class Not(NamedTuple):
     def guard(self) -> Guard | None:
         return None
 
-    def holds(self, batch: Batch, strings: Strings, rows: Rows) -> Mask:
+    def holds(self, batch: Batch, strings: Asked, rows: Rows) -> Mask:
         return ~self.part.holds(batch, strings, rows)
 
 
@@ -116,8 +116,8 @@ class TextIs(NamedTuple):
     def guard(self) -> Guard | None:
         return self.needed
 
-    def holds(self, batch: Batch, strings: Strings, rows: Rows) -> Mask:
-        values, which = self.column.texts(batch, strings, rows)
+    def holds(self, batch: Batch, strings: Asked, rows: Rows) -> Mask:
+        values, which = strings.values(self.column, batch, rows)
         test = self.test
         verdicts = [any(map(test, spellings)) if spellings else self.absent for spellings in values]
         return np.array(verdicts, np.bool_)[which] if verdicts else np.zeros(len(rows), np.bool_)
@@ -133,7 +133,7 @@ class NumberIs(NamedTuple):
     def guard(self) -> Guard | None:
         return None
 
-    def holds(self, batch: Batch, strings: Strings, rows: Rows) -> Mask:
+    def holds(self, batch: Batch, strings: Asked, rows: Rows) -> Mask:
         assert self.column.numbers is not None
         values, which = np.unique(self.column.numbers(batch, rows), return_inverse=True)
         test = self.test
@@ -151,7 +151,7 @@ class MomentIs(NamedTuple):
     def guard(self) -> Guard | None:
         return None
 
-    def holds(self, batch: Batch, strings: Strings, rows: Rows) -> Mask:
+    def holds(self, batch: Batch, strings: Asked, rows: Rows) -> Mask:
         times = batch.transactions["ts"] if self.of is Of.TRANSACTIONS else batch.flows["start_ts"]
         return np.array([self.test(ns) for ns in times[rows].tolist()], np.bool_)
 
@@ -167,7 +167,7 @@ class FieldsAgree(NamedTuple):
     def guard(self) -> Guard | None:
         return None
 
-    def holds(self, batch: Batch, strings: Strings, rows: Rows) -> Mask:
+    def holds(self, batch: Batch, strings: Asked, rows: Rows) -> Mask:
         values, which = self.one.texts(batch, strings, rows)
         others, where = self.other.texts(batch, strings, rows)
         return np.array(

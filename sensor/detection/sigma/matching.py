@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sensor.detection.detector import Batch, Strings
-from sensor.detection.sigma.column import Of
+from sensor.detection.sigma.column import Asked, Of
 from sensor.detection.sigma.rules import Detecting
 from sensor.detection.sigma.scan import Scan
 
@@ -34,19 +34,20 @@ class Matching:
     def rows(self, batch: Batch, strings: Strings) -> dict[int, Rows]:
         """Rule's place -> rows of transactions, or of flows, in order; rules that match none are left out."""
         found: dict[int, Rows] = {}
+        asked = Asked(strings, len(batch.transactions))
         if len(batch.transactions) and self._transactions:
             every = np.arange(len(batch.transactions))
             candidates = self._scan.candidates(batch, strings)
             candidates.update((rule, every) for rule in self._scan.unguarded)
             for rule, rows in candidates.items():
-                self._ask(self._transactions[rule], batch, strings, rows, found)
+                self._ask(self._transactions[rule], batch, asked, rows, found)
         if len(batch.flows):
-            every = np.arange(len(batch.flows))
+            every, asked = np.arange(len(batch.flows)), Asked(strings, len(batch.flows))
             for place in self._flows:
-                self._ask(place, batch, strings, every, found)
+                self._ask(place, batch, asked, every, found)
         return found
 
-    def _ask(self, place: int, batch: Batch, strings: Strings, rows: Rows, found: dict[int, Rows]) -> None:
+    def _ask(self, place: int, batch: Batch, strings: Asked, rows: Rows, found: dict[int, Rows]) -> None:
         held = rows[self._rules[place].condition.holds(batch, strings, rows)]
         if len(held):
             found[place] = held
