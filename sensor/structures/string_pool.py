@@ -43,9 +43,9 @@ class StringPool:
 
     def text(self, code: int) -> str:
         """The string of a code; empty for 0."""
-        entry = self.tables.entries[code]
-        start = int(entry["start"])
-        return self.tables.bytes[start : start + int(entry["length"])].tobytes().decode("ascii")
+        entries = self.tables.entries
+        start = int(entries["start"][code])
+        return self.tables.bytes[start : start + int(entries["length"][code])].tobytes().decode("ascii")
 
     def gather(self, codes: npt.NDArray[np.uint32]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
         """Offsets (len(codes) + 1) and the bytes of all strings one after the other, as Arrow's large_string has them.
