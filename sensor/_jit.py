@@ -9,7 +9,7 @@ A kernel's parameters are annotated with what it takes, and the annotations are 
     np.uint64, np.uint8 ...   a scalar of that type
     SEGMENT (a np.dtype)      a C-contiguous 1-d array of that record
     Bytes U16s U32s U64s I32s I64s F64s    C-contiguous 1-d arrays of that item
-    a NamedTuple class        a tuple of the above, as its fields are annotated
+    a NamedTuple class        a reference to a tuple of the above, as its fields are annotated
 
 In such a class a table is `Annotated[Rows, SEGMENT]`, so that type checkers know how Python code may use it.
 
@@ -46,6 +46,7 @@ from numba.core.caching import FunctionCache, UserProvidedCacheLocator
 from numba.core.codegen import CPUCodeLibrary
 from numba.core.cpu import CPUContext
 
+from sensor._jit_reference import reference_to
 from sensor._kernel_sources import KernelSources
 from sensor.errors import CacheError
 
@@ -85,7 +86,8 @@ def _numba_type(annotation: Any) -> Any:
         return _array(from_dtype(annotation))
     if isinstance(annotation, type) and issubclass(annotation, tuple):
         fields = inspect.get_annotations(annotation, eval_str=True)
-        return types.NamedTuple([_numba_type(hint) for hint in fields.values()], annotation)
+        kinds = [_numba_type(hint) for hint in fields.values()]
+        return reference_to(types.BaseTuple.from_types([getattr(kind, "tables", kind) for kind in kinds], annotation))
     if isinstance(annotation, type) and issubclass(annotation, np.generic):
         return from_dtype(np.dtype(annotation))
     return _SCALARS.get(annotation, annotation)

@@ -15,7 +15,7 @@ from pathlib import Path
 _FROM = re.compile(rb"from (sensor[\w.]*) import (\([^)]*\)|[^\n]*)")
 _IMPORT = re.compile(rb"import (sensor[^\n]*)")
 _NAME = re.compile(rb"[\w.]+")
-_COMPILER = "_jit.py"
+_COMPILER = "_jit"
 _DECORATORS = {"sensor._jit", *(f"sensor._jit.{name}" for name in ("kernel", "inline_kernel", "part_kernel"))}
 
 
@@ -33,8 +33,8 @@ class KernelSources:
 
     def closure(self, files: Iterable[str]) -> list[str]:
         """These files, and every one that they import or that is imported from there, in order of the paths."""
-        waiting = list(files)
-        found = {_COMPILER}  # what the compiler itself imports is not for kernels
+        waiting = list(files)  # what the compiler itself imports is not for kernels
+        found = {path for path in self._sources if path.startswith(_COMPILER)}
         while waiting:
             path = waiting.pop()
             if path not in found:

@@ -47,7 +47,8 @@ def test_type_checks_leave_out_exactly_the_files_with_kernels() -> None:
 
 
 def test_nothing_compiles_but_through_the_one_decorator() -> None:
-    """Besides it only files of instructions that numba has no name for: wide loads, masks and prefetches."""
+    """Besides its parts only files of instructions that numba has no name for: wide loads, masks, prefetches."""
     compiling = [str(source) for source in sources() if "numba" in {name.split(".")[0] for name in source.imports}]
     instructions = [f"sensor/structures/{name}.py" for name in ("bytesearch", "folding", "prefetch")]
-    assert compiling == ["sensor/_jit.py", "sensor/detection/sensitive/masks.py", *instructions]
+    masks = "sensor/detection/sensitive/masks.py"
+    assert compiling == ["sensor/_jit.py", "sensor/_jit_reference.py", masks, *instructions]
