@@ -14,11 +14,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-FIRST_TIME_SECONDS = 20
+FIRST_TIME_SECONDS = 60
 """What the first compilation takes on two cores, roughly."""
 
-_LONGEST = ("sensor.protocols.http1.feed", "sensor.decode.walk", "sensor.reassembly.track")
+_LONGEST = ("sensor.protocols.chunks", "sensor.detection", "sensor.reassembly.track", "sensor.decode.walk")
 """Kernel files that take longest, to be begun first."""
+_TOGETHER = "sensor.detection"
+"""Whoever imports a detector imports them all: two processes would each compile all."""
 
 
 @contextmanager
@@ -38,15 +40,18 @@ def told_when_compiling(quiet: bool) -> Iterator[None]:
     yield
 
 
-def kernel_modules() -> list[str]:
-    """Names of all modules that hold compiled kernels, those that take longest first."""
+def kernel_modules() -> list[tuple[str, ...]]:
+    """Names of all modules with compiled kernels, in parts that can be compiled side by side, the longest first."""
     package = Path(__file__).parent.parent
     names = [
         ".".join(path.relative_to(package.parent).with_suffix("").parts)
         for path in sorted(package.rglob("*.py"))
         if re.search(r"^@kernel$", path.read_text(encoding="utf-8"), re.MULTILINE)
     ]
-    return sorted(names, key=lambda name: _LONGEST.index(name) if name in _LONGEST else len(_LONGEST))
+    together = tuple(name for name in names if name.startswith(f"{_TOGETHER}."))
+    parts = {_TOGETHER: together} | {name: (name,) for name in names if name not in together}
+    order = sorted(parts, key=lambda name: _LONGEST.index(name) if name in _LONGEST else len(_LONGEST))
+    return [parts[name] for name in order]
 
 
 def compile_kernels() -> Iterator[tuple[str, float]]:
@@ -60,21 +65,25 @@ def compile_kernels() -> Iterator[tuple[str, float]]:
 
     workers = min(len(os.sched_getaffinity(0)), 4)
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        yield from pool.imap_unordered(_compile, kernel_modules())
+        for compiled in pool.imap_unordered(_compile, kernel_modules()):
+            yield from compiled
     try:
         cache_complete().touch(mode=0o600)
     except OSError:
         return
 
 
-def _compile(module: str) -> tuple[str, float]:
+def _compile(modules: tuple[str, ...]) -> list[tuple[str, float]]:
     import gc
     import importlib
 
     gc.disable()  # what the compiler makes lives on: collecting finds nothing and takes a fifth of the time
-    start = time.perf_counter()
-    importlib.import_module(module)
-    return module, time.perf_counter() - start
+    seconds = []
+    for module in modules:
+        start = time.perf_counter()
+        importlib.import_module(module)
+        seconds.append((module, time.perf_counter() - start))
+    return seconds
 
 
 def _say(quiet: bool, line: str) -> None:

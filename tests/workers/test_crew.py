@@ -167,5 +167,5 @@ def _children() -> list[str]:
 def _kill_a_new_child(before: set[str]) -> None:
     end = time.monotonic() + 60
     while not (new := set(_children()) - before) and time.monotonic() < end:
-        time.sleep(0.001)
+        os.sched_yield()
     os.kill(int(max(new, key=int)), signal.SIGKILL)
