@@ -11,9 +11,9 @@ settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("hand", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "hand")
 
-EXCUSES = ("shared", "no IPv6", "no user namespaces", "suricata", "Node with its package zeromq")
-"""The folder beside the checkout that holds captures of others, properties of the host, a peer that Debian has in its
-backports alone, and a client in another language.
+EXCUSES = ("shared", "no IPv6", "no user namespaces", "no CPU quota", "suricata")
+"""The folder beside the checkout that holds captures of others, properties of the host, and a peer that Debian has in
+its backports alone.
 """
 
 

@@ -1,6 +1,6 @@
 """One run of a sensor, three kinds of subscribers: five lines of pyzmq, Node's zeromq, and sensor.Subscriber.
 
-Node's package is looked for where Node looks: `npm install zeromq` beside the checkout, or NODE_PATH.
+Node's package is installed beside the tests (tests/install-programs) or where Node looks for packages.
 """
 
 from __future__ import annotations
@@ -8,12 +8,14 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.bus.test_documented import PROGRAMS
 from tests.bus.test_stream import LIMIT_SECONDS, a_stream, alerts
 
+TESTS = Path(__file__).parents[1]
 NODE = """
 const zmq = require("zeromq");
 (async () => {
@@ -29,7 +31,7 @@ PYTHON = {"plain pyzmq": PROGRAMS[0], "sensor.Subscriber": PROGRAMS[1]}
 def has_node_zeromq() -> bool:
     if not shutil.which("node"):
         return False
-    tried = subprocess.run(["node", "-e", "require('zeromq')"], capture_output=True, timeout=60, check=False)
+    tried = subprocess.run(["node", "-e", "require('zeromq')"], cwd=TESTS, capture_output=True, timeout=60, check=False)
     return tried.returncode == 0
 
 
@@ -43,7 +45,7 @@ def test_each_client_receives_the_whole_run(client, tmp_path):
             command = ["node", "-e", NODE.replace("ADDRESS", repr(stream.address))]
         else:
             pytest.skip("Node with its package zeromq is not installed (npm install zeromq)")
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=TESTS) as process:
             try:
                 stream.wait_for_subscribers(1, LIMIT_SECONDS)
                 for number in range(1, 101):
