@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -112,7 +112,7 @@ def _trouble(command: list[str], server: PostgresServer, crash: bool, after_seco
 
 
 def _until_all_is_there(command: list[str], place: str, file: Path, sent: int) -> None:
-    """One collector more, for what was left; ended by a signal, so that its sink has a last turn."""
+    """One collector more, for what was left, until its sink has handed on all."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         ending = threading.Timer(_LIMIT_SECONDS, process.kill)
         ending.start()
@@ -120,9 +120,19 @@ def _until_all_is_there(command: list[str], place: str, file: Path, sent: int) -
             while _rows(store) < sent and process.poll() is None:
                 process.stdout.readline()
         threading.Thread(target=process.stdout.read, daemon=True).start()
+        while _handed_on(file) < sent and process.poll() is None:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.05)
         process.terminate()
         process.wait(_LIMIT_SECONDS)
         ending.cancel()
+
+
+def _handed_on(file: Path) -> int:
+    """Different alerts in the sink's file, whose last line may still be being written."""
+    lines = file.read_bytes().splitlines(keepends=True) if file.exists() else []
+    alerts = [json.loads(line) for line in lines if line.endswith(b"\n")]
+    return len({(alert["sensor"], alert["sequence"]) for alert in alerts})
 
 
 def _rows(store: Store) -> int:

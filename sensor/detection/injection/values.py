@@ -73,9 +73,19 @@ def _target_values(target: bytes) -> Iterator[Value]:
         yield Value("query", "", text_of(query), True)
 
 
+def _is_binary(octets: bytes) -> bool:
+    """Whether it is a piece of a file: clients that send one without saying so call it a form (curl --data-binary)."""
+    controls = len(_CONTROLS.findall(octets))
+    return controls >= 4 and 16 * controls >= len(octets)
+
+
 def _pairs(place: str, octets: bytes) -> Iterator[Value]:
-    for pair in octets.split(b"&") if octets else ():
+    pairs = octets.split(b"&") if octets else []
+    binary = list(map(_is_binary, pairs))
+    for number, pair in enumerate(pairs):
         name, _, value = pair.partition(b"=")
+        if binary[number] or (any(binary) and not _FIELD.fullmatch(name)):
+            continue
         name_text = text_of(name)
         if value:
             yield Value(place, name_text, text_of(value), True)
@@ -137,6 +147,8 @@ def _body_values(content_type: bytes, body: bytes) -> Iterator[Value]:
         yield Value("body", "", text_of(body))
 
 
+_FIELD = re.compile(rb"[\w.%\[\]$-]*")
+_CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
