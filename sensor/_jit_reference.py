@@ -14,6 +14,7 @@ from numba.core.datamodel import models, register_default
 from numba.core.pythonapi import NativeValue
 from numba.core.registry import cpu_target
 from numba.core.typeconv import Conversion
+from numba.core.types.containers import BaseNamedTuple
 from numba.core.typing.templates import AttributeTemplate
 from numba.extending import infer_getattr, lower_getattr_generic, unbox
 
@@ -40,7 +41,7 @@ def reference_to(tables: Any) -> TablesReference:
 
 
 @register_default(TablesReference)
-class _Model(models.PrimitiveModel):
+class _Model(models.PrimitiveModel):  # type: ignore[misc]
     def __init__(self, manager: Any, kind: Any) -> None:
         super().__init__(manager, kind, _POINTER)
 
@@ -48,11 +49,11 @@ class _Model(models.PrimitiveModel):
 def _field(kind: TablesReference, name: str) -> tuple[int, Any]:
     place = kind.tables.fields.index(name)
     field = kind.tables.types[place]
-    return place, TablesReference(field) if isinstance(field, types.BaseNamedTuple) else field
+    return place, TablesReference(field) if isinstance(field, BaseNamedTuple) else field
 
 
 @infer_getattr
-class _Attributes(AttributeTemplate):
+class _Attributes(AttributeTemplate):  # type: ignore[misc]
     key = TablesReference
 
     def generic_resolve(self, kind: TablesReference, name: str) -> Any:
