@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from sensor import limits
 from sensor.alert import Detection, Kind, Numbers, Rule, Severity
 from sensor.config import ObjectEnumerationSettings
-from sensor.detection.by_row import ByRow, Columns
-from sensor.detection.detector import REPORT_SECONDS, Batch, Strings, nanoseconds, sweep
+from sensor.detection.by_row import ByRow
+from sensor.detection.detector import REPORT_SECONDS, Batch, Strings, nanoseconds
 from sensor.detection.detectors.object_enumeration_kernel import (
     BINS,
     COHORT,
@@ -29,8 +28,8 @@ from sensor.detection.detectors.object_enumeration_kernel import (
     find_enumeration,
 )
 from sensor.detection.evidence import detection_of, identity_of
+from sensor.detection.kept import Kept
 from sensor.structures.entity_table import EntityTable
-from sensor.structures.memory import Memory, State
 
 ENUMERATION = Rule(
     id="object-enumeration",
@@ -76,7 +75,7 @@ def _thresholds(settings: ObjectEnumerationSettings) -> np.ndarray[Any, np.dtype
     )
 
 
-class ObjectEnumeration:
+class ObjectEnumeration(Kept):
     """See the file's head; settings: ObjectEnumerationSettings."""
 
     rules = (ENUMERATION,)
@@ -84,26 +83,14 @@ class ObjectEnumeration:
     def __init__(self, settings: ObjectEnumerationSettings, strings: Strings) -> None:
         self.settings, self.strings = settings, strings
         self.thresholds = _thresholds(settings)
-        self.table = EntityTable(settings.cohorts_max)
         self.cohorts = np.zeros(settings.cohorts_max, COHORT)
         self.histograms = np.zeros(settings.cohorts_max * BINS, np.int32)
         self.pairs, self.bitmaps = ByRow(OBJECTS), ByRow(np.uint64, WORDS)
-        self.columns = Columns(pairs=self.pairs, bitmaps=self.bitmaps)
-        self.progress = np.zeros(len(Progress), np.int64)
-        self.hits = np.zeros(limits.HITS_MAX, HIT)
-        self.faults = 0
-        self.memory = Memory()
-        self.memory.keep("cohort_rows", self.table, cohorts=self.cohorts, histograms=self.histograms)
-
-    @property
-    def evicted(self) -> int:
-        return self.table.evicted
-
-    def state(self) -> State:
-        return {**self.memory.state(), **self.columns.state()}
-
-    def restore(self, saved: Any) -> bool:
-        return self.memory.restore(saved) and self.columns.restore(saved)
+        super().__init__(
+            "cohort_rows", EntityTable(settings.cohorts_max),
+            {"cohorts": self.cohorts, "histograms": self.histograms},
+            {"pairs": self.pairs, "bitmaps": self.bitmaps}, HIT, len(Progress),
+        )  # fmt: skip
 
     def process(self, batch: Batch) -> list[Detection]:
         detections: list[Detection] = []
@@ -111,14 +98,13 @@ class ObjectEnumeration:
         columns = (
             self.pairs.of(shared), self.bitmaps.of(shared), shared.generations, batch.tables.endpoint.generations
         )  # fmt: skip
-        self.faults += sweep(
+        self.sweep(
+            len(batch.transactions),
             lambda start: find_enumeration(
                 batch.transactions, batch.entities, start, *columns, *self.table.arrays, self.cohorts,
                 self.histograms, self.thresholds, self.hits, self.progress,
             ),
-            len(batch.transactions),
-            self.progress,
-            lambda hits: detections.extend(self._detection(hit, batch) for hit in self.hits[:hits]),
+            lambda hit: detections.append(self._detection(hit, batch)),
         )  # fmt: skip
         return detections
 

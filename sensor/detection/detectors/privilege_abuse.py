@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sensor import limits
 from sensor.alert import Detection, Kind, Numbers, Rule, Severity
 from sensor.config import PrivilegeAbuseSettings
-from sensor.detection.by_row import ByRow, Columns
-from sensor.detection.detector import Batch, Strings, nanoseconds, sweep
+from sensor.detection.by_row import ByRow
+from sensor.detection.detector import Batch, Strings, nanoseconds
 from sensor.detection.detectors.privilege_abuse_kernel import (
     ACCESS,
     FIELDS,
@@ -30,9 +29,9 @@ from sensor.detection.detectors.privilege_abuse_kernel import (
     hash_names,
 )
 from sensor.detection.evidence import detection_of, identity_of
+from sensor.detection.kept import Kept
 from sensor.schema import Wanted
 from sensor.structures.entity_table import EntityTable
-from sensor.structures.memory import Memory, State
 from sensor.structures.word_search import folded_words
 
 
@@ -76,7 +75,7 @@ def hashes_of(names: tuple[str, ...]) -> npt.NDArray[np.uint64]:
     return out
 
 
-class PrivilegeAbuse:
+class PrivilegeAbuse(Kept):
     """See the file's head; settings: PrivilegeAbuseSettings."""
 
     rules = (FUNCTION, PROBING, FIELD)
@@ -97,25 +96,12 @@ class PrivilegeAbuse:
             np.float64,
         )
         self.admin_words, self.sensitive = folded_words(ADMIN_WORDS), hashes_of(RIGHTS)
-        self.table = EntityTable(settings.accesses_max)
         self.accesses = np.zeros(settings.accesses_max, ACCESS)
         self.refusals, self.fields, self.bitmaps = ByRow(REFUSALS), ByRow(FIELDS), ByRow(np.uint64, WORDS)
-        self.columns = Columns(refusals=self.refusals, fields=self.fields, bitmaps=self.bitmaps)
-        self.progress = np.zeros(len(Progress), np.int64)
-        self.hits = np.zeros(limits.HITS_MAX, HIT)
-        self.faults = 0
-        self.memory = Memory()
-        self.memory.keep("access_rows", self.table, accesses=self.accesses)
-
-    @property
-    def evicted(self) -> int:
-        return self.table.evicted
-
-    def state(self) -> State:
-        return {**self.memory.state(), **self.columns.state()}
-
-    def restore(self, saved: Any) -> bool:
-        return self.memory.restore(saved) and self.columns.restore(saved)
+        super().__init__(
+            "access_rows", EntityTable(settings.accesses_max), {"accesses": self.accesses},
+            {"refusals": self.refusals, "fields": self.fields, "bitmaps": self.bitmaps}, HIT, len(Progress),
+        )  # fmt: skip
 
     def process(self, batch: Batch) -> list[Detection]:
         detections: list[Detection] = []
@@ -125,15 +111,14 @@ class PrivilegeAbuse:
             endpoint.generations,
         )  # fmt: skip
         pool = self.strings.tables
-        self.faults += sweep(
+        self.sweep(
+            len(batch.transactions),
             lambda start: find_above_role(
                 batch.transactions, batch.entities, batch.contents, batch.arena, start,
                 pool.entries, pool.bytes, self.admin_words, *self.table.arrays, self.accesses, *columns,
                 self.sensitive, self.thresholds, self.hits, self.progress,
             ),
-            len(batch.transactions),
-            self.progress,
-            lambda hits: detections.extend(self._detection(hit, batch) for hit in self.hits[:hits]),
+            lambda hit: detections.append(self._detection(hit, batch)),
         )  # fmt: skip
         return detections
 

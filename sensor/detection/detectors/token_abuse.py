@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from sensor import limits
 from sensor.alert import Detection, Entity, Kind, Numbers, Rule, Severity
 from sensor.config import TokenAbuseSettings
-from sensor.detection.by_row import ByRow, Columns
-from sensor.detection.detector import REPORT_SECONDS, Batch, Strings, nanoseconds, sweep
+from sensor.detection.by_row import ByRow
+from sensor.detection.detector import REPORT_SECONDS, Batch, Strings, nanoseconds
 from sensor.detection.detectors.token_abuse_kernel import (
     GUARD,
     HIT,
@@ -28,9 +27,9 @@ from sensor.detection.detectors.token_abuse_kernel import (
     find_abuse,
 )
 from sensor.detection.evidence import address, address_text, detection_of
+from sensor.detection.kept import Kept
 from sensor.structures.client_stack import differences
 from sensor.structures.entity_table import EntityTable
-from sensor.structures.memory import Memory, State
 
 
 def _rule(name: str, title: str, kind: Kind, severity: Severity, attack: tuple[str, ...] = ()) -> Rule:
@@ -79,7 +78,7 @@ def _thresholds(settings: TokenAbuseSettings) -> np.ndarray[Any, np.dtype[np.flo
     )
 
 
-class TokenAbuse:
+class TokenAbuse(Kept):
     """See the file's head; settings: TokenAbuseSettings."""
 
     rules = RULES
@@ -87,25 +86,12 @@ class TokenAbuse:
     def __init__(self, settings: TokenAbuseSettings, strings: Strings) -> None:
         self.settings, self.strings = settings, strings
         self.thresholds = _thresholds(settings)
-        self.table = EntityTable(settings.sessions_max)
         self.sessions = np.zeros(settings.sessions_max, SESSION)
         self.guards, self.holders, self.rights = ByRow(GUARD), ByRow(HOLDER), ByRow(RIGHTS)
-        self.columns = Columns(guards=self.guards, holders=self.holders, rights=self.rights)
-        self.progress = np.zeros(len(Progress), np.int64)
-        self.hits = np.zeros(limits.HITS_MAX, HIT)
-        self.faults = 0
-        self.memory = Memory()
-        self.memory.keep("sessions", self.table, sessions=self.sessions)
-
-    @property
-    def evicted(self) -> int:
-        return self.table.evicted
-
-    def state(self) -> State:
-        return {**self.memory.state(), **self.columns.state()}
-
-    def restore(self, saved: Any) -> bool:
-        return self.memory.restore(saved) and self.columns.restore(saved)
+        super().__init__(
+            "sessions", EntityTable(settings.sessions_max), {"sessions": self.sessions},
+            {"guards": self.guards, "holders": self.holders, "rights": self.rights}, HIT, len(Progress),
+        )  # fmt: skip
 
     def process(self, batch: Batch) -> list[Detection]:
         detections: list[Detection] = []
@@ -115,16 +101,13 @@ class TokenAbuse:
             self.holders.of(tables.client), tables.client.generations,
             self.rights.of(tables.identity), tables.identity.generations,
         )  # fmt: skip
-        self.faults += sweep(
+        self.sweep(
+            len(batch.transactions),
             lambda start: find_abuse(
                 batch.transactions, batch.entities, self.strings.tables.entries, start, *self.table.arrays,
                 self.sessions, *columns, self.thresholds, self.hits, self.progress,
             ),
-            len(batch.transactions),
-            self.progress,
-            lambda hits: detections.extend(
-                self._detection(hit, batch.transactions[hit["row"]]) for hit in self.hits[:hits]
-            ),
+            lambda hit: detections.append(self._detection(hit, batch.transactions[hit["row"]])),
         )  # fmt: skip
         return detections
 
