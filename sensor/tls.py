@@ -5,20 +5,12 @@ The one law: only what was sent in clear is in it, and what was not seen is null
 
 from __future__ import annotations
 
-import msgspec
+from sensor.connection import Connection
 
 
-class TlsConnection(msgspec.Struct, kw_only=True, frozen=True):
+class TlsConnection(Connection, kw_only=True, frozen=True):
     """Columns are described in TLS_COLUMNS, in the same order. Times of certificates are seconds since 1970."""
 
-    ts: float
-    uid: str
-    community_id: str
-    orig_h: str = msgspec.field(name="id.orig_h")
-    orig_p: int = msgspec.field(name="id.orig_p")
-    resp_h: str = msgspec.field(name="id.resp_h")
-    resp_p: int = msgspec.field(name="id.resp_p")
-    duration: float
     version: str | None = None
     cipher: str | None = None
     curve: str | None = None

@@ -5,20 +5,12 @@ The one law: it holds no byte of what was sent, only how much of which kind.
 
 from __future__ import annotations
 
-import msgspec
+from sensor.connection import Connection
 
 
-class WebSocketConnection(msgspec.Struct, kw_only=True, frozen=True):
+class WebSocketConnection(Connection, kw_only=True, frozen=True):
     """Columns are described in WEBSOCKET_COLUMNS, in the same order."""
 
-    ts: float
-    uid: str
-    community_id: str
-    orig_h: str = msgspec.field(name="id.orig_h")
-    orig_p: int = msgspec.field(name="id.orig_p")
-    resp_h: str = msgspec.field(name="id.resp_h")
-    resp_p: int = msgspec.field(name="id.resp_p")
-    duration: float
     trans_depth: int
     host: str | None = None
     uri: str | None = None

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from sensor.cli.incidents import By, Json, StoreOption, opened_store, print_json, who
+from sensor.cli.incidents import By, Json, StoreOption, Why, opened_store, print_json, who
 
 app = typer.Typer(
     name="allowances",
@@ -52,7 +52,7 @@ def list_(
 def add(
     store: StoreOption,
     until: Annotated[str, typer.Option(metavar="DAY", help="The last day, as 2027-06-30.")],
-    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason.")],
+    why: Why,
     rule: Annotated[str, typer.Option(metavar="ID", help="Of the rule; * stands for anything.")] = "",
     entity: Annotated[str, typer.Option(metavar="KIND:VALUE", help="As alerts name it: client:10.0.0.0/24.")] = "",
     endpoint: Annotated[str, typer.Option(metavar="TEXT", help='Method and template: "GET /api/v1/export".')] = "",
@@ -76,7 +76,7 @@ def add(
 def end(
     number: Annotated[int, typer.Argument(metavar="NUMBER", help="Of the allowance, as `list` shows it.")],
     store: StoreOption,
-    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, kept in the audit trail.")],
+    why: Why,
     by: By = "",
 ) -> None:
     """Let sensors say something about it again.

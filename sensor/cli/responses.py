@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from sensor.cli.incidents import By, Json, StoreOption, clock, opened_store, print_json, who
+from sensor.cli.incidents import By, Json, StoreOption, Why, clock, opened_store, print_json, who
 
 app = typer.Typer(
     name="responses",
@@ -45,7 +45,7 @@ def list_(store: StoreOption, json: Json = False) -> None:
 def undo(
     number: Annotated[int, typer.Argument(metavar="NUMBER", help="Of the response, as `list` shows it.")],
     store: StoreOption,
-    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, kept in the audit trail.")],
+    why: Why,
     by: By = "",
 ) -> None:
     """End a response now; the running collector undoes it within a second.

@@ -40,7 +40,7 @@ def ip(*arguments: str) -> None:
 
 @contextmanager
 def cable(name: str) -> Iterator[Cable]:
-    """A veth pair between two new namespaces, both ends up, 10.77.0.1 and 10.77.0.2."""
+    """A veth pair between two new namespaces, both ends up, 10.77.0.1 and 10.77.0.2, silent by themselves."""
     made = Cable(f"{name}-n", "near0", f"{name}-f", "far0")
     try:
         for space in (made.near_space, made.far_space):
@@ -73,4 +73,5 @@ def rewire(wire: Cable) -> None:
     ip("link", "add", wire.near, "netns", wire.near_space, "type", "veth", "peer", wire.far, "netns", wire.far_space)
     for space, end, address in ((wire.near_space, wire.near, "1"), (wire.far_space, wire.far, "2")):
         ip("-n", space, "addr", "add", f"10.77.0.{address}/24", "dev", end)
+        ip("-n", space, "link", "set", end, "addrgenmode", "none")  # no IPv6 address, so none is announced
         ip("-n", space, "link", "set", end, "up")

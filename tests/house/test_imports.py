@@ -10,17 +10,20 @@ import pytest
 from tests.house.sources import Source, sources
 
 SOURCES = sources()
-GROUND = {"limits", "errors", "_jit", "_version", "schema", "schema_contents"}
+GROUND = {"limits", "errors", "_jit", "_version", "schema", "schema_contents", "schema_transactions"}
 BASE = GROUND | {
-    "structures", "counters", "config", "alert", "alert_log", "fingerprint", "intel", "tls", "tunnel", "websocket",
+    "structures", "counters", "config", "alert", "alert_log", "connection", "fingerprint", "intel", "tls", "tunnel",
+    "websocket",
 }  # fmt: skip
 STAGES = {"capture", "decode", "reassembly", "protocols", "features", "detection", "alerting", "bus", "export"}
 SERVICE = {"privileges", "service", "vitals", "metrics", "control"}
 MAY_IMPORT = {
     **{stage: BASE for stage in STAGES},
     "structures": GROUND,
-    "schema": {"limits", "errors", "schema_contents"},
+    "schema": {"limits", "errors", "schema_contents", "schema_transactions"},
     "schema_contents": set(),
+    "schema_transactions": set(),
+    "connection": set(),
     "limits": set(),
     "errors": set(),
     "_version": set(),
@@ -29,10 +32,10 @@ MAY_IMPORT = {
     "_jit_reference": set(),
     "counters": set(),
     "alert": {"limits"},
-    "tls": set(),
+    "tls": {"connection"},
     "intel": {"config", "errors", "limits"},
     "tunnel": set(),
-    "websocket": set(),
+    "websocket": {"connection"},
     "alert_log": {"counters"},
     "config": {"limits", "errors", "alert"},
     "settings_file": {"config", "errors"},

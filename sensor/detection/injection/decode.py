@@ -66,7 +66,7 @@ def _overlong(match: re.Match[str]) -> str:
 
 
 def unpercent(text: str) -> str:
-    """One round of percent decoding: over-long forms first, %uXXXX too; what is not hexadecimal stays."""
+    """One round of percent decoding: over-long forms first, %u with four digits too; what is not hexadecimal stays."""
     if "%" not in text:
         return text
     text = _OVERLONG.sub(_overlong, text)
