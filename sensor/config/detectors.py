@@ -24,7 +24,7 @@ from sensor.config.exposure import (
 )
 from sensor.config.intel import ThreatIntelSettings
 from sensor.config.segmentation import SegmentationSettings
-from sensor.config.values import AtLeastOne, AtLeastTwo, NotNegative, Seconds, SecondsOrNone, Share, Times
+from sensor.config.values import AtLeastOne, AtLeastTwo, Milliseconds, NotNegative, Seconds, SecondsOrNone, Share, Times
 from sensor.config.verification import ThirdPartiesSettings, VerificationSettings
 from sensor.config.volumes import (
     AnomalySettings,
@@ -120,6 +120,24 @@ class ErrorSpikeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     """Packet time after which a share that stays high is the usual one."""
 
 
+class ResponseTimesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for endpoints that take far longer to answer than they used to."""
+    answers_min: AtLeastTwo = 30
+    """Answers of an endpoint from which on it is known how long they take; of each client one in 5 s counts."""
+    ratio_min: Times = 3.0
+    """Times the median that three in four of the last 16 answers must take, and longer than 19 in 20 of those before.
+    """
+    shift_ms_min: Milliseconds = 50
+    """Milliseconds that they must take longer than the median."""
+    lasting_seconds: SecondsOrNone = 20.0
+    """Packet time for which that must go on."""
+    clients_min: AtLeastOne = 3
+    """Clients that must have waited, unless the endpoint has fewer: slow answers to one are to its own questions."""
+    adopt_seconds: Seconds = 3_600.0
+    """Packet time after which answers that stay slow are the usual ones."""
+
+
 class BeaconingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     enabled: bool = True
     """Look for clients that call a rare destination at a steady beat."""
@@ -184,6 +202,7 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     sigma: SigmaSettings = SigmaSettings()
     web_scan: WebScanSettings = WebScanSettings()
     error_spike: ErrorSpikeSettings = ErrorSpikeSettings()
+    response_times: ResponseTimesSettings = ResponseTimesSettings()
     beaconing: BeaconingSettings = BeaconingSettings()
     request_rate: RequestRateSettings = RequestRateSettings()
     slow_requests: SlowRequestsSettings = SlowRequestsSettings()

@@ -44,6 +44,8 @@ CLASSES = {
     "cleartext_basic_auth": r"basic|clear",
     "credentials_in_url": r"url",
     "dns_tunnel": r"dns",
+    "response_time_shift": r"response-time|slow",
+    "endpoint_down": r"down",
     "exfil_upload": r"upload|outside|exfil",
 }
 """Class of truth.json -> ids of the rules that name it; a class that is not here is compared word by word."""

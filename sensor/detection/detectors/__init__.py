@@ -20,6 +20,7 @@ from sensor.detection.detectors.page_walks import PageWalks
 from sensor.detection.detectors.port_scan import PortScan
 from sensor.detection.detectors.privilege_abuse import PrivilegeAbuse
 from sensor.detection.detectors.request_rate import RequestRate
+from sensor.detection.detectors.response_times import ResponseTimes
 from sensor.detection.detectors.segmentation import Segmentation
 from sensor.detection.detectors.sensitive_data import SensitiveData
 from sensor.detection.detectors.sigma import Sigma
@@ -50,6 +51,7 @@ DETECTORS = {
     "sigma": Sigma,
     "web_scan": WebScan,
     "error_spike": ErrorSpike,
+    "response_times": ResponseTimes,
     "beaconing": Beaconing,
     "request_rate": RequestRate,
     "slow_requests": SlowRequests,
