@@ -166,7 +166,7 @@ def _settle(t, flow_row, final):
     sure = complete and all_asked
     if end == _NEVER:
         sure = all_asked and flow["ahead"] == 0 and asked == 1 and answered == 1
-    asked_whole = asked_whole and asked_unbroken == asked
+    asked_whole = asked_whole and asked_unbroken == asked and (following < 0 or _is_next(t.links[following]))
     answered_whole = answered_whole and answered_unbroken == answered
     if complete and ((asked_whole and answered > asked) or (answered_whole and asked > answered)):
         flow["rolling"] = 1
