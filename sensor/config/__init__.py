@@ -9,6 +9,7 @@ import msgspec
 
 from sensor.config.accounts import (
     AccountChangesSettings,
+    ConcurrentSessionsSettings,
     FailedLoginsSettings,
     LoginAttacksSettings,
     ObjectEnumerationSettings,
@@ -87,6 +88,7 @@ __all__ = [
     "ChannelSettings",
     "CleartextSettings",
     "CollectorSettings",
+    "ConcurrentSessionsSettings",
     "DecodeSettings",
     "DetectionSettings",
     "DnsTunnelSettings",

@@ -70,6 +70,23 @@ class TokenAbuseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     """Credentials remembered; those not used lately give way and are counted."""
 
 
+class ConcurrentSessionsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for accounts that are used from too many places at once."""
+    places_min: Annotated[int, msgspec.Meta(ge=2, le=5)] = 4
+    """Places, each with a credential, a network (/24, IPv6: /48) and software of its own, that are more than a person
+    has; or twice the most that was usual for the account.
+    """
+    window_seconds: Seconds = 900.0
+    """Packet time without a use after which a place is not in use any more."""
+    turns_min: AtLeastOne = 2
+    """Times that each of them must have come back after another was used: renewed tokens do not."""
+    known_days: AtLeastOne = 3
+    """Active days after which it is known how many places are usual; from then on it is told of at medium, and at low
+    of a second place, with software that is new, of an account that never had two at once.
+    """
+
+
 class ObjectEnumerationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     enabled: bool = True
     """Look for identities that read far more objects than others of their role."""

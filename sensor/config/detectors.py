@@ -9,6 +9,7 @@ import msgspec
 from sensor import limits
 from sensor.config.accounts import (
     AccountChangesSettings,
+    ConcurrentSessionsSettings,
     FailedLoginsSettings,
     LoginAttacksSettings,
     ObjectEnumerationSettings,
@@ -194,6 +195,7 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     account_changes: AccountChangesSettings = AccountChangesSettings()
     privilege_abuse: PrivilegeAbuseSettings = PrivilegeAbuseSettings()
     token_abuse: TokenAbuseSettings = TokenAbuseSettings()
+    concurrent_sessions: ConcurrentSessionsSettings = ConcurrentSessionsSettings()
     failed_logins: FailedLoginsSettings = FailedLoginsSettings()
     bulk_transfer: BulkTransferSettings = BulkTransferSettings()
     slow_exfiltration: SlowExfiltrationSettings = SlowExfiltrationSettings()

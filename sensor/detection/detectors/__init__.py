@@ -7,6 +7,7 @@ from sensor.detection.detectors.anomaly import Anomaly
 from sensor.detection.detectors.beaconing import Beaconing
 from sensor.detection.detectors.bulk_transfer import BulkTransfer
 from sensor.detection.detectors.cleartext import Cleartext
+from sensor.detection.detectors.concurrent_sessions import ConcurrentSessions
 from sensor.detection.detectors.dns_tunnel import DnsTunnel
 from sensor.detection.detectors.error_spike import ErrorSpike
 from sensor.detection.detectors.exposed import Exposed
@@ -43,6 +44,7 @@ DETECTORS = {
     "account_changes": AccountChanges,
     "privilege_abuse": PrivilegeAbuse,
     "token_abuse": TokenAbuse,
+    "concurrent_sessions": ConcurrentSessions,
     "failed_logins": FailedLogins,
     "bulk_transfer": BulkTransfer,
     "slow_exfiltration": SlowExfiltration,

@@ -1,0 +1,291 @@
+"""How many places an account is used from at once: in: transactions with their entities; out: rows at which that is too
+many.
+
+Of each account the last credentials are held, with the network and the software that each is used from. A credential
+counts once it has come back several times after others were used: one that takes another's place (a renewed token, a
+phone that moves) never does. The one law: places differ from each other in network and in software both, so that the
+devices of one household, and the replicas of one program, are one place.
+"""
+
+from enum import IntEnum
+
+import numpy as np
+
+from sensor._jit import Bytes, F64s, I64s, U32s, U64s, inline_kernel, kernel, part_kernel
+from sensor.schema import TRANSACTION, TransactionFlag
+from sensor.structures.entity_tables import ENTITIES, IdentityKind
+from sensor.structures.string_pool_kernels import ENTRY
+from sensor.structures.word_search import has_word
+
+HELD = 5
+"""Credentials held of an account."""
+AGENTS = 4
+"""Kinds of software remembered of an account."""
+_LOW = np.uint64(0xFFFFFFFF)
+_V4 = np.uint64(1 << 63)
+_DAY_SECONDS = 86_400
+_LOOK_SECONDS = 10
+"""A place that goes on is looked at again after so long."""
+_PASSING = TransactionFlag.LOGIN | TransactionFlag.REFRESH | TransactionFlag.LOGOUT
+
+SEAT = np.dtype(
+    [
+        ("network", "u8"),
+        ("credential", "u4"),
+        ("agent", "u4"),
+        ("last", "u4"),    # seconds since 1970; 0 when nobody sits here
+        ("begun", "u4"),
+        ("turns", "u2"),   # times that it came back after another credential
+        ("browser", "u1"),
+    ],
+    align=True,
+)
+"""One credential of an account."""
+ACCOUNT = np.dtype(
+    [
+        ("network", "u8"),        # this and the next two: of the last use that was looked at
+        ("credential", "u4"),
+        ("looked", "u4"),         # seconds since 1970
+        ("generation", "u4"),
+        ("seat", "i4"),           # that was used last
+        ("day", "i4"),
+        ("days", "i4"),           # with uses, before this one
+        ("peak", "i4"),           # most places at once, on those days
+        ("peak_today", "i4"),
+        ("told_days", "i4"),      # on which more than `peak` was told of
+        ("told_day", "i4"),
+        ("reported", "u4"),       # seconds since 1970
+        ("run", "u4"),
+        ("next_agent", "i4"),
+        *[(f"agent{i}", "u4") for i in range(AGENTS)],
+        *[(f"agent_day{i}", "i4") for i in range(AGENTS)],
+    ],
+    align=True,
+)
+HIT = np.dtype(
+    [("row", "i8"), ("places", "i8"), ("credentials", "i8"), ("peak", "i8"), ("days", "i8"), ("threshold", "i8"),
+     ("run", "i8"), ("begun", "i8"), *[(f"network{i}", "u8") for i in range(HELD)]]
+)  # fmt: skip
+
+
+class Threshold(IntEnum):
+    PLACES = 0
+    WINDOW_SECONDS = 1
+    TURNS = 2
+    KNOWN_DAYS = 3
+    REPORT_SECONDS = 4
+
+
+class Progress(IntEnum):
+    ROW = 0
+    HITS = 1
+
+
+@inline_kernel
+def network_of(hi, lo):
+    """The /24 of an IPv4 address, marked as such, or the /48 of an IPv6 address."""
+    return _V4 | (lo >> np.uint64(8) & np.uint64(0xFFFFFF)) if hi == 0 else hi >> np.uint64(16)
+
+
+@part_kernel
+def _begin(account, seats, base, generation):
+    account["generation"] = generation
+    account["looked"] = 0
+    account["seat"] = -1
+    account["day"] = -1
+    account["days"] = 0
+    account["peak"] = 0
+    account["peak_today"] = 0
+    account["told_days"] = 0
+    account["told_day"] = -1
+    account["reported"] = 0
+    account["run"] = 0
+    account["next_agent"] = 0
+    account["agent0"], account["agent1"], account["agent2"], account["agent3"] = 0, 0, 0, 0
+    for i in range(base, base + HELD):
+        seats[i]["last"] = 0
+        seats[i]["turns"] = 0
+
+
+@inline_kernel
+def _new_day(account, day):
+    """What was usual takes in the day that is over; what was told of only once it has come back on other days."""
+    if account["day"] >= 0:
+        account["days"] += 1
+        told = account["told_day"] == account["day"]
+        account["told_days"] += told
+        if account["peak_today"] > account["peak"] and (not told or account["told_days"] >= 3):
+            account["peak"] = account["peak_today"]
+            account["told_days"] = 0
+    account["day"] = day
+    account["peak_today"] = 0
+
+
+@part_kernel
+def _day_of_agent(account, agent, day):
+    """The day on which this software was first seen with the account."""
+    if account["agent0"] == agent:
+        return np.int64(account["agent_day0"])
+    if account["agent1"] == agent:
+        return np.int64(account["agent_day1"])
+    if account["agent2"] == agent:
+        return np.int64(account["agent_day2"])
+    if account["agent3"] == agent:
+        return np.int64(account["agent_day3"])
+    place = np.int64(account["next_agent"])
+    if place == 0:
+        account["agent0"], account["agent_day0"] = agent, day
+    elif place == 1:
+        account["agent1"], account["agent_day1"] = agent, day
+    elif place == 2:
+        account["agent2"], account["agent_day2"] = agent, day
+    else:
+        account["agent3"], account["agent_day3"] = agent, day
+    account["next_agent"] = (place + 1) % AGENTS
+    return day
+
+
+@part_kernel
+def _seat_of(account, seats, base, credential, second):
+    """Where the credential sits; it takes the place of the one not used for longest when it has none."""
+    oldest = base
+    for i in range(base, base + HELD):
+        if seats[i]["last"] != 0 and seats[i]["credential"] == credential:
+            if account["seat"] != i - base and seats[i]["turns"] < 1_000:
+                seats[i]["turns"] += 1
+            return i
+        if seats[i]["last"] < seats[oldest]["last"]:
+            oldest = i
+    seats[oldest]["credential"] = credential
+    seats[oldest]["agent"] = 0
+    seats[oldest]["turns"] = 0
+    seats[oldest]["begun"] = second
+    return oldest
+
+
+@inline_kernel
+def _is_alive(seat, second, limits):
+    return seat["last"] != 0 and second - seat["last"] <= limits[Threshold.WINDOW_SECONDS] and (
+        seat["turns"] >= limits[Threshold.TURNS]
+    )  # fmt: skip
+
+
+@part_kernel
+def _places(seats, base, current, second, limits):
+    """How many places are in use, 0 unless `current` is one that came after another."""
+    networks, software, first = 0, 0, current
+    for i in range(base, base + HELD):
+        one = seats[i]
+        if not _is_alive(one, second, limits):
+            continue
+        if one["begun"] < seats[first]["begun"]:
+            first = i
+        new_network, new_software = 1, 1
+        for j in range(base, i):
+            other = seats[j]
+            if _is_alive(other, second, limits):
+                same_network = other["network"] == one["network"]
+                if same_network:
+                    new_network = 0
+                if other["agent"] == one["agent"] and (same_network or one["browser"] == 0):
+                    new_software = 0
+        networks += new_network
+        software += new_software
+    return min(networks, software) if first != current else 0
+
+
+@inline_kernel
+def _too_many(account, places, is_new, limits):
+    """From how many places on it is too many: fewer for an account that was always in one, with software that is new.
+    """
+    least = np.int64(limits[Threshold.PLACES])
+    if account["days"] < limits[Threshold.KNOWN_DAYS]:
+        return least
+    if account["peak"] <= 1 and is_new:
+        return 2
+    return max(least, 2 * np.int64(account["peak"]))
+
+
+@part_kernel
+def _report(hits, progress, account, seats, base, seat, row, places, threshold, second, limits):
+    account["reported"] = second
+    if account["told_day"] != account["day"]:
+        account["told_day"] = account["day"]
+        account["run"] = second
+    hit = hits[progress[Progress.HITS]]
+    progress[Progress.HITS] += 1
+    hit["row"], hit["places"], hit["threshold"] = row, places, threshold
+    hit["peak"], hit["days"] = account["peak"], account["days"]
+    hit["run"], hit["begun"] = account["run"], seats[seat]["begun"]
+    credentials = 0
+    hit["network0"], hit["network1"], hit["network2"], hit["network3"], hit["network4"] = 0, 0, 0, 0, 0
+    for i in range(base, base + HELD):
+        if _is_alive(seats[i], second, limits):
+            network = seats[i]["network"]
+            if credentials == 0:
+                hit["network0"] = network
+            elif credentials == 1:
+                hit["network1"] = network
+            elif credentials == 2:
+                hit["network2"] = network
+            elif credentials == 3:
+                hit["network3"] = network
+            else:
+                hit["network4"] = network
+            credentials += 1
+    hit["credentials"] = credentials
+
+
+@kernel
+def find_sessions(
+    transactions: TRANSACTION, entities: ENTITIES, start: int, strings: ENTRY, pool_bytes: Bytes,
+    accounts: ACCOUNT, seats: SEAT, generations: U32s, browsers: U64s, limits: F64s, hits: HIT, progress: I64s,
+) -> int:  # fmt: skip
+    """Look at transactions from row `start` on; returns the row to go on with. Each account has HELD `seats`."""
+    progress[Progress.HITS] = 0
+    for row in range(start, len(transactions)):
+        progress[Progress.ROW] = row
+        if progress[Progress.HITS] == len(hits):
+            return row
+        entity = entities[row]
+        transaction = transactions[row]
+        status = np.int64(transaction["status_code"])
+        if entity["identity_kind"] != IdentityKind.SUBJECT or status < 200 or status >= 400:
+            continue
+        if transaction["user"] == 0 or np.int64(transaction["flags"]) & _PASSING != 0:
+            continue
+        identity = np.int64(entity["identity"])
+        account, base = accounts[identity], identity * HELD
+        if account["generation"] != generations[identity]:
+            _begin(account, seats, base, generations[identity])
+        second = np.int64(transaction["now"]) // 1_000_000_000
+        credential = np.int64(transaction["user"] & _LOW)
+        network = network_of(transaction["client_hi"], transaction["client_lo"])
+        same = account["credential"] == credential and account["network"] == network
+        if same and second - account["looked"] < _LOOK_SECONDS:
+            continue
+        account["credential"], account["network"], account["looked"] = credential, network, second
+        day = second // _DAY_SECONDS
+        if account["day"] != day:
+            _new_day(account, day)
+        place = _seat_of(account, seats, base, credential, second)
+        seat, before = seats[place], np.int64(account["seat"])
+        seat["last"] = second
+        seat["network"] = network
+        account["seat"] = place - base
+        entry = strings[np.int64(transaction["user_agent"])]
+        agent = np.int64(entry["hash"] & _LOW) | 1
+        if seat["agent"] != agent:
+            seat["agent"] = agent
+            begin = np.int64(entry["start"])
+            length = min(np.int64(entry["length"]), 8)
+            seat["browser"] = has_word(pool_bytes, begin, begin + length, browsers)
+        known_since = _day_of_agent(account, agent, day)
+        if before == place - base or before < 0 or seat["turns"] < limits[Threshold.TURNS]:
+            continue
+        places = _places(seats, base, place, second, limits)
+        account["peak_today"] = max(account["peak_today"], places)
+        threshold = _too_many(account, places, known_since == day, limits)
+        if places >= threshold and second - account["reported"] >= limits[Threshold.REPORT_SECONDS]:
+            _report(hits, progress, account, seats, base, place, row, places, threshold, second, limits)
+    return len(transactions)
