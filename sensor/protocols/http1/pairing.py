@@ -98,8 +98,8 @@ def _lost_before(t, flow, link, whole):
         answers += 2 if t.links[response]["broken"] == 2 else 1
         response = np.int64(t.links[response]["next"])
     least = max(answers, 1)
-    most = max((link["seq"] - whole) // max(np.int64(flow["base"]), 18), 1)
-    sure = most == least or (most > least and flow["bodies"] != 0 and flow["ahead"] == 0)
+    most = (link["seq"] - whole) // max(np.int64(flow["base"]), 18)
+    sure = most <= least or (flow["bodies"] != 0 and flow["ahead"] == 0)
     return least if whole > 0 and sure else -1
 
 
