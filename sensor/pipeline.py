@@ -336,6 +336,11 @@ class Pipeline:
         return fills
 
     @property
+    def waited_seconds(self) -> float:
+        """For packets, so far; 0 of files that are read."""
+        return 0.0 if isinstance(self._capture, CaptureStage) else self._capture.waited_seconds
+
+    @property
     def spent_ns(self) -> dict[str, int]:
         """Time that each detector has taken, ns."""
         return self._detection.spent_ns

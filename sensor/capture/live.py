@@ -16,6 +16,7 @@ import numpy.typing as npt
 from sensor.capture.block import Block
 from sensor.capture.bpf import compile_filter
 from sensor.capture.clock import judge_clock
+from sensor.capture.gather import Gather
 from sensor.capture.index_ring import Ring, index_ring
 from sensor.capture.layout import Clock, Count
 from sensor.capture.sources.afpacket import RingSocket
@@ -55,15 +56,19 @@ class LiveCapture:
         self.faults: list[InputError] = []
         self._batch_frames = min(settings.batch_frames, BATCH_FRAMES)
         block_bytes = min(settings.ring_block_bytes, settings.ring_bytes // 4)
+        blocks = settings.ring_bytes // block_bytes
         self._socket = RingSocket(
             settings.interfaces,
             block_bytes,
-            settings.ring_bytes // block_bytes,
+            blocks,
             settings.ring_timeout_ms,
             settings.promiscuous,
             compile_filter(settings.filter),
         )
-        self._margin_ns = 2 * settings.ring_timeout_ms * 1_000_000
+        self._gather = Gather(settings.gather_ms / 1000, blocks, self._batch_frames)
+        self.waited_seconds = 0.0
+        """For packets, so far."""
+        self._margin_ns = 4 * settings.ring_timeout_ms * 1_000_000
         self._ring: npt.NDArray[np.int64] = np.zeros(len(Ring), np.int64)
         self._frames = np.zeros(self._batch_frames, FRAME)
         self._keys: npt.NDArray[np.int64] = np.zeros(self._batch_frames, np.int64)
@@ -101,7 +106,10 @@ class LiveCapture:
         self.counters.values[Count.INPUTS] += 1
         try:
             while not self._over():
+                began = time.monotonic()
+                time.sleep(self._gather.left(began))
                 self._taken = self._socket.take(LIVE_WAIT_SECONDS, self._ring)
+                self.waited_seconds += time.monotonic() - began
                 self._follow_clock()
                 if not self._taken:
                     yield Block(self._socket.data, self._frames[:0], self._now())
@@ -125,13 +133,17 @@ class LiveCapture:
 
     def _index(self) -> npt.NDArray[np.void]:
         """The next frames: of several parts of the ring where they wait, because a large batch costs less."""
-        rows = index_ring(self._socket.data, self._ring, self._frames)
-        while rows < len(self._frames) and self._socket.more(self._ring):
-            rows += index_ring(self._socket.data, self._ring, self._frames[rows:])
+        before, frames = self._socket.taken, self._frames
+        rows = index_ring(self._socket.data, self._ring, frames)
+        while rows < len(frames) and self._socket.more(self._ring):
+            rows += index_ring(self._socket.data, self._ring, frames[rows:])
+        if rows:
+            span = int(frames["ts"][rows - 1]) - int(frames["ts"][0])
+            self._gather.took(time.monotonic(), self._socket.taken - before + 1, rows, span / NS)
         if self._shift_ns:
-            self._frames["ts"][:rows] += self._shift_ns
-        judge_clock(self._frames, rows, True, self._clock, self._keys, self.counters.values)
-        return self._frames[:rows]
+            frames["ts"][:rows] += self._shift_ns
+        judge_clock(frames, rows, True, self._clock, self._keys, self.counters.values)
+        return frames[:rows]
 
     def _now(self) -> int:
         """Packet time before which no packet can still come."""

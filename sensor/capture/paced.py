@@ -46,6 +46,7 @@ class PacedCapture:
         self._shift_ns = self._last_ns = 0
         self._bytes_before = 0
         self.lag_seconds = 0.0  # how long ago the present block was due
+        self.waited_seconds = 0.0  # until frames were due, so far
 
     @property
     def faults(self) -> list[InputError]:
@@ -88,5 +89,6 @@ class PacedCapture:
             self.lag_seconds = max(time.monotonic_ns() - due_ns, 0) / NS
             while (left := (due_ns - time.monotonic_ns()) / NS) > 0:
                 time.sleep(min(left, LIVE_WAIT_SECONDS))
+                self.waited_seconds += min(left, LIVE_WAIT_SECONDS)
                 yield Block(block.data, block.frames[:0])
             yield Block(block.data, block.frames[start:stop])

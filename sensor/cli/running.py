@@ -161,7 +161,7 @@ def _copy(
     show_alert = _alert_view(options)
     ready = False
     due = 0.0
-    began = time.perf_counter()
+    began, waited = time.perf_counter(), 0.0
     for batch in pipeline:
         if not ready:
             ready = True
@@ -176,13 +176,14 @@ def _copy(
             if alert.kind == Kind.HEALTH and alert.state != State.CLOSED:
                 said = ", ".join(f"{name} {value}" for name, value in alert.details.items())
                 say(options, f"{alert.title}: {said}")
-        vitals.note(batch, outputs.counters(), time.perf_counter() - began, outputs.subscribers())
+        worked = time.perf_counter() - began - (pipeline.waited_seconds - waited)
+        vitals.note(batch, outputs.counters(), worked, outputs.subscribers())
         service.notifier.beat()
         now = time.monotonic()
         if now >= due:
             due = now + _STATUS_SECONDS
             service.notifier.status(_status(vitals.snapshot))
-        began = time.perf_counter()
+        began, waited = time.perf_counter(), pipeline.waited_seconds
 
 
 def _status(snapshot: Snapshot) -> str:

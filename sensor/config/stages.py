@@ -12,6 +12,7 @@ from sensor.config.values import (
     BlockBytes,
     BodyBytes,
     Milliseconds,
+    MillisecondsOrNone,
     NotNegative,
     NotNegativeNumber,
     Port,
@@ -32,10 +33,13 @@ class CaptureSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Take packets that are addressed to others: what a mirror port is for."""
     ring_bytes: RingBytes = 64 << 20
     """Memory in which the system puts packets until they are read."""
-    ring_block_bytes: BlockBytes = 4 << 20
-    """Part of that memory which is handed over at once; a power of two. Smaller ones cost more time a packet."""
-    ring_timeout_ms: Milliseconds = 50
-    """How long such a part waits to fill: alerts come no sooner, and shorter waits cost time."""
+    ring_block_bytes: BlockBytes = 512 << 10
+    """Part of that memory which is handed over at once; a power of two."""
+    ring_timeout_ms: Milliseconds = 25
+    """How long such a part waits to fill before it is handed over all the same."""
+    gather_ms: MillisecondsOrNone = 75
+    """How long packets gather before they are worked on together: alerts come later by it at most. Less costs more time
+    a packet; while packets come fast it is less by itself."""
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

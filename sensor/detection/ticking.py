@@ -72,9 +72,10 @@ class Rolling:
         self.total[rows] += counts
 
     def clear(self, rows: npt.NDArray[np.integer]) -> None:
-        """These rows are somebody else's now."""
-        self.cells[:, rows] = 0
-        self.total[rows] = 0
+        """These rows are somebody else's now. Memory that was never written stays unwritten: it costs none."""
+        counted = rows[self.total[rows] != 0]
+        self.cells[:, counted] = 0
+        self.total[counted] = 0
 
     def windows(self, rows: int) -> dict[str, npt.NDArray[Any]]:
         """What a restart must bring back, of the first so many rows."""
@@ -111,7 +112,10 @@ class Distinct:
         self._used[place] |= len(rows) > 0
 
     def clear(self, rows: npt.NDArray[np.integer]) -> None:
-        self.cells[:, rows] = 0
+        """These rows are somebody else's now. Memory that was never written stays unwritten."""
+        for place in np.flatnonzero(self._used):
+            noted = self.cells[place, rows].any(axis=1)
+            self.cells[place, rows[noted]] = 0
 
     def windows(self, rows: int) -> dict[str, npt.NDArray[Any]]:
         """What a restart must bring back, of the first so many rows."""
@@ -121,7 +125,7 @@ class Distinct:
         place = (int(self._place[0]) + 1) % len(self.cells)
         self._place[0] = place
         if self._used[place]:
-            self.cells[place] = 0
+            self.cells[place, self.cells[place].any(axis=1)] = 0
             self._used[place] = False
 
     def count(self, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:

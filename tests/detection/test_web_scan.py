@@ -102,3 +102,21 @@ def test_rolling_sums_and_distinct_counts() -> None:
     assert kinds.count(np.array([0, 1])) == pytest.approx([200, 0], rel=0.15)
     sums.clear(np.array([0]))
     assert sums.total.tolist() == [0, 2]
+    for _ in range(3):
+        sums.step()
+    assert sums.total.tolist() == [0, 0]
+
+
+def test_a_row_that_is_given_to_another_is_forgotten_in_every_step_and_nobody_else_is() -> None:
+    kinds = Distinct(3, 3)
+    rng = np.random.default_rng(2)
+    for _ in range(5):  # the steps went round
+        kinds.step()
+        for row in (0, 2):
+            kinds.add(np.full(40, row), rng.integers(0, 1 << 63, 40).astype(np.uint64))
+    kinds.clear(np.array([0, 1]))
+    assert not kinds.cells[:, :2].any()
+    assert kinds.count(np.array([0, 1, 2])) == pytest.approx([0, 0, 120], rel=0.2)
+    for _ in range(3):
+        kinds.step()
+    assert not kinds.cells.any()

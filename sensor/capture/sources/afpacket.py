@@ -64,6 +64,7 @@ class RingSocket:
         self.name = ",".join(interfaces)
         self.interfaces = tuple(interfaces)
         self.dropped = self.received = self.frozen = self.lost = 0
+        self.taken = 0  # blocks so far
         self._block_bytes, self._blocks = block_bytes, blocks
         self._promiscuous, self._program = promiscuous, tuple(program)
         self._next = 0
@@ -164,6 +165,7 @@ class RingSocket:
         ring[Ring.POSITION] = start + int(self._words[word + _FIRST_AT // 4])
         ring[Ring.STOP] = start + min(int(self._words[word + _LENGTH_AT // 4]), self._block_bytes)
         self._held += 1
+        self.taken += 1
         return True
 
     def give_back(self, but: int = 0) -> None:
@@ -197,9 +199,9 @@ class RingSocket:
 
     @property
     def fill(self) -> tuple[int, int]:
-        """Blocks that wait for the sensor, and blocks."""
+        """Blocks that wait for the sensor beside those that it holds, and blocks."""
         status = self._words[2 :: self._block_bytes >> 2]
-        return int(np.count_nonzero(status & _USER)), self._blocks
+        return int(np.count_nonzero(status & _USER)) - self._held, self._blocks
 
     def close(self) -> None:
         self._socket.close()
