@@ -33,6 +33,8 @@ from sensor.errors import InputError
 from sensor.evidence.stage import EvidenceCount, EvidenceStage
 from sensor.features.stage import FeatureStage
 from sensor.fingerprint import fingerprint_key
+from sensor.gathered import NO_FLOWS, NO_STREAMS, Ended, Gathered
+from sensor.limits import BLOCKS_TOGETHER, FLOWS_TOGETHER
 from sensor.overload import Overload, Step
 from sensor.protocols.coding.bodies import Bodies
 from sensor.protocols.http1.tables import NUMBERS
@@ -43,7 +45,7 @@ from sensor.protocols.tls.stage import TlsStage
 from sensor.protocols.websocket.stage import WebSocketStage
 from sensor.reassembly.stage import Part, ReassemblyStage, turned
 from sensor.reassembly.tables import Count as FlowCount
-from sensor.schema import CONTENT, FLOW, STREAM, TRANSACTION, Wanted
+from sensor.schema import CONTENT, STREAM, TRANSACTION, Wanted
 from sensor.state_run import RunState
 from sensor.structures.entity_table_kernels import Use
 from sensor.structures.memory import Remembering
@@ -56,10 +58,8 @@ from sensor.workers.crew import Crew, Merged
 
 Rows = npt.NDArray[np.void]
 
-_NO_FLOWS = np.zeros(0, FLOW)
-_NO_STREAMS = np.zeros(0, STREAM)
 _NO_BYTES = np.zeros(0, np.uint8)
-_NOTHING = Read(np.zeros(0, TRANSACTION), np.zeros(0, CONTENT), _NO_BYTES, True)
+_NO_TRANSACTIONS, _NO_CONTENTS = np.zeros(0, TRANSACTION), np.zeros(0, CONTENT)
 _DEGRADING = (
     "dropped", "flows_evicted", "pages_exhausted", "holds_exhausted", "open_exhausted", "extents_exhausted",
     "evicted", "kernel_fault", "transactions_uninspected", "detectors_skipped", "flows_unread",
@@ -138,6 +138,7 @@ class Pipeline:
             if member.name.lower() in _DEGRADING
         ]
         self._absence = Absence(settings.service.silent_seconds, self._state.away)
+        self._gathered = Gathered()
         self._now = 0
         self._stopped = False
 
@@ -195,8 +196,10 @@ class Pipeline:
             if self._evidence:
                 self._evidence.keep(block.data, block.frames)
             segments, datagrams = self._decode.process(block.data, block.frames)
+            self._gathered.blocks += 1
+            more = block.more and self._gathered.blocks < BLOCKS_TOGETHER and self._gathered.flows < FLOWS_TOGETHER
             for part in self._reassembly.process(block.data, datagrams, segments):
-                yield from self._batches(block.data, datagrams, part)
+                yield from self._batches(block.data, datagrams, part, more)
             if block.now:
                 for part in self._reassembly.advance(block.now):
                     yield from self._batches(block.data, datagrams, part)
@@ -217,48 +220,49 @@ class Pipeline:
         yield self._without_rows(last)
         self._state.finish(self._now, self.bytes_read)
 
-    def _batches(self, data: npt.NDArray[np.uint8], datagrams: npt.NDArray[np.uint8], part: Part) -> Iterator[Batch]:
-        """Usually one: more when the transactions of a part do not fit in their table. Time moves on with the last."""
+    def _batches(
+        self, data: npt.NDArray[np.uint8], datagrams: npt.NDArray[np.uint8], part: Part, more: bool = False
+    ) -> Iterator[Batch]:
+        """One, or none when `more` blocks are judged with this one; several when the transactions do not fit in their
+        table. Time moves on with the last.
+        """
         self._overload.leave_unread(part.chunks, self._reassembly.flows, self._reassembly.counters[FlowCount.FLOWS])
         tls = self._tls.process(data, datagrams, self._reassembly.pages, part.chunks)
-        for read in self._protocols.process(data, datagrams, self._reassembly.pages, part.chunks):
-            if not read.last and len(read.transactions):
+        last = None
+        for read in self._protocols.process(data, datagrams, self._reassembly.pages, part.chunks, more):
+            if read.last:
+                last = read
+            elif len(read.transactions):
                 self._now = max(self._now, int(read.transactions["now"][-1]))
-                yield self._judge(read, _NO_FLOWS, _NO_STREAMS)
-            elif read.last:
-                self._now = max(self._now, part.now)
-                found = self._protocols.tunnels, data, datagrams, self._reassembly.pages, part.chunks
-                tls += self._tls.process_tunnels(*found)
-                websockets = self._websockets.process(*found)
-                batch = self._judge(read, *self._ended(part.ended), *turned(part.told, part.told_streams), tls)
-                yield batch._replace(websockets=websockets) if websockets else batch
-        if not len(part.chunks):
+                yield self._judge(read, Ended())
+        found = self._protocols.tunnels, data, datagrams, self._reassembly.pages, part.chunks
+        tls += self._tls.process_tunnels(*found)
+        told = turned(part.told.copy(), part.told_streams.copy())
+        self._gathered.add(Ended(*self._ended(part.ended), *told, tls, self._websockets.process(*found)))
+        if last:
             self._now = max(self._now, part.now)
-            yield self._judge(_NOTHING, *self._ended(part.ended), *turned(part.told, part.told_streams))
+            yield self._judge(last, self._gathered.take())
 
-    def _judge(
-        self, read: Read | Merged, flows: Rows, streams: Rows, told: Rows = _NO_FLOWS, told_streams: Rows = _NO_STREAMS,
-        tls: Sequence[TlsConnection] = (),
-    ) -> Batch:  # fmt: skip
-        now = self._now
+    def _judge(self, read: Read | Merged, ended: Ended) -> Batch:
+        now, (flows, streams, told, told_streams, tls, websockets) = self._now, ended
         fresh = self._state.fresh(read.transactions, flows, streams, told, told_streams, now)
         if fresh is None:
-            return Batch(read.transactions, flows, streams, [], now, read.contents, read.arena, tls)
-        tls = _of_flows(tls, fresh[1]) if len(fresh[1]) < len(flows) else tls
+            return Batch(read.transactions, flows, streams, [], now, read.contents, read.arena, tls, websockets)
+        fresh_tls = _of_flows(tls, fresh[1]) if len(fresh[1]) < len(flows) else tls
         if self._crew:
-            detections = self._crew.judge(*fresh, now, tls)
+            detections = self._crew.judge(*fresh, now, fresh_tls)
         else:
             contents = read.contents[len(read.transactions) - len(fresh[0]) :]
             entities = self._features.process(fresh[0])
             detections = self._detection.process(
-                *fresh[:3], now, entities, self._features.tables, contents, read.arena, *fresh[3:], tls=tls
+                *fresh[:3], now, entities, self._features.tables, contents, read.arena, *fresh[3:], tls=fresh_tls
             )
         self._overload.note_rows(len(fresh[0]))
         detections, self._reported = detections + self._reported, []
         alerts = self._alerting.process(detections, now, self._degraded())
         if self._evidence:
             self._evidence.want(alerts, now)
-        return Batch(read.transactions, flows, streams, alerts, now, read.contents, read.arena, tls)
+        return Batch(read.transactions, flows, streams, alerts, now, read.contents, read.arena, tls, websockets)
 
     def _keep(self) -> None:
         """Let the protocols keep of messages what the detectors want, unless that gives way."""
@@ -278,12 +282,12 @@ class Pipeline:
             self._detection.resting = self._overload.resting
 
     def _without_rows(self, alerts: list[Alert]) -> Batch:
-        return Batch(_NOTHING.transactions, _NO_FLOWS, _NO_STREAMS, alerts, self._now, _NOTHING.contents, _NO_BYTES)
+        return Batch(_NO_TRANSACTIONS, NO_FLOWS, NO_STREAMS, alerts, self._now, _NO_CONTENTS, _NO_BYTES)
 
     def _ended(self, rows: npt.NDArray[np.int32]) -> tuple[Rows, Rows]:
         """Copies of flows that ended and of their streams."""
         if not len(rows):
-            return _NO_FLOWS, _NO_STREAMS
+            return NO_FLOWS, NO_STREAMS
         streams = np.empty(2 * len(rows), STREAM)
         streams[0::2] = self._reassembly.streams[2 * rows.astype(np.int64)]
         streams[1::2] = self._reassembly.streams[2 * rows.astype(np.int64) + 1]

@@ -75,9 +75,9 @@ class CaptureStage:
         reader = self._inputs.open(only, Table(data, 0, len(data), frames, np.empty(rows, np.int64)))
         while reader and (count := reader.advance()):
             for start in range(0, count, self._batch_frames):
-                yield Block(data, frames[start : min(start + self._batch_frames, count)])
+                yield Block(data, frames[start : min(start + self._batch_frames, count)], more=only.size is not None)
 
     def _several(self) -> Iterator[Block]:
         merge = Merge(self._inputs, self._batch_frames)
         for frames in merge.rows():
-            yield Block(merge.data, frames)
+            yield Block(merge.data, frames, more=self.files is not None)

@@ -70,7 +70,8 @@ def _look_ahead(t, data, chunks, i, stop):
 def read_chunks(t: Tables, data: Bytes, datagrams: Bytes, pages: Bytes, chunks: CHUNK, start: int, stop: int) -> int:
     """Work on chunks[start:stop]; returns the row to go on from, `stop` when done."""
     state = t.numbers
-    begin_part(t)
+    if state[Scalar.ROWS] == 0:
+        begin_part(t)
     for i in range(start, stop):
         if is_part_full(t):
             return i

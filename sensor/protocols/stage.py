@@ -113,6 +113,7 @@ class ProtocolStage:
         self.tunnels: list[Tunnel] = []
         self._decodes = settings.decoding_ms_per_second > 0
         self._decodes_here = decodes_bodies
+        self._waits = False
         self._bodies = Bodies(settings.decoding_ms_per_second, self.pool.tables)
         self.coding = self._bodies.counters
         self._most = Wanted(True, settings.request_body_bytes, True, settings.response_body_bytes)
@@ -182,20 +183,32 @@ class ProtocolStage:
         datagrams: npt.NDArray[np.uint8],
         pages: npt.NDArray[np.uint8],
         chunks: npt.NDArray[np.void],
+        more: bool = False,
     ) -> Iterator[Part]:
-        """Parts of the transactions that these chunks finish; ChunkSource says which buffer a chunk refers to."""
+        """Parts of the transactions that these chunks finish; ChunkSource says which buffer a chunk refers to.
+
+        With `more` chunks to come at once, rows wait in here for theirs while there is room: a part is then not the
+        last one.
+        """
         row = 0
         self.tunnels = []
         while row < len(chunks):
-            self._make_room()
+            if not self._waits:
+                self._make_room()
             row = self._read(data, datagrams, pages, chunks, row)
+            self._waits = True
             if self._tables.numbers[Scalar.TUNNELS]:
                 self.tunnels += tunnels_of(self._tables, self.pool)
-            rows = int(self._tables.numbers[Scalar.ROWS])
-            yield from self._parts(self._tables.rows[:rows], self._tables.contents[:rows], row == len(chunks))
+                self._tables.numbers[Scalar.TUNNELS] = 0
+            if row < len(chunks):
+                yield from self._parts(last=False)
+        if not more:
+            yield from self._parts(last=True)
 
-    def _parts(self, rows: npt.NDArray[np.void], contents: npt.NDArray[np.void], last: bool) -> Iterator[Part]:
-        """The rows with their bodies decoded, in as many parts as have room for those."""
+    def _parts(self, last: bool) -> Iterator[Part]:
+        """The rows that wait, with their bodies decoded, in as many parts as have room for those."""
+        count = int(self._tables.numbers[Scalar.ROWS]) if self._waits else 0
+        rows, contents, self._waits = self._tables.rows[:count], self._tables.contents[:count], False
         if not self._tables.numbers[Scalar.KEEP] or not self._decodes_here:
             yield Part(rows, contents, self._tables.arena, last)
             return
@@ -206,7 +219,6 @@ class ProtocolStage:
 
     def _make_room(self) -> None:
         self._tables.numbers[Scalar.ROWS] = 0
-        self._tables.numbers[Scalar.TUNNELS] = 0
         pool_state = self.pool.tables.state
         if self.pool.needs_sweep():
             mark_open(self._tables)

@@ -125,10 +125,14 @@ class Crew:
         if self._members[0].begun:
             self._all(Order.KEEP, self._wanted)
 
-    def process(self, data: Rows, datagrams: Rows, pages: Rows, chunks: Rows) -> Iterator[Merged]:
+    def process(
+        self, data: Rows, datagrams: Rows, pages: Rows, chunks: Rows, more: bool = False
+    ) -> Iterator[Merged]:
         """The transactions that these chunks finish, in parts that are good until the next one is asked for."""
         here, start = self._board, 0
         self.tunnels = []
+        if not len(chunks) and not more:
+            yield Merged(here.merged[:0], here.merged_contents[:0], here.arena, True)
         while start < len(chunks):
             if self.pool.needs_sweep():
                 self.pool.sweep()

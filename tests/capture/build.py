@@ -86,7 +86,7 @@ class Reading:
         self.frames: list[Frame] = []
         self.flags: list[int] = []
         self.block_sizes: list[int] = []
-        for data, frames, _ in stage.blocks():
+        for data, frames, *_ in stage.blocks():
             assert 0 < len(frames) <= batch_frames
             assert frames.flags.c_contiguous
             self.block_sizes.append(len(frames))

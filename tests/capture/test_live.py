@@ -26,7 +26,7 @@ IN_SPACE = """
     capture = LiveCapture(CaptureSettings(interfaces=tuple(sys.argv[1].split(",")), filter=sys.argv[3]))
     print("ready", flush=True)
     wanted, seen, idle = int(sys.argv[2]), [], 0
-    for data, frames, now in capture.blocks():
+    for data, frames, now, _ in capture.blocks():
         seen += [bytes(data[f["offset"] : f["offset"] + f["caplen"]]) for f in frames]
         idle = 0 if len(frames) else idle + 1
         if len(seen) >= wanted or idle > 100:

@@ -111,6 +111,15 @@ def test_record_cut_into_single_bytes(tmp_path):
     assert (reading.frames, reading.faults) == (FRAMES[:5], [])
 
 
+def test_verdicts_wait_for_more_of_a_file_and_not_of_a_stream(tmp_path):
+    address, serving = serve(pcap(FRAMES))
+    stream = CaptureStage(CaptureSettings(batch_frames=100), [address])
+    file = CaptureStage(CaptureSettings(batch_frames=100), [str(write(tmp_path / "x.pcap", pcap(FRAMES)))])
+    assert [block.more for block in file.blocks()] == [True] * 3
+    assert not any(block.more for block in stream.blocks())
+    serving.join()
+
+
 def test_tcp_server():
     address, thread = serve(pcap(FRAMES))
     reading = Reading(address)
