@@ -116,7 +116,13 @@ class ErrorSpikeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     down_requests_min: AtLeastOne = 5
     """Requests in a row without a proper answer, of two clients; twice as many of one."""
     down_known_requests_min: AtLeastOne = 10
-    """Requests that it must have answered before."""
+    """Requests, or connections, that it must have answered before."""
+    down_lasting_seconds: SecondsOrNone = 10.0
+    """Packet time for which connections must have been refused, or their SYN not answered; of clients that were
+    answered before.
+    """
+    security_services: dict[str, str] = {}
+    """What protects the API, by address and port: "10.0.0.7:9000" = "rate limiter". Their outage is critical."""
     adopt_seconds: Seconds = 3_600.0
     """Packet time after which a share that stays high is the usual one."""
 

@@ -141,8 +141,12 @@ def found(
 
 def server_name(transaction: Any) -> str:
     """A server as findings name it: address and port."""
-    text = address(transaction, "server")
-    return f"[{text}]:{transaction['server_port']}" if ":" in text else f"{text}:{transaction['server_port']}"
+    return server_text(address(transaction, "server"), int(transaction["server_port"]))
+
+
+def server_text(host: str, port: int) -> str:
+    """The same of an address and a port."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def endpoint_name(transaction: Any, strings: Strings) -> str:

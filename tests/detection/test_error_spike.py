@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 
 from sensor.alert import Detection
-from sensor.config import DetectionSettings
+from sensor.config import DetectionSettings, ErrorSpikeSettings
 from sensor.detection.stage import DetectionStage
+from sensor.schema import ConnState, EndReason, TcpFlag
 from tests.detection.tables import (
     NO_FLOWS,
     NO_STREAMS,
     Pool,
+    alone,
     features_of,
+    flow,
     join,
     real_alerts,
+    run_flows,
     run_transactions,
     transaction,
 )
@@ -132,3 +137,104 @@ def test_a_real_server_that_is_unwell() -> None:
 def test_a_real_server_that_is_well() -> None:
     rules = {"error-spike", "api-endpoint-down"}
     assert [alert for alert in real_alerts("01a-benign") if alert["rule_id"] in rules] == []
+
+
+SERVICE, FRIENDS = "10.0.1.7", ("10.0.0.1", "10.0.0.2", "10.0.0.3")
+
+
+def connections(start: int, stop: int, state: ConnState, clients: tuple[str, ...] = FRIENDS, **given: Any) -> list[Any]:
+    """One connection a second to a service, of the clients in turn."""
+    answered = state == ConnState.SF
+    rows = []
+    for n in range(start, stop):
+        flows, streams = flow(n, state, clients[n % len(clients)], SERVICE, 5432, (90, 400) if answered else (0, 0))
+        flows["end_reason"] = EndReason.FIN if answered else given.get("end_reason", EndReason.RESET)
+        streams["tcp_flags"] = [TcpFlag.SYN, TcpFlag.SYN | TcpFlag.ACK if answered else TcpFlag.RST]
+        rows.append((flows, streams))
+    return rows
+
+
+def outages(rows: list[Any], batch: int = 1 << 30, **settings: Any) -> list[Detection]:
+    stage = DetectionStage(alone(error_spike=ErrorSpikeSettings(**settings)), Pool())
+    return run_flows(stage, rows, batch)
+
+
+REFUSED = connections(0, 60, ConnState.SF) + connections(60, 120, ConnState.REJ) + connections(120, 140, ConnState.SF)
+
+
+@pytest.mark.parametrize("batch", [1, 7, 1 << 30])
+def test_a_service_that_refuses_connections_and_recovers(batch: int) -> None:
+    found = outages(REFUSED, batch)
+    assert {(one.rule.id, one.entity.kind, one.entity.value, one.client_ip) for one in found} == {
+        ("api-endpoint-down", "server", f"{SERVICE}:5432", None)
+    }
+    assert [one.details["recovered"] for one in found] == [False, False, True]
+    assert len({one.run for one in found}) == 1
+    assert (found[-1].details["refused"], found[-1].details["clients"]) == (60, 3)
+    assert (found[0].now - found[0].first_ts) // 10**9 == 10
+    assert found == outages(REFUSED)
+
+
+def test_connections_without_an_answer() -> None:
+    rows = connections(0, 60, ConnState.SF) + connections(60, 90, ConnState.S0, end_reason=EndReason.IDLE)
+    assert outages(rows)[0].details["unanswered"] == 11
+
+
+def test_a_named_security_service_is_critical() -> None:
+    found = outages(REFUSED, security_services={f"{SERVICE}:5432": "authentication"})
+    assert {(one.rule.id, one.rule.severity, one.details["service"]) for one in found} == {
+        ("security-service-down", "critical", "authentication")
+    }
+
+
+def test_a_security_service_that_answers_503() -> None:
+    pool = Pool()
+    rows = traffic(pool, 0, 40) + traffic(pool, 40, 80, 503)
+    settings = ErrorSpikeSettings(security_services={"10.0.1.1:80": "WAF"})
+    found = run_transactions(DetectionStage(alone(error_spike=settings), pool), join(rows))
+    assert {one.rule.id for one in found if "down" in one.rule.id} == {"security-service-down"}
+
+
+def test_who_was_never_answered_is_a_scanner_or_shut_out() -> None:
+    strangers = tuple(f"203.0.113.{n}" for n in range(1, 40))
+    assert outages(connections(0, 60, ConnState.SF) + connections(60, 160, ConnState.REJ, strangers)) == []
+
+
+def test_one_client_that_is_shut_out_while_others_rest() -> None:
+    assert outages(connections(0, 60, ConnState.SF) + connections(60, 160, ConnState.S0, FRIENDS[:1])) == []
+
+
+def test_the_only_client_of_a_service_needs_twice_as_many() -> None:
+    only = FRIENDS[:1]
+    rows = connections(0, 60, ConnState.SF, only) + connections(60, 75, ConnState.REJ, only)
+    assert [one.count for one in outages(rows)] == [11]
+
+
+def test_a_service_that_answers_some_is_not_down() -> None:
+    rows = connections(0, 60, ConnState.SF)
+    for n in range(60, 160):
+        rows += connections(n, n + 1, ConnState.SF if n % 4 == 0 else ConnState.REJ)
+    assert outages(rows) == []
+
+
+def test_a_restart_of_seconds_is_no_outage() -> None:
+    rows = connections(0, 60, ConnState.SF) + connections(60, 69, ConnState.REJ) + connections(69, 80, ConnState.SF)
+    assert outages(rows) == []
+
+
+def test_answers_on_a_connection_that_lives_tell_of_recovery() -> None:
+    pool = Pool()
+    stage = DetectionStage(alone(error_spike=ErrorSpikeSettings()), pool)
+    down = run_flows(stage, connections(0, 60, ConnState.SF) + connections(60, 80, ConnState.REJ))
+    assert [one.details["recovered"] for one in down] == [False]
+    answer = transaction(pool, 90, FRIENDS[0], server=SERVICE)
+    answer["server_port"] = 5432
+    assert [one.details["recovered"] for one in run_transactions(stage, answer)] == [True]
+
+
+def test_an_outage_goes_on_over_a_restart() -> None:
+    before, after = (DetectionStage(alone(error_spike=ErrorSpikeSettings()), Pool()) for _ in range(2))
+    found = run_flows(before, REFUSED[:80])
+    saved = {name: each.copy() for name, each in before.memories["detection.error_spike"].state().items()}
+    assert after.memories["detection.error_spike"].restore(saved)
+    assert found + run_flows(after, REFUSED[80:]) == outages(REFUSED)

@@ -1,9 +1,10 @@
-"""Error spikes: in: transactions; out: detections of servers and endpoints that fail more than they used to, or fall
-silent.
+"""Error spikes: in: transactions and flows; out: detections of servers and endpoints that fail more than they used to,
+or fall silent.
 
 Shares of 4xx, 5xx, 401, 403 and 429 are each compared with the row's own earlier share, with half a minute of traffic
 to begin with. An endpoint is down when it answered before and now gives 502, 503, 504 or nothing; when it answers
-again, a last detection says so. The one law: the server or endpoint is named, never a client: they are the victims.
+again, a last detection says so. Connections that are refused are looked at by refusals.py. The one law: the server or
+endpoint is named, never a client: they are the victims.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from sensor.detection.detector import REPORT_SECONDS, Batch, Strings, Table, nan
 from sensor.detection.error_shares import KINDS, STEPS, Errors, Shares, Spike
 from sensor.detection.error_shares_kernel import ERROR, NAME_ENDPOINT, NAME_SERVER, count_answers
 from sensor.detection.evidence import address, http_of
-from sensor.detection.findings import endpoint_name, server_name
+from sensor.detection.findings import endpoint_name, server_name, server_text
 from sensor.detection.owners import Owners
+from sensor.detection.refusals import ALONE_TIMES, OUTAGE, SECURITY, Refusals, outage_of
 from sensor.detection.ticking import Part, Ticks
 from sensor.structures.entity_tables import SharedTable
 
@@ -37,18 +39,6 @@ SPIKE = Rule(
     owasp=("API4:2023", "API8:2023"),
     attack=("T1499",),
 )
-OUTAGE = Rule(
-    id="api-endpoint-down",
-    version=1,
-    title="Endpoint down: what answered before gives 502, 503, 504 or nothing",
-    category="availability",
-    kind=Kind.BEHAVIOUR,
-    severity=Severity.HIGH,
-    owasp=("API4:2023", "API8:2023"),
-    attack=("T1499",),
-)
-_ALONE_TIMES = 2
-"""Times as many requests when one client alone says that an endpoint is down."""
 _ENDPOINTS_SHOWN = 5
 
 
@@ -104,9 +94,7 @@ class _Watch:
 class ErrorSpike:
     """See the file's head; settings: ErrorSpikeSettings."""
 
-    rules = (SPIKE, OUTAGE)
-    faults = 0
-    evicted = 0
+    rules = (SPIKE, OUTAGE, SECURITY)
 
     def __init__(self, settings: ErrorSpikeSettings, strings: Strings) -> None:
         self.settings, self.strings = settings, strings
@@ -115,6 +103,15 @@ class ErrorSpike:
         self.errors: list[list[Table]] = [[]]  # ERROR by step, the present one last
         self.room = np.zeros(0, ERROR)
         self.watches = (_Watch("server", settings), _Watch("endpoint", settings))
+        self.refusals = Refusals(settings)
+
+    @property
+    def evicted(self) -> int:
+        return self.refusals.table.evicted
+
+    @property
+    def faults(self) -> int:
+        return self.refusals.faults
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         errors = np.concatenate([self.room[:0], *(chunk for step in self.errors for chunk in step)])
@@ -122,18 +119,19 @@ class ErrorSpike:
         state = {"ticks": self.ticks.current, "errors": errors, "steps": np.array(counts, np.int64)}
         for watch in self.watches:
             state |= carried.under(watch.column, watch.state())
-        return state
+        return state | carried.under("refusals", self.refusals.state())
 
     def restore(self, saved: Mapping[str, npt.NDArray[Any]]) -> bool:
         if not all(watch.restore(carried.of(watch.column, saved)) for watch in self.watches):
             return False
+        self.refusals.restore(carried.of("refusals", saved))
         self.ticks.current[:] = saved["ticks"]
         ends = np.cumsum(saved["steps"])
         self.errors = [[chunk] for chunk in np.split(saved["errors"].astype(ERROR), ends[:-1])]
         return True
 
     def process(self, batch: Batch) -> list[Detection]:
-        detections: list[Detection] = []
+        detections = self.refusals.process(batch)
         for watch in self.watches:
             watch.begin(batch)
         if len(self.room) < len(batch.transactions):
@@ -228,7 +226,7 @@ class ErrorSpike:
         found = set()
         for row in watch.shares.down(table):
             alone = len(np.unique(window.clients[window.rows == row])) < 2
-            least = self.settings.down_requests_min * (_ALONE_TIMES if alone else 1)
+            least = self.settings.down_requests_min * (ALONE_TIMES if alone else 1)
             if watch.shares.down_requests[row] >= least and watch.shares.answered_before(table, row):
                 found.add(row)
         return found
@@ -280,8 +278,12 @@ class ErrorSpike:
             threshold=float(self.settings.down_requests_min),
             unit="requests in a row without a proper answer", window_seconds=(tick - since) / 1e9,
         )  # fmt: skip
-        details: dict[str, Any] = {"down_seconds": (tick - since) // 1_000_000_000, "recovered": bool(recovered)}
-        return self._detection(watch, row, OUTAGE, tick, numbers, requests, min(since, first), details)
+        name = watch.names[row]
+        rule, service = OUTAGE, dict[str, Any]()
+        if watch.column == "server":
+            rule, service = outage_of(self.settings, server_text(name.server_ip, name.server_port))
+        details = service | {"down_seconds": (tick - since) // 1_000_000_000, "recovered": bool(recovered)}
+        return self._detection(watch, row, rule, tick, numbers, requests, min(since, first), details)
 
     @staticmethod
     def _detection(
