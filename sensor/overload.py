@@ -6,9 +6,9 @@ is left undone for a while, and alerts that say so.
     step 3   connections that begin now are accounted for, and not read
     beyond   the system drops packets: the sensor is blind to them
 
-One step more as soon as the pressure is high, and whenever it stays high for `step_seconds` and did not fall; one less
-after every `recover_seconds` of low pressure. The one law: flows, their packets and bytes are counted as long as they
-arrive at all, and everything left undone is counted.
+One step more whenever the pressure is high for `step_seconds` and does not fall, the first at once where three quarters
+wait: a pause of the sensor alone costs no verdict. One less after every `recover_seconds` of low pressure. The one law:
+flows, their packets and bytes are counted as long as they arrive at all, and everything left undone is counted.
 """
 
 from __future__ import annotations
@@ -101,11 +101,13 @@ class Overload:
         before = self.step
         if pressure >= self._settings.pressure_high:
             self._low_since = 0
-            self._high_since = self._high_since or now
-            helps = pressure < self._high
-            if before == Step.NOTHING or (now - self._high_since >= self._step_ns and not helps):
+            if not self._high_since:
+                self._high_since, self._high = now, pressure
+            urgent = before == Step.NOTHING and pressure >= (1 + self._settings.pressure_high) / 2
+            waited = now - self._high_since >= self._step_ns
+            if urgent or (waited and pressure >= self._high):
                 self._move(min(before + 1, Step.NEW_FLOWS), Count.STEPPED_UP)
-            if now - self._high_since >= self._step_ns or before != self.step:
+            if waited or before != self.step:
                 self._high_since, self._high = now, pressure
         else:
             self._high_since = 0

@@ -32,15 +32,23 @@ def steps(overload: Overload, *pressures: float, every_ms: int = 100, start: int
     return taken
 
 
-def test_one_step_at_once_and_one_more_whenever_it_does_not_help() -> None:
+def test_one_step_when_it_stays_high_and_one_more_whenever_that_does_not_help() -> None:
     overload = overload_of(step_seconds=0.2)
-    assert steps(overload, 0.1, 0.6, 0.6, 0.6, 0.7, 0.7, 0.9, 0.9) == [0, 1, 1, 2, 2, 3, 3, 3]
+    assert steps(overload, 0.1, 0.6, 0.6, 0.6, 0.7, 0.7, 0.7, 0.9, 0.9) == [0, 0, 0, 1, 1, 2, 2, 3, 3]
     assert overload.counters.as_dict()["stepped_up"] == 3
 
 
+def test_the_first_step_is_at_once_when_little_is_left() -> None:
+    assert steps(overload_of(step_seconds=60), 0.74, 0.75, 0.9, 1.0) == [0, 1, 1, 1]
+
+
 def test_a_pressure_that_falls_is_waited_for() -> None:
-    overload = overload_of(step_seconds=0.2)
-    assert steps(overload, 1.0, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6) == [1] * 8
+    assert steps(overload_of(step_seconds=0.2), 1.0, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6) == [1] * 8
+
+
+def test_a_pause_of_the_sensor_whose_packets_are_worked_off_costs_nothing() -> None:
+    pauses = (0.7, 0.6, 0.5, 0.4, 0.2, 0.0)
+    assert steps(overload_of(step_seconds=0.1), *pauses, *pauses) == [0] * 12
 
 
 def test_back_one_by_one_and_only_where_it_stays_low() -> None:

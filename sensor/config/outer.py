@@ -69,14 +69,16 @@ class OverloadSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     enabled: bool = True
     """Leave work undone rather than lose packets: contents first, then the detectors below, then new connections."""
     pressure_high: Share = 0.5
-    """Part of the ring, or of `lag_seconds_max`, that waits from which on one step more is taken."""
+    """Part of the ring, or of `lag_seconds_max`, that waits from which on the pressure is high."""
     pressure_low: Share = 0.1
     """Part down to which it must fall before anything is taken up again."""
     lag_seconds_max: Seconds = 10.0
     """How late packets may be worked on."""
     step_seconds: Seconds = 0.2
-    """Packet time for which the pressure stays high, and does not fall, before the next step."""
-    recover_seconds: Seconds = 10.0
+    """Packet time for which the pressure stays high, and does not fall, before a step. The first is taken at once when
+    three quarters wait, with the default of `pressure_high`.
+    """
+    recover_seconds: Seconds = 3.0
     """Packet time for which it stays low before each step back."""
     detectors: tuple[str, ...] = ("injection", "signatures", "sigma", "sensitive_data", "exposed", "anomaly")
     """Detectors that rest from the second step on."""
