@@ -20,6 +20,7 @@ from sensor.absence import Absence
 from sensor.alert import Alert, Detection, Rule
 from sensor.alerting.allowed import Allowance, allowances_of
 from sensor.alerting.stage import AlertingStage
+from sensor.batch import Batch
 from sensor.capture.layout import Count as CaptureCount
 from sensor.capture.live import LiveCapture, LiveCount
 from sensor.capture.paced import PacedCapture
@@ -53,7 +54,6 @@ from sensor.structures.shared_memory import shared_zeros
 from sensor.structures.string_pool import StringPool
 from sensor.structures.string_pool_kernels import State as PoolState
 from sensor.tls import TlsConnection
-from sensor.websocket import WebSocketConnection
 from sensor.workers.crew import Crew, Merged
 
 Rows = npt.NDArray[np.void]
@@ -65,24 +65,6 @@ _DEGRADING = (
     "evicted", "kernel_fault", "transactions_uninspected", "detectors_skipped", "flows_unread",
 )  # fmt: skip
 """Counters that say that something was lost in here: alerts made since carry them."""
-
-
-class Batch(NamedTuple):
-    """Rows of TRANSACTION, of FLOW that ended with two of STREAM each, alerts; `now` is packet time (ns) at its end.
-
-    `contents` has a row of CONTENT for each transaction: what was kept of its bytes, in `arena`. `tls` and `websockets`
-    are the TLS connections and WebSockets among the flows that ended.
-    """
-
-    transactions: Rows
-    flows: Rows
-    streams: Rows
-    alerts: list[Alert]
-    now: int
-    contents: Rows
-    arena: npt.NDArray[np.uint8]
-    tls: Sequence[TlsConnection] = ()
-    websockets: Sequence[WebSocketConnection] = ()
 
 
 class Prepared(NamedTuple):

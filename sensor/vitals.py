@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from sensor._version import __version__
 
 if TYPE_CHECKING:
-    from sensor.pipeline import Batch, Pipeline
+    from sensor.batch import Batch
+    from sensor.pipeline import Pipeline
 
 _PERIOD_SECONDS = 1.0
 _LATENCY_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)

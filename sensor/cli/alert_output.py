@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from sensor.alert import Alert, Detection
     from sensor.alert_log import AlertLog
     from sensor.alerting.journal import Journal
+    from sensor.batch import Batch
     from sensor.bus.stream import AlertStream
     from sensor.config import Settings
     from sensor.export.held import HeldRows, Pool
-    from sensor.pipeline import Batch, Pipeline
+    from sensor.pipeline import Pipeline
 
 _OBSERVE_SECONDS = 0.5
 _TOPICS = {"transactions": "tx.arrow", "flows": "flow.arrow"}

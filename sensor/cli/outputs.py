@@ -14,6 +14,7 @@ from sensor.errors import SettingError, TapirError
 if TYPE_CHECKING:
     from sensor.alert import Alert, Detection
     from sensor.alerting.journal import Journal
+    from sensor.batch import Batch
     from sensor.cli.alert_output import AlertOutput
     from sensor.cli.reading import Options
     from sensor.config import OutputSettings, Settings
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from sensor.export.held import Pool
     from sensor.export.rotating import Rotating
     from sensor.export.writers import Writer
-    from sensor.pipeline import Batch, Pipeline
+    from sensor.pipeline import Pipeline
 
 
 def check_outputs(options: Options) -> None:

@@ -16,7 +16,7 @@ from sensor.schema import Anomaly, Proto, TcpFlag, TransactionFlag
 
 if TYPE_CHECKING:
     from sensor.alert import Alert
-    from sensor.pipeline import Batch
+    from sensor.batch import Batch
     from sensor.structures.string_pool import StringPool
 
 TOP_PER_BATCH = 64
