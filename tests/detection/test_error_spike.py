@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from sensor.alert import Detection
-from sensor.config import DetectionSettings, ErrorSpikeSettings
+from sensor.config import DetectionSettings, ErrorSpikeSettings, Settings
 from sensor.detection.stage import DetectionStage
+from sensor.pipeline import Pipeline
 from sensor.schema import ConnState, EndReason, TcpFlag
 from tests.detection.tables import (
     NO_FLOWS,
@@ -26,6 +27,8 @@ from tests.detection.tables import (
     run_transactions,
     transaction,
 )
+from tests.traffic import ACK, RST, SECOND, SYN, Talk, exchange, merged, write_pcap
+from tests.traffic import START as WIRE_START
 
 
 def stage_of(pool: Pool) -> DetectionStage:
@@ -238,3 +241,21 @@ def test_an_outage_goes_on_over_a_restart() -> None:
     saved = {name: each.copy() for name, each in before.memories["detection.error_spike"].state().items()}
     assert after.memories["detection.error_spike"].restore(saved)
     assert found + run_flows(after, REFUSED[80:]) == outages(REFUSED)
+
+
+def test_packets_of_a_server_that_stops_and_comes_back(tmp_path: Path) -> None:
+    """From the wire: a second apart, ten clients are answered, then reset, then answered again."""
+    talks = []
+    for n in range(90):
+        given = {"source": f"10.0.0.{n % 10}", "source_port": 30_000 + n, "start": WIRE_START + n * SECOND}
+        if 40 <= n < 70:
+            talks.append(Talk(**given).send(0, SYN).send(1, RST | ACK))
+        else:
+            talks.append(exchange(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n", b"HTTP/1.1 204 No Content\r\n\r\n", **given))
+    capture = write_pcap(tmp_path / "stopped.pcap", merged(*(talk.packets for talk in talks)))
+    settings = Settings(detection=alone(error_spike=ErrorSpikeSettings()))
+    alerts = [alert for batch in Pipeline(settings, [str(capture)]) for alert in batch.alerts]
+    assert {(alert.rule_id, alert.entity.value) for alert in alerts} == {("api-endpoint-down", "10.0.0.2:80")}
+    assert alerts[0].details["recovered"] is False
+    assert alerts[-1].details["recovered"] is True
+    assert alerts[-1].details["refused"] == 25  # the last five were not over yet
