@@ -131,7 +131,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     severity: Severity                # the highest so far
     respond_within: str               # now, 15 min, 1 h, 24 h
     respond_within_seconds: int
-    confidence: float                 # 0 to 1, the highest so far
+    confidence: float                 # 0 to 1, the highest so far; less as packets were dropped
     entity: Entity
     client_ip: str | None             # this and the next five: of the transaction or flow that decided
     client_port: int | None

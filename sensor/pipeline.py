@@ -36,6 +36,7 @@ from sensor.features.stage import FeatureStage
 from sensor.fingerprint import fingerprint_key
 from sensor.gathered import NO_FLOWS, NO_STREAMS, Ended, Gathered
 from sensor.limits import BLOCKS_TOGETHER, FLOWS_TOGETHER
+from sensor.losses import Losses
 from sensor.overload import Overload, Step
 from sensor.protocols.coding.bodies import Bodies
 from sensor.protocols.http1.tables import NUMBERS
@@ -60,11 +61,6 @@ Rows = npt.NDArray[np.void]
 
 _NO_BYTES = np.zeros(0, np.uint8)
 _NO_TRANSACTIONS, _NO_CONTENTS = np.zeros(0, TRANSACTION), np.zeros(0, CONTENT)
-_DEGRADING = (
-    "dropped", "flows_evicted", "pages_exhausted", "holds_exhausted", "open_exhausted", "extents_exhausted",
-    "evicted", "kernel_fault", "transactions_uninspected", "detectors_skipped", "flows_unread",
-)  # fmt: skip
-"""Counters that say that something was lost in here: alerts made since carry them."""
 
 
 class Prepared(NamedTuple):
@@ -113,12 +109,7 @@ class Pipeline:
         self._told = self._state.restore(key, self.pool, self._memories, self._alerting)
         if self._crew:
             self._crew.start(self._features, self._detection, leave=self._state.leave)
-        self._losses = [
-            (f"{stage}.{member.name.lower()}", counters, member)
-            for stage, counters in self._counters().items()
-            for member in counters.names
-            if member.name.lower() in _DEGRADING
-        ]
+        self._losses = Losses(self._counters())
         self._absence = Absence(settings.service.silent_seconds, self._state.away)
         self._gathered = Gathered()
         self._now = 0
@@ -241,7 +232,7 @@ class Pipeline:
             )
         self._overload.note_rows(len(fresh[0]))
         detections, self._reported = detections + self._reported, []
-        alerts = self._alerting.process(detections, now, self._degraded())
+        alerts = self._alerting.process(detections, now, self._losses.so_far, self._losses.seen)
         if self._evidence:
             self._evidence.want(alerts, now)
         return Batch(read.transactions, flows, streams, alerts, now, read.contents, read.arena, tls, websockets)
@@ -256,6 +247,7 @@ class Pipeline:
         before = self._overload.step
         if self._live:
             missing = self._live.losses[LiveCount.INTERFACES_LOST]
+            self._losses.note(*self._live.lost, self._now)
             self._reported += self._absence.observe(self._live.counters[CaptureCount.FRAMES], missing, self._now)
         if not isinstance(self._capture, CaptureStage):
             self._reported += self._overload.keep_up(self._capture, self._now)
@@ -274,9 +266,6 @@ class Pipeline:
         streams[0::2] = self._reassembly.streams[2 * rows.astype(np.int64)]
         streams[1::2] = self._reassembly.streams[2 * rows.astype(np.int64) + 1]
         return turned(self._reassembly.flows[rows], streams)
-
-    def _degraded(self) -> dict[str, int]:
-        return {name: count for name, counters, member in self._losses if (count := counters[member])}
 
     @property
     def pool(self) -> StringPool:

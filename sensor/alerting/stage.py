@@ -24,6 +24,7 @@ from sensor.alert import (
     SCHEMA_VERSION,
     Alert,
     Detection,
+    Kind,
     State,
     alert_id_of,
     seconds,
@@ -125,13 +126,16 @@ class AlertingStage:
         return told
 
     def process(
-        self, detections: list[Detection], now: int, degraded: Mapping[str, int] | None = None
+        self, detections: list[Detection], now: int, degraded: Mapping[str, int] | None = None, seen: float = 1.0
     ) -> list[Alert]:
         """Alerts up to packet time `now` (ns), that of the batch's end.
 
         `degraded` names what was lost so far (evicted, shed, faults since the start); alerts made from here on carry
-        what is not 0.
+        what is not 0. `seen` is the share of packets that were not dropped lately: verdicts, but those of the sensor on
+        itself, are as much less certain.
         """
+        if seen < 1:
+            detections = [_less_certain(detection, seen) for detection in detections]
         self._degraded = {name: count for name, count in (degraded or {}).items() if count}
         ready = [detection for detection in [*self._waiting, *detections] if detection.now < now]
         self._waiting = [detection for detection in [*self._waiting, *detections] if detection.now >= now]
@@ -215,3 +219,10 @@ class AlertingStage:
                 degraded=self._degraded,
             )
         )
+
+
+def _less_certain(detection: Detection, seen: float) -> Detection:
+    """The verdict on what was seen in part."""
+    if detection.rule.kind == Kind.HEALTH:
+        return detection
+    return msgspec.structs.replace(detection, confidence=round(detection.confidence * seen, 4))

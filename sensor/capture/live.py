@@ -116,8 +116,9 @@ class LiveCapture:
                     continue
                 begun = True
                 while begun:
-                    yield Block(self._socket.data, self._index(), 0)
-                    begun = self._ring[Ring.LEFT] > 0
+                    frames = self._index()
+                    begun = bool(self._ring[Ring.LEFT] > 0)
+                    yield Block(self._socket.data, frames, more=begun)
                     self._socket.give_back(but=int(begun))
         finally:
             self._socket.count_losses()

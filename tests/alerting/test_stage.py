@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensor.alert import Alert, Detection, Numbers, Severity, State
+from sensor.alerting.own_health import BLIND, own_health
 from sensor.alerting.stage import AlertingStage
 from sensor.config import AlertingSettings
 from tests.alerting.detections import SECOND, detection
@@ -123,6 +124,22 @@ def test_a_late_detection_is_taken_as_made_now_and_counted():
     (raised,) = stage.process([detection(100)], 501 * SECOND)
     assert (raised.ts, raised.last_seen) == (500.0, 100.0)
     assert stage.counters.as_dict()["late"] == 1
+
+
+def test_verdicts_on_traffic_that_was_dropped_in_part_are_less_certain():
+    stage = AlertingStage(SETTINGS)
+    (whole,) = stage.process([detection(100, confidence=0.8)], 200 * SECOND)
+    (part,) = stage.process([detection(201, "other", confidence=0.8)], 300 * SECOND, {"live.dropped": 5}, seen=0.9)
+    assert (whole.confidence, whole.degraded) == (0.8, {})
+    assert (part.confidence, part.degraded) == (0.72, {"live.dropped": 5})
+
+
+def test_what_the_sensor_says_of_itself_is_as_certain_as_ever():
+    stage = AlertingStage(SETTINGS)
+    numbers = Numbers(observed=5, threshold=0, unit="packets lost", window_seconds=1)
+    blind = own_health(BLIND, 100 * SECOND, "ring", numbers, {})
+    (alert,) = stage.process([blind], 200 * SECOND, seen=0.5)
+    assert alert.confidence == 1
 
 
 def test_counters():
