@@ -55,7 +55,9 @@ MAY_IMPORT = {
     "losses": BASE,
     "overload": BASE | {"alerting"},
     "evidence": BASE | {"alerting", "decode"},
-    "pipeline": BASE | STAGES | {"absence", "batch", "evidence", "gathered", "losses", "overload", "state_run", "workers"},
+    "pipeline": BASE | STAGES | {
+        "absence", "batch", "evidence", "gathered", "losses", "overload", "state_run", "workers",
+    },
     "api": BASE | {"pipeline", "export", "bus"},
     "cli": BASE | SERVICE | STAGES | {"batch", "evidence", "pipeline", "collector", "api", "settings_file"},
     "__main__": {"cli"},
