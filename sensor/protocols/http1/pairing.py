@@ -13,7 +13,7 @@ import numpy as np
 from sensor._jit import inline_kernel, part_kernel
 from sensor.protocols.http1.answers import judge_login
 from sensor.protocols.http1.contents import hand_out
-from sensor.protocols.http1.tables import OPEN_PER_FLOW_MAX, OPEN_STACK, Count, Scalar, Waits
+from sensor.protocols.http1.tables import OPEN_PER_FLOW_MAX, OPEN_STACK, WAITING_MAX, Count, Scalar, Waits
 from sensor.schema import Anomaly, FlowFlag, TransactionFlag
 
 _BOTH_HEADS = TransactionFlag.REQUEST | TransactionFlag.RESPONSE
@@ -88,11 +88,15 @@ def _lost_before(t, flow, link, whole):
     """How many requests were lost just before a broken one, which begins at link["seq"], `whole` being where they
     began; -1 when that is not sure.
 
-    As many as responses wait, or were lost before these, that acknowledged no more, less those to requests seen. No
-    request of this client is smaller than its smallest head without the target; but one with a body can be as large
-    as several.
+    As many as responses wait, or were lost before these, that acknowledged no more, less those to requests known; all
+    of them may be, while it is open how many requests were lost earlier. No request of this client is smaller than its
+    smallest head without the target; but one with a body can be as large as several.
     """
     answers = -np.int64(flow["queued"])
+    request = np.int64(flow["first"]) if flow["wait_first"] >= 0 else np.int64(-1)
+    while request >= 0:
+        answers -= t.links[request]["lost"] if t.links[request]["broken"] == 0 else WAITING_MAX
+        request = np.int64(t.links[request]["next"])
     response = np.int64(flow["wait_first"])
     while response >= 0 and t.links[response]["ack"] <= link["seq"]:
         answers += 2 if t.links[response]["broken"] == 2 else 1

@@ -124,23 +124,86 @@ def _is_next(link):
     return link["broken"] == 0 and link["lost"] == 0
 
 
+@inline_kernel
+def _pass(t, flow_row, count):
+    """The oldest `count` requests, those known to be lost included, got answers that were lost."""
+    flow = t.http_flows[flow_row]
+    while count > 0:
+        link = t.links[flow["first"]]
+        lost = min(np.int64(link["lost"]), count)
+        link["lost"] -= lost
+        count -= lost
+        if count > 0:
+            drop_first(t, flow_row)
+            count -= 1
+
+
+@part_kernel
+def _answer_next(t, flow_row, final):
+    """The oldest response that waits answers the oldest request, which may be known to be lost."""
+    flow = t.http_flows[flow_row]
+    if t.links[flow["first"]]["lost"] > 0:
+        t.links[flow["first"]]["lost"] -= 1
+        _leave(t, flow_row, final, 0)
+    else:
+        _pair(t, flow_row, take_first(t, flow))
+
+
+@inline_kernel
+def _pair_each(t, flow_row, asked, answered, final):
+    """Of `asked` requests each was answered, by the oldest `answered` responses and by one in each hole before them."""
+    flow = t.http_flows[flow_row]
+    for _ in range(answered):
+        if t.links[flow["wait_first"]]["broken"] == 2:
+            _pass(t, flow_row, 1)
+            asked -= 1
+        _answer_next(t, flow_row, final)
+        asked -= 1
+    _pass(t, flow_row, asked)
+
+
+@inline_kernel
+def _lost_behind(t, flow_row, last, following, acknowledged, answers_end):
+    """How many requests, lost behind `last` and before `following`, the answers that were seen can answer; -1 when that
+    is not known.
+
+    `answers_end`: no answer was lost behind the one that `acknowledged`. Otherwise the count is to be of all requests
+    that were sent before the client waited.
+    """
+    flow = t.http_flows[flow_row]
+    if following >= 0:
+        link = t.links[following]
+        if link["broken"] == 0 and (link["lost"] == 0 or acknowledged == link["seq"]):
+            return np.int64(link["lost"])
+    elif flow["closing"] > 0:
+        client = t.http_streams[2 * flow_row + np.int64(flow["client"])]
+        if client["broken"] == 0 and client["delivered"] == t.links[last]["end"] + 1:
+            return np.int64(0)
+    return np.int64(0) if answers_end and acknowledged == t.links[last]["end"] else np.int64(-1)
+
+
 @part_kernel
 def _settle(t, flow_row, final):
     """Pair what was asked between two advances of the client with what came before the second; False when that is open.
 
     A client that sends a batch and waits for all of its answers asks anew, or closes, exactly where they ended. So both
-    lists are of one length, and pair from the back as far as neither is broken.
+    lists are of one length: when there are as many requests as answers, with one for each hole among these, all pair,
+    else those from the back as far as neither list is broken.
     """
     flow = t.http_flows[flow_row]
     following = np.int64(flow["first"])
     if following < 0:
         return False
     begin, last = t.links[following]["ack"], following
-    asked, asked_unbroken = 0, 0
+    if t.links[flow["wait_first"]]["seq"] == begin:  # what was lost before it are answers to requests before these
+        t.links[flow["wait_first"]]["broken"] = 0
+    asked, asked_unbroken, asked_least, asked_known = 0, 0, 0, True
     asked_whole = _is_next(t.links[following])
     answered_whole = t.links[flow["wait_first"]]["broken"] == 0
     while following >= 0 and t.links[following]["ack"] <= begin:
         asked_unbroken = asked_unbroken + 1 if _is_next(t.links[following]) else 1
+        asked_least += 1 + t.links[following]["lost"]
+        asked_known = asked_known and t.links[following]["broken"] == 0
         asked += 1
         last = following
         following = np.int64(t.links[following]["next"])
@@ -149,11 +212,13 @@ def _settle(t, flow_row, final):
         end = t.links[following]["ack"]
     elif end == _NEVER and not final:
         return False
-    answered, answered_unbroken = 0, 0
+    answered, answered_unbroken, answered_least = 0, 0, 0
     answer_end, answer_ack = np.int64(0), np.int64(-1)
     response = np.int64(flow["wait_first"])
     while response >= 0 and t.links[response]["seq"] < end:
-        answered_unbroken = 1 if t.links[response]["broken"] != 0 else answered_unbroken + 1
+        broken = t.links[response]["broken"]
+        answered_unbroken = 1 if broken != 0 else answered_unbroken + 1
+        answered_least += 2 if broken == 2 else 1
         answered += 1
         answer_end, answer_ack = t.links[response]["end"], t.links[response]["ack"]
         response = np.int64(t.links[response]["next"])
@@ -162,6 +227,12 @@ def _settle(t, flow_row, final):
         complete = complete or (t.links[response]["seq"] == end and t.links[response]["broken"] == 0)
     elif not complete and not final:
         return False
+    lost_answers = 1 if not complete and 0 < answer_end < end and end != _NEVER else 0
+    lost_last = _lost_behind(t, flow_row, last, following, answer_ack, lost_answers == 0)
+    if asked_known and lost_last >= 0 and asked_least + lost_last == answered_least + lost_answers:
+        _pair_each(t, flow_row, asked_least + lost_last, answered, final)
+        flow["loss"] = 0
+        return True
     all_asked = answer_ack == t.links[last]["end"] or (following >= 0 and _is_next(t.links[following]))
     sure = complete and all_asked
     if end == _NEVER:
@@ -219,20 +290,9 @@ def _count(t, flow_row, final):
     place = _place(t, flow_row)
     if place < 0:
         return final and _pair_at_end(t, flow_row)
-    while place > 0:
-        link = t.links[flow["first"]]
-        lost = min(np.int64(link["lost"]), place)
-        link["lost"] -= lost
-        place -= lost
-        if place > 0:
-            drop_first(t, flow_row)
-            place -= 1
+    _pass(t, flow_row, place)
     flow["loss"] = 0
-    if t.links[flow["first"]]["lost"] > 0:
-        t.links[flow["first"]]["lost"] -= 1
-        _leave(t, flow_row, final, 0)
-    else:
-        _pair(t, flow_row, take_first(t, flow))
+    _answer_next(t, flow_row, final)
     return True
 
 
