@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from sensor.alert import Alert
 from sensor.config import Settings
+from sensor.dns import NO_LOOKUPS
 from sensor.errors import InputError
 from sensor.tls import TlsConnection
 from sensor.websocket import WebSocketConnection
@@ -38,6 +39,7 @@ class Capture:
     flows: pl.DataFrame         # columns: `tapir schema flows`
     tls: pl.DataFrame           # TLS connections, columns: `tapir schema tls`
     websockets: pl.DataFrame    # WebSockets, columns: `tapir schema websockets`
+    dns: pl.DataFrame           # DNS lookups, columns: `tapir schema dns`
     alerts: pl.DataFrame        # the last revision of each alert
     faults: list[InputError]    # inputs that could not be read to their end
     counters: dict[str, dict[str, int]]  # what each stage counted
@@ -56,6 +58,7 @@ def read(
     nothing at all could be read, its InputError is raised. Raises SettingError for a setting that cannot be used.
     `state` names a folder in which what is learned is kept from one call to the next; StateError when that cannot be.
     """
+    from sensor.export.lookups import lookup_frame
     from sensor.pipeline import Pipeline
 
     settings = settings or Settings()
@@ -67,12 +70,15 @@ def read(
     transactions, flows = _Collected("transactions"), _Collected("flows")
     tls: list[TlsConnection] = []
     websockets: list[WebSocketConnection] = []
+    lookups: list[pl.DataFrame] = []
     alerts: dict[str, Alert] = {}
     for batch in pipeline:
         transactions.add(batch.transactions, None, pipeline.pool)
         flows.add(batch.flows, batch.streams, pipeline.pool)
         tls += batch.tls
         websockets += batch.websockets
+        if len(batch.dns.rows):
+            lookups.append(lookup_frame(batch.dns))
         alerts.update((alert.alert_id, alert) for alert in batch.alerts)
     if pipeline.faults and not len(flows):
         raise pipeline.faults[0]
@@ -81,7 +87,8 @@ def read(
 
     alert_rows = alert_frame(list(alerts.values()))
     connections = connection_frame(tls, TlsConnection), connection_frame(websockets, WebSocketConnection)
-    tables = transactions.frame(), flows.frame(), *connections, alert_rows
+    dns = pl.concat(lookups or [lookup_frame(NO_LOOKUPS)])
+    tables = transactions.frame(), flows.frame(), *connections, dns, alert_rows
     return Capture(*tables, pipeline.faults, pipeline.counters())
 
 

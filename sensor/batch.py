@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sensor.alert import Alert
+from sensor.dns import NO_LOOKUPS, Lookups
 from sensor.tls import TlsConnection
 from sensor.websocket import WebSocketConnection
 
@@ -19,7 +20,7 @@ class Batch(NamedTuple):
     """Rows of TRANSACTION, of FLOW that ended with two of STREAM each, alerts; `now` is packet time (ns) at its end.
 
     `contents` has a row of CONTENT for each transaction: what was kept of its bytes, in `arena`. `tls` and `websockets`
-    are the TLS connections and WebSockets among the flows that ended.
+    are the TLS connections and WebSockets among the flows that ended, `dns` the lookups that were complete.
     """
 
     transactions: Rows
@@ -31,3 +32,4 @@ class Batch(NamedTuple):
     arena: npt.NDArray[np.uint8]
     tls: Sequence[TlsConnection] = ()
     websockets: Sequence[WebSocketConnection] = ()
+    dns: Lookups = NO_LOOKUPS

@@ -1,5 +1,5 @@
-"""What waits with transactions to be judged: in: flows that ended or are told of while they live, TLS connections and
-WebSockets, of one block after another; out: all of them at once.
+"""What waits with transactions to be judged: in: flows that ended or are told of while they live, TLS connections,
+WebSockets and DNS lookups, of one block after another; out: all of them at once.
 
 The one law: what is gathered is of its own, wherever it was taken from.
 """
@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from sensor.dns import NO_LOOKUPS, Lookups, joined
 from sensor.schema import FLOW, STREAM
 from sensor.tls import TlsConnection
 from sensor.websocket import WebSocketConnection
@@ -33,6 +34,7 @@ class Ended(NamedTuple):
     told_streams: Rows = NO_STREAMS
     tls: Sequence[TlsConnection] = ()
     websockets: Sequence[WebSocketConnection] = ()
+    dns: Lookups = NO_LOOKUPS
 
 
 @dataclass
@@ -60,4 +62,5 @@ class Gathered:
             np.concatenate([part.told_streams for part in parts]),
             [row for part in parts for row in part.tls],
             [row for part in parts for row in part.websockets],
+            joined([part.dns for part in parts if len(part.dns.rows)]),
         )

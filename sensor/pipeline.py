@@ -39,6 +39,7 @@ from sensor.limits import BLOCKS_TOGETHER, FLOWS_TOGETHER
 from sensor.losses import Losses
 from sensor.overload import Overload, Step
 from sensor.protocols.coding.bodies import Bodies
+from sensor.protocols.dns.stage import DnsStage
 from sensor.protocols.http1.tables import NUMBERS
 from sensor.protocols.http1.tables import Count as HttpCount
 from sensor.protocols.stage import Part as Read
@@ -54,7 +55,7 @@ from sensor.structures.memory import Remembering
 from sensor.structures.shared_memory import shared_zeros
 from sensor.structures.string_pool import StringPool
 from sensor.structures.string_pool_kernels import State as PoolState
-from sensor.tls import TlsConnection
+from sensor.tls import of_flows
 from sensor.workers.crew import Crew, Merged
 
 Rows = npt.NDArray[np.void]
@@ -69,12 +70,6 @@ class Prepared(NamedTuple):
     settings: Settings
     allowances: list[Allowance]
     detection: Detectors
-
-
-def _of_flows(tls: Sequence[TlsConnection], flows: Rows) -> list[TlsConnection]:
-    """Those of these flows."""
-    serials = set(flows["serial"].tolist())
-    return [row for row in tls if row.flow in serials]
 
 
 class Pipeline:
@@ -98,6 +93,7 @@ class Pipeline:
         key = fingerprint_key(self._state.key_file(settings.protocols.fingerprint_key_file))
         self._crew = None if alone else _crew(settings, self._reassembly.flows, key)
         self._protocols = self._crew or ProtocolStage(settings.protocols, self._reassembly.flows, key)
+        self._dns = DnsStage(self._reassembly.flows)
         self._tls = TlsStage(settings.protocols, self._reassembly.flows)
         self._websockets = WebSocketStage(self._reassembly.flows)
         self._features = FeatureStage(settings.features, self._protocols.pool.tables)
@@ -186,6 +182,8 @@ class Pipeline:
             self._state.interrupt(self._now, self.bytes_read)
         for part in self._reassembly.finish():
             yield from self._batches(_NO_BYTES, _NO_BYTES, part)
+        if len((waiting := self._dns.finish(self._now)).rows):
+            yield self._judge(Read(_NO_TRANSACTIONS, _NO_CONTENTS, _NO_BYTES, True), Ended(dns=waiting))
         last = self._alerting.finish(self._now)
         if self._evidence:
             self._evidence.want(last, self._now)
@@ -200,6 +198,7 @@ class Pipeline:
         table. Time moves on with the last.
         """
         self._overload.leave_unread(part.chunks, self._reassembly.flows, self._reassembly.counters[FlowCount.FLOWS])
+        dns = self._dns.process(data, datagrams, self._reassembly.pages, part.chunks, part.now)
         tls = self._tls.process(data, datagrams, self._reassembly.pages, part.chunks)
         last = None
         for read in self._protocols.process(data, datagrams, self._reassembly.pages, part.chunks, more):
@@ -211,31 +210,32 @@ class Pipeline:
         found = self._protocols.tunnels, data, datagrams, self._reassembly.pages, part.chunks
         tls += self._tls.process_tunnels(*found)
         told = turned(part.told.copy(), part.told_streams.copy())
-        self._gathered.add(Ended(*self._ended(part.ended), *told, tls, self._websockets.process(*found)))
+        self._gathered.add(Ended(*self._ended(part.ended), *told, tls, self._websockets.process(*found), dns))
         if last:
             self._now = max(self._now, part.now)
             yield self._judge(last, self._gathered.take())
 
     def _judge(self, read: Read | Merged, ended: Ended) -> Batch:
-        now, (flows, streams, told, told_streams, tls, websockets) = self._now, ended
-        fresh = self._state.fresh(read.transactions, flows, streams, told, told_streams, now)
+        now, (flows, streams, told, told_streams, tls, websockets, dns) = self._now, ended
+        fresh = self._state.fresh(read.transactions, flows, streams, told, told_streams, dns, now)
         if fresh is None:
-            return Batch(read.transactions, flows, streams, [], now, read.contents, read.arena, tls, websockets)
-        fresh_tls = _of_flows(tls, fresh[1]) if len(fresh[1]) < len(flows) else tls
+            return Batch(read.transactions, flows, streams, [], now, read.contents, read.arena, tls, websockets, dns)
+        fresh_tls = of_flows(tls, set(fresh[1]["serial"].tolist())) if len(fresh[1]) < len(flows) else tls
         if self._crew:
             detections = self._crew.judge(*fresh, now, fresh_tls)
         else:
             contents = read.contents[len(read.transactions) - len(fresh[0]) :]
             entities = self._features.process(fresh[0])
             detections = self._detection.process(
-                *fresh[:3], now, entities, self._features.tables, contents, read.arena, *fresh[3:], tls=fresh_tls
+                *fresh[:3], now, entities, self._features.tables, contents, read.arena, *fresh[3:5], tls=fresh_tls,
+                dns=fresh[5],
             )
         self._overload.note_rows(len(fresh[0]))
         detections, self._reported = detections + self._reported, []
         alerts = self._alerting.process(detections, now, self._losses.so_far, self._losses.seen)
         if self._evidence:
             self._evidence.want(alerts, now)
-        return Batch(read.transactions, flows, streams, alerts, now, read.contents, read.arena, tls, websockets)
+        return Batch(read.transactions, flows, streams, alerts, now, read.contents, read.arena, tls, websockets, dns)
 
     def _keep(self) -> None:
         """Let the protocols keep of messages what the detectors want, unless that gives way."""
@@ -342,6 +342,7 @@ class Pipeline:
             "reassembly": self._reassembly.counters,
             "protocols": self._protocols.counters,
             "coding": self._protocols.coding,
+            "dns": self._dns.counters,
             "tls": self._tls.counters,
             "websocket": self._websockets.counters,
             "features": self._features.counters,

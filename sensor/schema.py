@@ -257,6 +257,8 @@ class Service(IntEnum):
     NOT_HTTP = 2     # nothing that is read: its bytes are not handed on
     SSL = 3          # TLS: read, but not by HTTP
     QUIC = 4
+    MAYBE_DNS = 5    # by its port or its first bytes: nobody has read it yet
+    DNS = 6
 
 
 # --- Chunks: what reassembly hands to the protocols, in order of packet time ------------------------------------------
@@ -272,6 +274,7 @@ CHUNK = np.dtype(
         ("stream", "i4"),  # 2*flow + direction
         ("kind", "u1"),    # ChunkKind
         ("source", "u1"),  # ChunkSource
+        ("service", "u1"), # Service of its flow, as far as it was known when it was delivered
     ],
     align=True,
 )

@@ -43,6 +43,7 @@ class Place(msgspec.Struct, kw_only=True):
     transactions: int = 0
     flows: int = 0
     told: int = 0
+    lookups: int = 0
     finished: bool = False
 
 

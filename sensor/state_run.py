@@ -21,6 +21,7 @@ from sensor.absence import Away
 from sensor.alert import Alert
 from sensor.config import StateSettings
 from sensor.counters import Counters
+from sensor.dns import Lookups
 from sensor.errors import StateError
 from sensor.state import FORMAT, FORMAT_VERSION, Manifest, Place, StateFolder, key_check, place_of
 from sensor.structures.memory import Remembering
@@ -56,8 +57,8 @@ class RunState:
         self._begun = time.monotonic()
         self._place = place_of(files) if self.can_resume and files else None
         self._folder = StateFolder(settings.folder) if settings.folder else None
-        self._judged = [0, 0, 0]  # transactions, flows and flows told of while they live that were judged
-        self._passed = [0, 0, 0]  # and those that were read
+        self._judged = [0, 0, 0, 0]  # transactions, flows, flows told of while they live and lookups that were judged
+        self._passed = [0, 0, 0, 0]  # and those that were read
         self._until = 0           # packet time up to which the killed run had judged
         self._saved_now = 0
         self._touched = 0.0
@@ -97,7 +98,7 @@ class RunState:
             return []
         self.counters.values[Count.RESUMED] = 1
         self.notes.append(f"resumes a run that was broken off after {before.transactions} transactions")
-        self._judged = [before.transactions, before.flows, before.told]
+        self._judged = [before.transactions, before.flows, before.told, before.lookups]
         self._until = self._saved_now = manifest.now
         return alerting.resume(self._folder.section("alerting"))
 
@@ -123,18 +124,18 @@ class RunState:
         self._memories = {**memories, "alerting": self._memories["alerting"]}
 
     def fresh(
-        self, transactions: Rows, flows: Rows, streams: Rows, told: Rows, told_streams: Rows, now: int
-    ) -> tuple[Rows, Rows, Rows, Rows, Rows] | None:
+        self, transactions: Rows, flows: Rows, streams: Rows, told: Rows, told_streams: Rows, lookups: Lookups, now: int
+    ) -> tuple[Rows, Rows, Rows, Rows, Rows, Lookups] | None:
         """The rows of a batch that were not judged before; None when there is nothing to judge in it."""
+        tables = transactions, flows, told, lookups.rows
         skipped = [max(0, judged - passed) for judged, passed in zip(self._judged, self._passed, strict=True)]
-        self._passed = [
-            passed + len(rows) for passed, rows in zip(self._passed, (transactions, flows, told), strict=True)
-        ]
+        self._passed = [passed + len(rows) for passed, rows in zip(self._passed, tables, strict=True)]
         self._judged = [max(pair) for pair in zip(self._judged, self._passed, strict=True)]
         transactions, flows, told = transactions[skipped[0] :], flows[skipped[1] :], told[skipped[2] :]
-        if now <= self._until and not len(transactions) and not len(flows) and not len(told):
+        lookups = lookups.behind(skipped[3])
+        if now <= self._until and not any(map(len, (transactions, flows, told, lookups.rows))):
             return None
-        return transactions, flows, streams[2 * skipped[1] :], told, told_streams[2 * skipped[2] :]
+        return transactions, flows, streams[2 * skipped[1] :], told, told_streams[2 * skipped[2] :], lookups
 
     def checkpoint(self, now: int, bytes_read: int) -> None:
         """Save when it is time to."""
@@ -172,7 +173,7 @@ class RunState:
             return
         place = self._place and Place(
             inputs=self._place.inputs, bytes_read=bytes_read, transactions=self._judged[0], flows=self._judged[1],
-            told=self._judged[2], finished=finished,
+            told=self._judged[2], lookups=self._judged[3], finished=finished,
         )  # fmt: skip
         manifest = Manifest(
             format=FORMAT, format_version=FORMAT_VERSION, key_check=key_check(self._key),

@@ -5,6 +5,8 @@ The one law: only what was sent in clear is in it, and what was not seen is null
 
 from __future__ import annotations
 
+from collections.abc import Sequence, Set
+
 from sensor.connection import Connection
 
 
@@ -54,6 +56,11 @@ class TlsConnection(Connection, kw_only=True, frozen=True):
     vlan: int | None = None
     end_now: int = 0
     flow: int = 0
+
+
+def of_flows(rows: Sequence[TlsConnection], serials: Set[int]) -> list[TlsConnection]:
+    """Those of the flows with these serials."""
+    return [row for row in rows if row.flow in serials]
 
 
 TLS_COLUMNS = {

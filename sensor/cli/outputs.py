@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sensor.export.alerts import AlertWriter
     from sensor.export.connections import ConnectionWriter, Row
     from sensor.export.held import Pool
+    from sensor.export.lookups import LookupWriter
     from sensor.export.rotating import Rotating
     from sensor.export.writers import Writer
     from sensor.pipeline import Pipeline
@@ -36,7 +37,7 @@ def check_outputs(options: Options) -> None:
     repeated = next((path for path in paths if paths.count(path) > 1), None)
     if repeated:
         name = "standard output (-)" if repeated == "-" else repeated
-        options_named = "--transactions, --flows, --tls, --websockets and --alerts"
+        options_named = "--transactions, --flows, --tls, --websockets, --dns and --alerts"
         raise SettingError(f"{name} is named more than once: {options_named} need different files")
 
 
@@ -55,6 +56,7 @@ class Outputs:
         self.flows: Rotating[Writer] | None = None
         self.tls: Rotating[ConnectionWriter] | None = None
         self.websockets: Rotating[ConnectionWriter] | None = None
+        self.dns: Rotating[LookupWriter] | None = None
         self.alerts: Rotating[AlertWriter] | None = None
         self.stream: AlertOutput | None = None
         self.epoch: int | None = None
@@ -70,6 +72,7 @@ class Outputs:
             return
         from sensor.export.alerts import open_alert_writer
         from sensor.export.connections import open_connection_writer
+        from sensor.export.lookups import open_lookup_writer
         from sensor.export.rotating import Rotating
         from sensor.export.writers import open_writer
         from sensor.tls import TlsConnection
@@ -89,12 +92,14 @@ class Outputs:
             self.tls = Rotating(options.tls, of_connections(TlsConnection), settings, live)
         if options.websockets:
             self.websockets = Rotating(options.websockets, of_connections(WebSocketConnection), settings, live)
+        if options.dns:
+            self.dns = Rotating(options.dns, open_lookup_writer, settings, live)
         if options.alerts:
             self.alerts = Rotating(options.alerts, open_alert_writer, settings, live)
 
     def reopen(self) -> None:
         """Begin new files where others have renamed or removed them."""
-        for output in (self.transactions, self.flows, self.tls, self.websockets, self.alerts):
+        for output in (self.transactions, self.flows, self.tls, self.websockets, self.dns, self.alerts):
             if output:
                 output.reopen()
 
@@ -132,6 +137,8 @@ class Outputs:
             self.tls.at(batch.now).write(batch.tls)
         if self.websockets and batch.websockets:
             self.websockets.at(batch.now).write(batch.websockets)
+        if self.dns and len(batch.dns.rows):
+            self.dns.at(batch.now).write(batch.dns)
         if self.stream:
             self.stream.send_tables(batch, pool)
         self._send(batch.alerts, batch.now)
@@ -171,5 +178,5 @@ class Outputs:
         return failures
 
     def _closers(self) -> list[Callable[[], object]]:
-        outputs = (self.transactions, self.flows, self.tls, self.websockets, self.alerts, self.stream)
+        outputs = (self.transactions, self.flows, self.tls, self.websockets, self.dns, self.alerts, self.stream)
         return [output.close for output in outputs if output]

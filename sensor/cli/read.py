@@ -8,6 +8,7 @@ import typer
 
 from sensor.cli.run_options import (
     Alerts,
+    Dns,
     Flows,
     Rules,
     Sensor,
@@ -39,6 +40,7 @@ def read(
     flows: Flows = None,
     tls: Tls = None,
     websockets: WebSockets = None,
+    dns: Dns = None,
     alerts: Alerts = None,
     publish: Publish = None,
     replay: Replay = None,
@@ -87,8 +89,9 @@ def read(
     from sensor.cli.rules import rules_setting
 
     options = Options(
-        inputs=inputs, transactions=transactions, flows=flows, tls=tls, websockets=websockets, alerts=alerts,
-        publish=publish, wait_subscribers=wait_subscribers, show_secrets=show_secrets, batch_frames=batch_frames,
+        inputs=inputs, transactions=transactions, flows=flows, tls=tls, websockets=websockets, dns=dns,
+        alerts=alerts, publish=publish, wait_subscribers=wait_subscribers, show_secrets=show_secrets,
+        batch_frames=batch_frames,
         json=json, quiet=quiet, sensor=sensor or "", state=state or "", settings=settings,
         overrides=[*(set_ or []), *rules_setting(rules)],
         replay=replay, journal=journal, keys=keys, plaintext=plaintext, publish_tables=publish_tables, workers=workers,

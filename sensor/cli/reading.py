@@ -39,6 +39,7 @@ class Options:
     flows: str | None = None
     tls: str | None = None
     websockets: str | None = None
+    dns: str | None = None
     alerts: str | None = None
     publish: str | None = None
     replay: str | None = None
@@ -63,7 +64,7 @@ class Options:
     @property
     def outputs(self) -> tuple[str | None, ...]:
         """Where the tables and alerts go."""
-        return self.transactions, self.flows, self.tls, self.websockets, self.alerts
+        return self.transactions, self.flows, self.tls, self.websockets, self.dns, self.alerts
 
 
 def is_stream(name: str) -> bool:

@@ -31,6 +31,7 @@ _TROUBLE = (
 """A counter with one of these in its name tells of something lost or odd, and is shown when it is not 0."""
 _OTHERS = {
     "TLS": ("tls", "connections"), "QUIC": ("tls", "quic_connections"), "WebSocket": ("websocket", "connections"),
+    "DNS": ("dns", "lookups"),
 }  # fmt: skip
 """Connections that are not HTTP, by what counts them."""
 _COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}

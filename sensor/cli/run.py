@@ -8,6 +8,7 @@ import typer
 
 from sensor.cli.run_options import (
     Alerts,
+    Dns,
     Flows,
     Rules,
     Sensor,
@@ -46,6 +47,7 @@ def run(
     flows: Flows = None,
     tls: Tls = None,
     websockets: WebSockets = None,
+    dns: Dns = None,
     alerts: Alerts = None,
     publish: Publish = None,
     replay: Replay = None,
@@ -83,7 +85,7 @@ def run(
 
     options = RunOptions(
         command="tapir run", inputs=read_loop or [], interfaces=tuple(interfaces or ()), filter=filter_, pace=pace,
-        user=user, transactions=transactions, flows=flows, tls=tls, websockets=websockets,
+        user=user, transactions=transactions, flows=flows, tls=tls, websockets=websockets, dns=dns,
         alerts=alerts, publish=publish, json=json, quiet=quiet, sensor=sensor or "", state=state or "",
         settings=settings, overrides=[*(set_ or []), *rules_setting(rules)],
         replay=replay, journal=journal, keys=keys, plaintext=plaintext, publish_tables=publish_tables, workers=workers,

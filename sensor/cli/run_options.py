@@ -12,6 +12,7 @@ TABLE = "A table: .jsonl, .parquet, or - for JSON lines on standard output."
 Transactions = Annotated[str | None, typer.Option(metavar="FILE", help=f"HTTP transactions. {TABLE}")]
 Flows = Annotated[str | None, typer.Option(metavar="FILE", help=f"Flows of every transport. {TABLE}")]
 Tls = Annotated[str | None, typer.Option(metavar="FILE", help=f"TLS connections. {TABLE}")]
+Dns = Annotated[str | None, typer.Option(metavar="FILE", help=f"DNS lookups. {TABLE}")]
 WebSockets = Annotated[str | None, typer.Option(metavar="FILE", help=f"WebSockets. {TABLE}")]
 Alerts = Annotated[str | None, typer.Option(metavar="FILE", help=f"Alerts. {TABLE}")]
 SettingsFile = Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated
 
@@ -14,6 +15,7 @@ class Of(StrEnum):
     flows = "flows"
     tls = "tls"
     websockets = "websockets"
+    dns = "dns"
     metrics = "metrics"
 
 
@@ -34,14 +36,22 @@ def schema(of: Annotated[Of, typer.Argument(help="Which output.")]) -> None:
         from sensor.tls import TlsConnection
         from sensor.websocket import WebSocketConnection
 
-        lines = list(connection_columns(TlsConnection if of is Of.tls else WebSocketConnection))
-        width = max(len(name) for name, _, _ in lines)
-        for name, kind, about in lines:
-            typer.echo(f"{name:{width}}  {kind:8}  {about}")
+        _show(connection_columns(TlsConnection if of is Of.tls else WebSocketConnection))
+        return
+    if of is Of.dns:
+        from sensor.export.lookups import DNS_COLUMNS
+
+        _show((name, *about) for name, about in DNS_COLUMNS.items())
         return
     from sensor.export.columns import FLOW_COLUMNS, TRANSACTION_COLUMNS, json_type
 
     columns = TRANSACTION_COLUMNS if of is Of.transactions else FLOW_COLUMNS
-    width = max(len(column.name) for column in columns)
-    for column in columns:
-        typer.echo(f"{column.name:{width}}  {json_type(column):8}  {column.about}")
+    _show((column.name, json_type(column), column.about) for column in columns)
+
+
+def _show(columns: Iterable[tuple[str, str, str]]) -> None:
+    """Name, type and description of each column."""
+    lines = list(columns)
+    width = max(len(name) for name, _, _ in lines)
+    for name, kind, about in lines:
+        typer.echo(f"{name:{width}}  {kind:8}  {about}")

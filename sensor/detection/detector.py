@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sensor.alert import Detection, Rule
+from sensor.dns import NO_LOOKUPS, Lookups
 from sensor.schema import CONTENT, FLOW, STREAM
 from sensor.structures.entity_tables import EntityTables
 from sensor.structures.string_pool import PoolTables
@@ -55,7 +56,8 @@ class Batch:
     `now` its end, ns; `entities` ENTITIES[n], one for each transaction, rows of `tables`; `contents` CONTENT[n], what
     was kept of each transaction's bytes, in `arena`, uint8; `told` FLOW[k] and `told_streams` STREAM[2 * k], flows that
     carry much, as they were at `end_now` while they live: `told_bytes` of a stream was told before. `tls` are the TLS
-    connections among the flows that ended. Detectors ask Owners (owners.py) for what `changed` says.
+    connections among the flows that ended, `dns` the lookups that were complete. Detectors ask Owners (owners.py) for
+    what `changed` says.
     """
 
     transactions: Table
@@ -69,6 +71,7 @@ class Batch:
     told: Table = field(default_factory=lambda: NO_FLOWS)
     told_streams: Table = field(default_factory=lambda: NO_STREAMS)
     tls: Sequence[TlsConnection] = ()
+    dns: Lookups = NO_LOOKUPS
     changed: Changed = field(default_factory=lambda: NOT_SAID)
 
     @cached_property

@@ -21,6 +21,7 @@ from sensor.counters import Counters
 from sensor.detection.detector import NO_BYTES, NO_CONTENTS, NO_FLOWS, NO_STREAMS, Batch, Detector, Strings, Table
 from sensor.detection.detectors import DETECTORS
 from sensor.detection.owners import NewOwners
+from sensor.dns import NO_LOOKUPS, Lookups
 from sensor.schema import Wanted
 from sensor.structures.entity_tables import EntityTables
 from sensor.structures.memory import Remembering
@@ -146,6 +147,7 @@ class DetectionStage:
         told: Table = NO_FLOWS,
         told_streams: Table = NO_STREAMS,
         tls: Sequence[TlsConnection] = (),
+        dns: Lookups = NO_LOOKUPS,
     ) -> list[Detection]:
         """Detections of one batch: TRANSACTION[n], FLOW[m], STREAM[2 * m] with rows 2*i and 2*i+1 of flow i, and
         ENTITIES[n], whose rows are those of `tables`.
@@ -155,7 +157,7 @@ class DetectionStage:
         the transactions' bytes in `arena`, or is empty when nothing was. `told` are flows that live, see Batch.
         """
         batch = Batch(
-            transactions, flows, streams, now, entities, tables, contents, arena, told, told_streams, tls,
+            transactions, flows, streams, now, entities, tables, contents, arena, told, told_streams, tls, dns,
             self._owners.of(entities, tables),
         )  # fmt: skip
         detections: list[Detection] = []

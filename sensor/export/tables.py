@@ -105,7 +105,9 @@ class Flows:
         self._tunnels, self._protos = words.codes(_TUNNELS), words.codes(_PROTOS)
         self._states = words.codes({int(state): state.name for state in ConnState})
         self._reasons = words.codes({int(reason): reason.name.lower() for reason in EndReason})
-        self._services = words.codes({int(Service.HTTP): "http", int(Service.SSL): "ssl", int(Service.QUIC): "quic"})
+        self._services = words.codes(
+            {int(Service.HTTP): "http", int(Service.SSL): "ssl", int(Service.QUIC): "quic", int(Service.DNS): "dns"}
+        )
         self._flags = words.codes({mask: _tcp_letters(mask) for mask in range(1, 256)})
         self._letters = np.frombuffer(schema.HISTORY_LETTERS.encode(), np.uint8).copy()
         self._cells = Cells(self.columns, words)

@@ -9,10 +9,11 @@ import numpy as np
 from sensor._jit import inline_kernel, part_kernel
 from sensor.limits import PATHS_MAX
 from sensor.reassembly.tables import Count, Scalar
-from sensor.schema import FlowFlag, Proto, TcpFlag, TcpState
+from sensor.schema import FlowFlag, Proto, Service, TcpFlag, TcpState
 from sensor.structures.hash_table import find_row, following, home, insert, remove, row_of, same_tag
 from sensor.structures.hashing import MULTIPLIER, finish, mix
 
+DNS_PORT = 53
 _EPHEMERAL = 32768
 _MASK = 0xFFFFFFFF
 NEAR_BYTES = 1 << 22
@@ -197,7 +198,8 @@ def create_flow(t, segment, hashed, path):
     flow["state"] = TcpState.SYN if attempt else TcpState.NONE
     flow["conn_state"] = 0
     flow["end_reason"] = 0
-    flow["service"] = 0
+    asks = segment["proto"] == Proto.TCP and (segment["src_port"] == DNS_PORT or segment["dst_port"] == DNS_PORT)
+    flow["service"] = Service.MAYBE_DNS if asks else Service.UNKNOWN
     flow["stack"] = segment["stack"] if direction == 0 and attempt else 0
     flow["ttl"] = segment["ttl"] if direction == 0 else 0
     _clear_stream(t.streams[2 * row])

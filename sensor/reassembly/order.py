@@ -25,7 +25,8 @@ from sensor.structures.bytesearch import copy_bytes
 @inline_kernel
 def emit(t, stream_row, kind, source, offset, length, seq, ack, ts):
     """One chunk, unless the protocols have said that they cannot read this flow."""
-    if t.flows[stream_row >> 1]["service"] == Service.NOT_HTTP:
+    service = t.flows[stream_row >> 1]["service"]
+    if service == Service.NOT_HTTP:
         return
     chunk = t.chunks[t.state[Scalar.CHUNKS]]
     chunk["seq"] = seq
@@ -37,6 +38,7 @@ def emit(t, stream_row, kind, source, offset, length, seq, ack, ts):
     chunk["stream"] = stream_row
     chunk["kind"] = kind
     chunk["source"] = source
+    chunk["service"] = service
     t.state[Scalar.CHUNKS] += 1
 
 

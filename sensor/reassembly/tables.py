@@ -136,6 +136,7 @@ class Count(IntEnum):
     UNSURE_PACKETS = 18
     PATHS_MERGED = 19
     QUIC_DATAGRAMS = 20
+    DNS_DATAGRAMS = 21         # that may be DNS: handed on
 
 
 class Tables(NamedTuple):

@@ -28,6 +28,7 @@ import numpy.typing as npt
 from sensor.alert import Detection
 from sensor.config import DetectionSettings
 from sensor.counters import Counters
+from sensor.dns import Lookups
 from sensor.errors import WorkerError
 from sensor.schema import Wanted
 from sensor.structures.memory import Remembering, State
@@ -178,7 +179,7 @@ class Crew:
         self.counters.values[:] = own.sum(axis=0)[: len(self.counters.values)]
 
     def judge(
-        self, transactions: Rows, flows: Rows, streams: Rows, told: Rows, told_streams: Rows, now: int,
+        self, transactions: Rows, flows: Rows, streams: Rows, told: Rows, told_streams: Rows, dns: Lookups, now: int,
         tls: Sequence[TlsConnection],
     ) -> list[Detection]:  # fmt: skip
         """What the detectors say of the last rows of the part that was handed out, and of these flows."""
@@ -188,7 +189,8 @@ class Crew:
         ):  # fmt: skip
             table[: len(rows)] = rows
         stop = self._stop if len(transactions) else 0
-        what = Judging(stop - len(transactions), stop, len(flows), len(told), now, list(tls), self._detection.resting)
+        rested = self._detection.resting
+        what = Judging(stop - len(transactions), stop, len(flows), len(told), now, list(tls), dns, rested)
         answers: list[Verdicts] = self._all(Order.JUDGE, what)
         self._features.counters.values[:] = answers[0].features
         counted = np.stack([answer.detection for answer in answers])

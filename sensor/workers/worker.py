@@ -19,6 +19,7 @@ import numpy.typing as npt
 from sensor.alert import Detection
 from sensor.config import DetectionSettings
 from sensor.counters import Counters
+from sensor.dns import Lookups
 from sensor.schema import Wanted
 from sensor.structures.entity_table_kernels import Use
 from sensor.structures.entity_tables import EntityTables
@@ -92,7 +93,7 @@ class Detecting(Protocol):
     def process(
         self, transactions: Rows, flows: Rows, streams: Rows, now: int, entities: Rows, tables: EntityTables,
         contents: Rows = ..., arena: Rows = ..., told: Rows = ..., told_streams: Rows = ...,
-        tls: Sequence[TlsConnection] = ...,
+        tls: Sequence[TlsConnection] = ..., dns: Lookups = ...,
     ) -> list[Detection]: ...  # fmt: skip
     @property
     def names(self) -> frozenset[str]: ...
@@ -110,6 +111,7 @@ class Judging(NamedTuple):
     told: int
     now: int
     tls: Sequence[TlsConnection]
+    dns: Lookups
     resting: frozenset[str]
 
 
@@ -183,7 +185,7 @@ class Worker:
         detections = self._detection.process(
             transactions, board.ended[: what.flows], board.ended_streams[: 2 * what.flows], what.now, entities,
             self._features.tables, contents, board.arena, board.told[: what.told],
-            board.told_streams[: 2 * what.told], tls=what.tls,
+            board.told_streams[: 2 * what.told], tls=what.tls, dns=what.dns,
         )  # fmt: skip
         features, detection = self._features.counters.values, self._detection.counters.values
         return Verdicts(detections, features, detection, self._detection.spent_ns)

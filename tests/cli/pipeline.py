@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sensor import schema
+from sensor.dns import NO_LOOKUPS, Lookups
 from sensor.errors import InputError
 from tests.export.rows import POOL, random_flows, random_transactions
 
@@ -20,6 +21,7 @@ class ReadyBatch(NamedTuple):
     now: int = 0
     tls: tuple[Any, ...] = ()
     websockets: tuple[Any, ...] = ()
+    dns: Lookups = NO_LOOKUPS
 
 
 NO_BATCH = ReadyBatch(np.zeros(0, schema.TRANSACTION), np.zeros(0, schema.FLOW), np.zeros(0, schema.STREAM), [])

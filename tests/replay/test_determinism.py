@@ -17,7 +17,7 @@ from tests.replay.captures import Expected, expected
 
 CAPTURES = expected()
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "real"
-TABLES = ("transactions", "flows", "tls", "websockets", "alerts")
+TABLES = ("transactions", "flows", "tls", "websockets", "dns", "alerts")
 OF_THIS_RUN = ("epoch", "detection_ts")
 WHOLE = 10_000_000
 
@@ -28,7 +28,8 @@ def outputs(capture: Path, folder: Path, batch_frames: int) -> dict[str, list[st
     paths = {table: folder / f"{table}.jsonl" for table in TABLES}
     options = Options(
         inputs=[str(capture)], transactions=str(paths["transactions"]), flows=str(paths["flows"]),
-        tls=str(paths["tls"]), websockets=str(paths["websockets"]), alerts=str(paths["alerts"]),
+        tls=str(paths["tls"]), websockets=str(paths["websockets"]), dns=str(paths["dns"]),
+        alerts=str(paths["alerts"]),
         publish=None, wait_subscribers=0, show_secrets=False, batch_frames=batch_frames, json=False, quiet=True,
         sensor="lab",
     )  # fmt: skip

@@ -13,7 +13,7 @@ from tests.replay.captures import PCAPS
 
 FRAMINGS = ["pipelining", "chunked", "continue-100", "connect-upgrade", "bare-line-feeds"]
 CAPTURES = [*FRAMINGS, "midstream", "synthetic-overlap", "http2-upgrade", "grpc-calls", "tls-nginx", "websockets"]
-TABLES = ("transactions", "tls", "websockets")
+TABLES = ("transactions", "tls", "websockets", "dns")
 
 
 def tables(captures: list[str], folder: Path, **environment: str) -> dict[str, str]:

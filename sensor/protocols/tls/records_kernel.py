@@ -273,6 +273,8 @@ def read_records(t: Tables, data: Bytes, datagrams: Bytes, pages: Bytes, chunks:
             if chunk["source"] != ChunkSource.BLOCK:
                 buffer = pages if chunk["source"] == ChunkSource.PAGES else datagrams
             if state == State.NEW:
+                if t.flows[stream_row >> 1]["service"] >= Service.MAYBE_DNS:
+                    continue
                 state = _recognise(t, stream_row, at(buffer, offset), chunk["ts"])
                 t.states[stream_row] = state
             if state == State.QUIC:

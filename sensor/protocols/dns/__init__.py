@@ -1,0 +1,1 @@
+"""DNS (RFC 1035): questions and their answers, over UDP and TCP."""
