@@ -15,14 +15,13 @@ import numpy.typing as npt
 from sensor.config import ErrorSpikeSettings
 from sensor.detection.by_row import ByRow
 from sensor.detection.carried import refill
-from sensor.detection.error_shares_kernel import DOWN, REQUESTS, WIDTH
+from sensor.detection.error_shares_kernel import DOWN, REQUESTS, USUAL, WIDTH, grow_old, look_back
 from sensor.structures.entity_table_kernels import Use
 from sensor.structures.entity_tables import SharedTable
 
 KINDS = ("4xx", "5xx", "401", "403", "429")
 """4xx are those that have no kind of their own."""
 STEPS = 4
-_USUAL = np.dtype([("generation", "u4"), ("requests", "f8"), ("errors", "f8", (REQUESTS,))], align=True)
 _LIFE_STEPS = 720.0  # steps with requests after which half of the baseline is new
 _DOWN_SHARE = 0.9
 _DEVIATIONS = 4.0
@@ -62,7 +61,7 @@ class Shares:
 
     def __init__(self, settings: ErrorSpikeSettings) -> None:
         self.settings = settings
-        self.usual = ByRow(_USUAL)
+        self.usual = ByRow(USUAL)
         self.cells = np.zeros((STEPS, 0, WIDTH), np.int32)
         self.troubled = np.zeros(0, np.int64)  # packet time of the last tick at which the row was in trouble
         self.down_requests = np.zeros(0, np.int64)
@@ -70,7 +69,10 @@ class Shares:
         self.named = np.zeros(0, np.uint8)
         self._place = np.zeros(1, np.int64)
         self._saved: Mapping[str, npt.NDArray[Any]] = {}
-        self._active: list[Rows | None] = [None] * STEPS  # rows with requests, of each step; None is not known
+        self._filled = [True] * STEPS  # whether a step may have requests: those that were restored may
+        self._active = np.zeros(0, np.int32)  # rows with requests in the step that is looked at
+        self._silent = np.ones(1, np.int64)  # how many rows are silent for long; after a restart some may be
+        self._room = np.zeros(0, np.int32)
 
     def _windows(self, rows: int) -> dict[str, npt.NDArray[Any]]:
         """What is kept by row besides `usual`, of the first so many rows."""
@@ -93,6 +95,7 @@ class Shares:
             self.cells = np.zeros((STEPS, table.rows, WIDTH), np.int32)
             self.troubled, self.down_requests, self.down_since = np.zeros((3, table.rows), np.int64)
             self.named = np.zeros(table.rows, np.uint8)
+            self._room = np.zeros(table.rows, np.int32)
             refill(self._windows(table.rows), self._saved)
             self._saved = {}
         if len(changed):
@@ -106,20 +109,35 @@ class Shares:
         cells = self.cells.reshape(-1)
         return cells, int(self._place[0]) * (len(cells) // STEPS), self.down_requests, self.named
 
+    def count(self) -> None:
+        """The present step is going to have requests."""
+        self._filled[int(self._place[0])] = True
+
     def look(self, table: SharedTable, tick: int, step_ns: int) -> None:
         """At the end of a step, before the judgements: who answered in it."""
         place = int(self._place[0])
-        step, used = self.cells[place], _used(table)
-        active = self._active[place] = np.flatnonzero(step[:used, REQUESTS])
-        if not len(active):
-            return
-        bad = step[active, DOWN] >= _DOWN_SHARE * step[active, REQUESTS]
-        begins = active[bad & (self.down_requests[active] == 0)]
-        self.down_since[begins] = tick - step_ns
-        self.down_requests[active] = np.where(bad, self.down_requests[active] + step[active, REQUESTS], 0)
+        self._active = self._room[:0]
+        if self._filled[place]:
+            found = look_back(
+                self.cells.reshape(-1), self._begin(place), _used(table), self.down_requests, self.down_since,
+                tick - step_ns, _DOWN_SHARE, self.settings.down_requests_min, self._room, self._silent,
+            )  # fmt: skip
+            self._active = self._room[:found]
+            self._filled[place] = found > 0
+
+    def _begin(self, place: int) -> int:
+        """Where the counts of a step begin."""
+        return place * (self.cells.size // STEPS)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether a row may have been without an answer for long."""
+        return bool(self._silent[0])
 
     def down(self, table: SharedTable) -> list[int]:
         """Rows with so many requests since they last answered."""
+        if not self.is_silent:
+            return []
         rows: list[int] = np.flatnonzero(
             self.down_requests[: _used(table)] >= self.settings.down_requests_min
         ).tolist()
@@ -133,8 +151,8 @@ class Shares:
 
     def spikes(self, table: SharedTable, errors: Errors) -> list[Spike]:
         """Rows and kinds whose share of errors is too much."""
-        recent = self._active[int(self._place[0])]
-        if recent is None or len(errors.rows) < self.settings.errors_min:
+        recent = self._active
+        if not len(recent) or len(errors.rows) < self.settings.errors_min:
             return []
         sums = self.cells[:, recent].sum(axis=0)
         kinds, requests = sums[:, : len(KINDS)], sums[:, REQUESTS]
@@ -169,14 +187,9 @@ class Shares:
         """The present step is over; the oldest becomes part of the baseline, unless its row was in trouble."""
         self._place[0] = (self._place[0] + 1) % STEPS
         place = int(self._place[0])
-        oldest, active = self.cells[place], self._active[place]
-        if active is None:
-            active = np.flatnonzero(oldest[:, REQUESTS])
-        if not len(active):
-            return
-        well = active[tick - self.troubled[active] > STEPS * step_ns]
-        usual, counts = self.usual.of(table), oldest[well]
-        keep = 0.5 ** (1 / _LIFE_STEPS)
-        usual["requests"][well] = usual["requests"][well] * keep + counts[:, REQUESTS]
-        usual["errors"][well] = usual["errors"][well] * keep + counts[:, :REQUESTS]
-        oldest[active] = 0
+        if self._filled[place]:
+            grow_old(
+                self.cells.reshape(-1), self._begin(place), _used(table), self.troubled, tick - STEPS * step_ns,
+                self.usual.of(table).view(np.float64), 0.5 ** (1 / _LIFE_STEPS),
+            )  # fmt: skip
+            self._filled[place] = False

@@ -5,7 +5,7 @@ The one law: what a broken mirror hides is no error: an answer that is missing c
 
 import numpy as np
 
-from sensor._jit import Bytes, I32s, I64s, inline_kernel, kernel, part_kernel
+from sensor._jit import Bytes, F64s, I32s, I64s, inline_kernel, kernel, part_kernel
 from sensor.schema import TRANSACTION, Anomaly, TransactionFlag
 from sensor.structures.entity_tables import ENTITIES
 
@@ -19,6 +19,11 @@ LOST = (
     Anomaly.REQUEST_GAP | Anomaly.RESPONSE_GAP | Anomaly.MIDSTREAM | Anomaly.PAIRING_AMBIGUOUS
     | Anomaly.REQUEST_RESET | Anomaly.REQUEST_UNFINISHED
 )  # fmt: skip
+
+USUAL = np.dtype([("generation", "u4"), ("requests", "f8"), ("errors", "f8", (REQUESTS,))], align=True)
+"""Of a row: requests and errors by kind that make its usual shares."""
+USUAL_WIDTH = USUAL.itemsize // 8
+"""The same as float64, of which the first means nothing."""
 
 ERROR = np.dtype(
     [
@@ -110,3 +115,51 @@ def count_answers(
             error["wants"] |= NAME_ENDPOINT
         found += 1
     return found
+
+
+@kernel
+def look_back(
+    cells: I32s, present: int, rows: int, down_requests: I64s, down_since: I64s, began: int, down_share: float,
+    least: int, active: I32s, progress: I64s,
+) -> int:  # fmt: skip
+    """At the end of a step that begins at `present` in the cells: note which of the first `rows` rows answer no more.
+
+    Writes those with requests to `active`, returns how many; progress[0] is how many rows were silent for `least`
+    requests.
+    """
+    found = 0
+    progress[0] = 0
+    for row in range(rows):
+        base = present + row * WIDTH
+        requests = np.int64(cells[base + REQUESTS])
+        if requests > 0:
+            active[found] = row
+            found += 1
+            if cells[base + DOWN] < down_share * requests:
+                down_requests[row] = 0
+            else:
+                if down_requests[row] == 0:
+                    down_since[row] = began
+                down_requests[row] += requests
+        progress[0] += down_requests[row] >= least
+    return found
+
+
+@kernel
+def grow_old(
+    cells: I32s, oldest: int, rows: int, troubled: I64s, well_since: int, usual: F64s, keep: float
+) -> None:
+    """Let the step that begins at `oldest` in the cells become part of what is usual for the first `rows` rows, but not
+    for those in trouble since `well_since`; its cells are empty then.
+    """
+    for row in range(rows):
+        base = oldest + row * WIDTH
+        if cells[base + REQUESTS] == 0:
+            continue
+        if troubled[row] < well_since:
+            mine = row * USUAL_WIDTH + 1
+            usual[mine] = usual[mine] * keep + cells[base + REQUESTS]
+            for kind in range(REQUESTS):
+                usual[mine + 1 + kind] = usual[mine + 1 + kind] * keep + cells[base + kind]
+        for i in range(base, base + WIDTH):
+            cells[i] = 0

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+_NOTES_MAX = 64
+"""Lists of rows with hashes that are kept of a step before they are made one."""
 _SPREAD = np.uint64(0xBF58476D1CE4E5B9)
 
 
@@ -65,9 +67,11 @@ class Rolling:
         self.used = rows
         """Rows from here on are not in use, and are left alone."""
         self._place = np.zeros(1, np.int64)
+        self._filled = [True] * buckets  # buckets that may hold something: those that were restored may
 
     def add(self, rows: npt.NDArray[np.integer], counts: npt.NDArray[np.integer]) -> None:
         """Add to the present step; no row comes twice."""
+        self._filled[int(self._place[0])] = True
         self.cells[int(self._place[0])][rows] += counts
         self.total[rows] += counts
 
@@ -85,10 +89,17 @@ class Rolling:
         """The present step is over; the oldest one is forgotten."""
         place = (int(self._place[0]) + 1) % len(self.cells)
         self._place[0] = place
-        oldest = self.cells[place, : self.used]
-        if oldest.any():
-            self.total[: self.used] -= oldest
-            oldest[:] = 0
+        if self._filled[place]:
+            oldest = self.cells[place, : self.used]
+            rows = np.flatnonzero(oldest)
+            self.total[rows] -= oldest[rows]
+            oldest[rows] = 0
+            self._filled[place] = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was added in all of the steps, as far as that is known."""
+        return not any(self._filled)
 
 
 class Distinct:
@@ -102,6 +113,11 @@ class Distinct:
         self.cells = np.zeros((buckets, rows, self.BITS // 64), np.uint64)
         self._place = np.zeros(1, np.int64)
         self._used = np.zeros(buckets, np.bool_)
+        self._noted: list[list[npt.NDArray[np.integer]] | None] = [[] for _ in range(buckets)]
+
+    def recall(self) -> None:
+        """The cells were restored: which rows have any is to be looked for."""
+        self._noted = [None] * len(self._used)
 
     def add(self, rows: npt.NDArray[np.integer], hashes: npt.NDArray[np.uint64]) -> None:
         """Note hashes in the present step; rows may repeat."""
@@ -110,6 +126,11 @@ class Distinct:
         words = (bits // np.uint64(64)).astype(np.intp)
         np.bitwise_or.at(self.cells[place], (rows, words), np.uint64(1) << (bits % np.uint64(64)))
         self._used[place] |= len(rows) > 0
+        noted = self._noted[place]
+        if noted is not None:
+            noted.append(np.unique(rows))
+            if len(noted) > _NOTES_MAX:
+                self._noted[place] = [np.unique(np.concatenate(noted))]
 
     def clear(self, rows: npt.NDArray[np.integer]) -> None:
         """These rows are somebody else's now. Memory that was never written stays unwritten."""
@@ -124,9 +145,11 @@ class Distinct:
     def step(self) -> None:
         place = (int(self._place[0]) + 1) % len(self.cells)
         self._place[0] = place
+        noted = self._noted[place]
         if self._used[place]:
-            self.cells[place, self.cells[place].any(axis=1)] = 0
+            self.cells[place, self.cells[place].any(axis=1) if noted is None else np.concatenate(noted)] = 0
             self._used[place] = False
+        self._noted[place] = []
 
     def count(self, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
         """Estimates for these rows."""

@@ -40,6 +40,7 @@ SPIKE = Rule(
     attack=("T1499",),
 )
 _ENDPOINTS_SHOWN = 5
+_NO_ERRORS = Errors(*np.zeros((3, 0), np.int32))
 
 
 class _Name(NamedTuple):
@@ -144,6 +145,8 @@ class ErrorSpike:
         return detections
 
     def _count(self, batch: Batch, part: Part) -> None:
+        for watch in self.watches:
+            watch.shares.count()
         shares = [watch.shares.counted for watch in self.watches]
         found = count_answers(
             batch.transactions, batch.entities, part.start, part.stop, *shares[0], *shares[1],
@@ -161,9 +164,12 @@ class ErrorSpike:
 
     def _window(self, watch: _Watch) -> Errors:
         """The errors of the last steps, as they count for a watch."""
-        chunks = [chunk for step in self.errors for chunk in step]
-        errors = np.concatenate(chunks) if chunks else self.room[:0]
-        return Errors(errors[watch.column], errors["client"], errors["kind"])
+        chunks = [chunk.view(np.int32) for step in self.errors for chunk in step]
+        if not chunks:
+            return _NO_ERRORS
+        errors = np.concatenate(chunks).reshape(-1, len(ERROR))
+        rows, clients, kinds = (ERROR.names.index(name) for name in (watch.column, "client", "kind"))
+        return Errors(errors[:, rows], errors[:, clients], errors[:, kinds])
 
     def _name(self, watch: _Watch, transaction: Any, server: int) -> _Name:
         http = None
@@ -177,10 +183,15 @@ class ErrorSpike:
     def _tick(self, batch: Batch, tick: int) -> list[Detection]:
         """At the end of a step: servers first, whose trouble covers that of their endpoints."""
         detections: list[Detection] = []
-        covered: dict[str, set[int]] = {}
+        covered: dict[str, set[int]] = {SPIKE.id: set(), OUTAGE.id: set()}
+        errors = any(self.errors)
         for watch in self.watches:
-            table, shares, window = getattr(batch.tables, watch.column), watch.shares, self._window(watch)
+            table, shares = getattr(batch.tables, watch.column), watch.shares
             shares.look(table, tick, self.step_ns)
+            if not errors and not watch.told and not shares.is_silent:
+                shares.step(table, tick, self.step_ns)
+                continue
+            window = self._window(watch)
             worst: dict[int, Spike] = {}
             for spike in shares.spikes(table, window):
                 before = worst.get(spike.row)

@@ -19,6 +19,8 @@ from sensor.detection import carried
 from sensor.detection.by_row import ByRow
 from sensor.detection.carried import packed, refill, unpacked
 from sensor.detection.detector import Batch, Strings, nanoseconds
+from sensor.detection.detectors.request_rate_kernel import SURGE as SURGED
+from sensor.detection.detectors.request_rate_kernel import USUAL, end_minute
 from sensor.detection.evidence import address, http_of, identity_of
 from sensor.detection.findings import endpoint_name
 from sensor.detection.owners import Owners
@@ -38,7 +40,6 @@ def _rule(name: str, title: str) -> Rule:
 LIMIT = _rule("request-rate-limit", "More requests than the limit that was set allows")
 SURGE = _rule("request-rate-surge", "Requests stay above a multiple of their own average for minutes")
 _MINUTE = nanoseconds(60)
-_USUAL = np.dtype([("generation", "u4"), ("minutes", "i4"), ("above", "i4"), ("average", "f8")], align=True)
 _MEMORY_MINUTES = 1_440
 
 
@@ -56,7 +57,7 @@ class _Watch:
 
     def __init__(self, column: str, minutes: int) -> None:
         self.column, self.minutes = column, minutes
-        self.usual = ByRow(_USUAL)
+        self.usual = ByRow(USUAL)
         self.owners = Owners(column, self.usual)
         self.cells = np.zeros((minutes, 0), np.int32)
         self.place = 0
@@ -87,10 +88,10 @@ class _Watch:
             self.place, self.names, self.saved = *words, {"cells": saved["cells"]}
         return True
 
-    def step(self) -> None:
-        """The present minute is over; the oldest one is forgotten."""
+    def step(self, used: int) -> None:
+        """The present minute is over; the oldest one is forgotten. Rows from `used` on are nobody's."""
         self.place = (self.place + 1) % self.minutes
-        self.cells[self.place] = 0
+        self.cells[self.place, :used] = 0
 
 
 class RequestRate:
@@ -110,6 +111,7 @@ class RequestRate:
         self.watches = [_Watch(column, minutes) for column in self.limits]
         self.ticks = Ticks(_MINUTE, 60)
         self.room = np.zeros(0, np.int64)
+        self.surged = np.zeros(0, SURGED)
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         state = {"ticks": self.ticks.current}
@@ -175,21 +177,17 @@ class RequestRate:
             window = watch.cells[:, :used].sum(axis=0)
             for row in np.flatnonzero(window > allowed).tolist():
                 detections += self._detection(watch, row, LIMIT, tick, int(window[row]), allowed, None)
-        seen = np.flatnonzero((usual["minutes"] > 0) | (last > 0))
-        average, count = usual["average"][seen], last[seen]
-        warm = usual["minutes"][seen] >= self.settings.known_minutes_min
-        high = warm & (count >= self.settings.surge_per_minute_min) & (count > self.settings.surge_ratio_min * average)
-        above = np.where(high, usual["above"][seen] + 1, 0)
-        usual["above"][seen] = above
-        calm = seen[~high]
-        minutes = np.minimum(usual["minutes"][calm] + 1, _MEMORY_MINUTES)
-        usual["average"][calm] += (last[calm] - usual["average"][calm]) / minutes
-        usual["minutes"][calm] = minutes
-        long = above >= self.settings.surge_minutes_min
-        for row, requests, mean in zip(seen[long].tolist(), count[long].tolist(), average[long].tolist(), strict=True):
-            threshold = max(self.settings.surge_per_minute_min, self.settings.surge_ratio_min * mean)
+        if len(self.surged) < used:
+            self.surged = np.zeros(table.rows, SURGED)
+        settings = self.settings
+        found = end_minute(
+            last, used, usual, settings.known_minutes_min, settings.surge_per_minute_min, settings.surge_ratio_min,
+            settings.surge_minutes_min, _MEMORY_MINUTES, self.surged,
+        )  # fmt: skip
+        for row, requests, mean in self.surged[:found].tolist():
+            threshold = max(settings.surge_per_minute_min, settings.surge_ratio_min * mean)
             detections += self._detection(watch, row, SURGE, tick, requests, threshold, mean)
-        watch.step()
+        watch.step(used)
         return detections
 
     def _detection(

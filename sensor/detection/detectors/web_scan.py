@@ -114,6 +114,7 @@ class WebScan:
         self._owners = Owners("client", self._clients)
         self._present = self._misses = np.zeros(0, np.int32)  # requests of the present step by client, and misses
         self._missed: list[Table] = []  # MISS
+        self._asked = True  # whether the present step may have requests
         self._room = np.zeros(0, MISS)
         least = min(settings.targets_min, settings.hour_targets_min, settings.day_targets_min)
         self._suspect_misses = max(1, least // 2)
@@ -178,6 +179,7 @@ class WebScan:
     def _count(self, spans: list[_Span], batch: Batch, part: Part) -> None:
         """Take down misses, and the last one of each suspect in words: codes are given again."""
         clients = self._clients.of(batch.tables.client)
+        self._asked = True
         found = count_misses(
             batch.transactions, batch.entities, self.strings.tables.entries, part.start, part.stop, self._present,
             self._misses, spans[-1].misses.total, clients, self._suspect_misses, self._room,
@@ -194,6 +196,9 @@ class WebScan:
 
     def _end_step(self, spans: list[_Span]) -> None:
         """Add what the step had so far to the spans."""
+        if not self._asked:
+            return
+        self._asked = False
         asking = np.flatnonzero(self._present[: spans[0].requests.used])
         for span in spans:
             span.requests.add(asking, self._present[asking])
@@ -233,8 +238,11 @@ class WebScan:
                 (_DAY_SECONDS, 12, self.settings.day_targets_min),
             )
         ]
-        refill(self._windows(clients), self._saved)
-        self._saved = {}
+        if self._saved:
+            refill(self._windows(clients), self._saved)
+            for span in self._spans:
+                span.targets.recall()
+            self._saved = {}
         return self._spans
 
     def _span(self, clients: int, seconds: float, buckets: int, targets_min: int) -> _Span:
@@ -261,6 +269,8 @@ class WebScan:
 
     def _judge(self, span: _Span, tick: int) -> list[Detection]:
         """At the end of a step: who has looked for too much that is not there."""
+        if span.misses.is_empty:
+            return []
         suspects = np.flatnonzero(span.misses.total[: span.misses.used] >= span.targets_min)
         if not len(suspects):
             return []
