@@ -40,6 +40,7 @@ SPIKE = Rule(
     attack=("T1499",),
 )
 _ENDPOINTS_SHOWN = 5
+_COLUMNS = ERROR.names or ()
 _NO_ERRORS = Errors(*np.zeros((3, 0), np.int32))
 
 
@@ -167,8 +168,8 @@ class ErrorSpike:
         chunks = [chunk.view(np.int32) for step in self.errors for chunk in step]
         if not chunks:
             return _NO_ERRORS
-        errors = np.concatenate(chunks).reshape(-1, len(ERROR))
-        rows, clients, kinds = (ERROR.names.index(name) for name in (watch.column, "client", "kind"))
+        errors = np.concatenate(chunks).reshape(-1, len(_COLUMNS))
+        rows, clients, kinds = (_COLUMNS.index(name) for name in (watch.column, "client", "kind"))
         return Errors(errors[:, rows], errors[:, clients], errors[:, kinds])
 
     def _name(self, watch: _Watch, transaction: Any, server: int) -> _Name:
