@@ -12,8 +12,8 @@ from tests.house.sources import Source, sources
 SOURCES = sources()
 GROUND = {"limits", "errors", "_jit", "_version", "schema", "schema_contents", "schema_transactions"}
 BASE = GROUND | {
-    "structures", "counters", "config", "alert", "alert_log", "connection", "fingerprint", "intel", "tls", "tunnel",
-    "websocket",
+    "structures", "counters", "config", "alert", "alert_log", "connection", "dns", "fingerprint", "intel", "schema_dns",
+    "tls", "tunnel", "websocket",
 }  # fmt: skip
 STAGES = {"capture", "decode", "reassembly", "protocols", "features", "detection", "alerting", "bus", "export"}
 SERVICE = {"privileges", "service", "vitals", "metrics", "control"}
@@ -24,6 +24,8 @@ MAY_IMPORT = {
     "schema_contents": set(),
     "schema_transactions": set(),
     "connection": set(),
+    "dns": {"schema_dns"},
+    "schema_dns": set(),
     "limits": set(),
     "errors": set(),
     "_version": set(),
