@@ -33,7 +33,7 @@ class Absence:
     """`silent_seconds`: packet time without a packet that is told; 0 tells none."""
 
     def __init__(self, silent_seconds: float, away: Away | None) -> None:
-        self._silent_ns, self._away = round(silent_seconds * NS), away
+        self.silent_seconds, self._away = silent_seconds, away
         self._frames = self._since = self._told = 0
         self._missing = 0
 
@@ -44,7 +44,7 @@ class Absence:
         found = self._hole(now) if frames and self._away else []
         if frames != self._frames or not self._since:
             self._frames, self._since = frames, now
-        silent = self._silent_ns and now - self._since >= self._silent_ns
+        silent = self.silent_seconds and now - self._since >= self.silent_seconds * NS
         lost = missing > self._missing
         self._missing = missing
         if lost or ((silent or missing) and now - self._told >= _TELL_AGAIN_NS):
@@ -54,8 +54,8 @@ class Absence:
 
     def _silence(self, missing: int, now: int) -> Detection:
         numbers = Numbers(
-            observed=round((now - self._since) / NS, 1), threshold=self._silent_ns / NS,
-            unit="seconds without a packet", window_seconds=self._silent_ns / NS,
+            observed=round((now - self._since) / NS, 1), threshold=self.silent_seconds,
+            unit="seconds without a packet", window_seconds=self.silent_seconds,
         )  # fmt: skip
         why = "interfaces are gone" if missing else "no packet comes: is the mirror on?"
         details = {"why": why, "interfaces gone": missing, "last_packet": seconds(self._since)}

@@ -66,18 +66,29 @@ class Overload:
     """
 
     def __init__(self, settings: OverloadSettings, detectors: frozenset[str]) -> None:
-        unknown = sorted(set(settings.detectors) - detectors)
-        if unknown:
-            known = ", ".join(sorted(detectors))
-            raise SettingError(f"overload.detectors: there is no {unknown[0]!r}; there are {known}")
+        self._known = detectors
+        self.check(settings)
         self.counters = Counters(Count)
-        self._settings = settings
-        self._step_ns, self._recover_ns = round(settings.step_seconds * NS), round(settings.recover_seconds * NS)
+        self.take_over(settings)
         self._high_since = self._low_since = 0
         self._high = 0.0  # the pressure when it was looked at last
         self._began = self._told = 0
         self._looked = self._dropped = self._received = 0
         self._unread_from = self._begun = 0  # flows when new ones were read last; flows so far
+
+    def check(self, settings: OverloadSettings) -> None:
+        """SettingError when they name a detector that there is not."""
+        unknown = sorted(set(settings.detectors) - self._known)
+        if unknown:
+            known = ", ".join(sorted(self._known))
+            raise SettingError(f"overload.detectors: there is no {unknown[0]!r}; there are {known}")
+
+    def take_over(self, settings: OverloadSettings) -> None:
+        """From now on."""
+        self._settings = settings
+        self._step_ns, self._recover_ns = round(settings.step_seconds * NS), round(settings.recover_seconds * NS)
+        if not settings.enabled:
+            self.counters.values[Count.STEP] = Step.NOTHING
 
     @property
     def step(self) -> Step:

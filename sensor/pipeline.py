@@ -21,9 +21,11 @@ from sensor.alert import Alert, Detection, Rule
 from sensor.alerting.allowed import Allowance, allowances_of
 from sensor.alerting.stage import AlertingStage
 from sensor.batch import Batch
+from sensor.capture.bpf import compile_filter
 from sensor.capture.layout import Count as CaptureCount
 from sensor.capture.live import LiveCapture, LiveCount
 from sensor.capture.paced import PacedCapture
+from sensor.capture.sources.afpacket import Instruction
 from sensor.capture.stage import CaptureStage
 from sensor.config import CaptureSettings, Settings
 from sensor.counters import Counters
@@ -70,6 +72,7 @@ class Prepared(NamedTuple):
     settings: Settings
     allowances: list[Allowance]
     detection: Detectors
+    filter: list[Instruction]
 
 
 class Pipeline:
@@ -124,16 +127,22 @@ class Pipeline:
     def prepare(self, settings: Settings) -> Prepared:
         """Make what other settings change (sensor/config/reload.py), in whatever thread. Raises SettingError."""
         allowances = allowances_of(settings.alerting)
-        return Prepared(settings, allowances, self._detection.prepare(settings.detection))
+        self._overload.check(settings.overload)
+        program = compile_filter(settings.capture.filter) if self._live else []
+        return Prepared(settings, allowances, self._detection.prepare(settings.detection), program)
 
     def take_over(self, prepared: Prepared) -> list[str]:
         """Between two batches: go on with it, and lose nothing; names of detectors that begin anew all the same."""
         anew = self._detection.take_over(prepared.detection)
         if self._crew:
             self._crew.take_over(prepared.settings.detection)
-        self._keep()
+        self._overload.take_over(prepared.settings.overload)
+        self._give_way()
         self._alerting.take_over(prepared.settings.alerting, prepared.allowances)
         self._state.take_over(prepared.settings.state, self._memories)
+        self._absence.silent_seconds = prepared.settings.service.silent_seconds
+        if self._live:
+            self._live.take_over(prepared.settings.capture, prepared.filter)
         return anew
 
     def allow(self, allowances: list[Allowance]) -> None:
@@ -252,8 +261,12 @@ class Pipeline:
         if not isinstance(self._capture, CaptureStage):
             self._reported += self._overload.keep_up(self._capture, self._now)
         if self._overload.step != before:
-            self._keep()
-            self._detection.resting = self._overload.resting
+            self._give_way()
+
+    def _give_way(self) -> None:
+        """Leave undone what the present step says."""
+        self._keep()
+        self._detection.resting = self._overload.resting
 
     def _without_rows(self, alerts: list[Alert]) -> Batch:
         return Batch(_NO_TRANSACTIONS, NO_FLOWS, NO_STREAMS, alerts, self._now, _NO_CONTENTS, _NO_BYTES)

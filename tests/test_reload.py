@@ -70,6 +70,15 @@ def test_a_fault_leaves_everything_as_it_was(tmp_path: Path) -> None:
     list(pipeline)
 
 
+def test_what_gives_way_under_overload_changes_too_and_a_detector_that_is_none_is_a_fault() -> None:
+    pipeline = Pipeline(settings(), [str(PCAPS / "hydra-basic.pcap")])
+    pipeline.take_over(pipeline.prepare(settings("overload.detectors=['injection']", "overload.pressure_high=0.9")))
+    assert pipeline._overload._settings.pressure_high == 0.9
+    with pytest.raises(SettingError, match=r"overload\.detectors: there is no 'injektion'"):
+        pipeline.prepare(settings("overload.detectors=['injektion']"))
+    list(pipeline)
+
+
 def test_what_needs_a_restart_is_told_apart() -> None:
     before = Settings()
     after = load_settings(None, ["detection.failed_logins.client_failures_max=3", "capture.ring_bytes=1048576"])

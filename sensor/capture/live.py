@@ -7,7 +7,7 @@ done to the clock of the machine.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import IntEnum
 
 import numpy as np
@@ -19,7 +19,7 @@ from sensor.capture.clock import judge_clock
 from sensor.capture.gather import Gather
 from sensor.capture.index_ring import Ring, index_ring
 from sensor.capture.layout import Clock, Count
-from sensor.capture.sources.afpacket import RingSocket
+from sensor.capture.sources.afpacket import Instruction, RingSocket
 from sensor.config import CaptureSettings
 from sensor.counters import Counters
 from sensor.errors import InputError
@@ -57,6 +57,7 @@ class LiveCapture:
         self._batch_frames = min(settings.batch_frames, BATCH_FRAMES)
         block_bytes = min(settings.ring_block_bytes, settings.ring_bytes // 4)
         blocks = settings.ring_bytes // block_bytes
+        self._expression = settings.filter
         self._socket = RingSocket(
             settings.interfaces,
             block_bytes,
@@ -81,6 +82,13 @@ class LiveCapture:
     def stop(self) -> None:
         """End `blocks` when it has given what had arrived by now, some of it in a part of the ring that still fills."""
         self._stop_ns = time.time_ns()
+
+    def take_over(self, settings: CaptureSettings, program: Sequence[Instruction]) -> None:
+        """From the next packet on: `program` is that of `settings.filter`. Nothing that came until then is lost."""
+        if settings.filter != self._expression:
+            self._expression = settings.filter
+            self._socket.admit(program)
+        self._gather.seconds = settings.gather_ms / 1000
 
     @property
     def bytes_read(self) -> int:

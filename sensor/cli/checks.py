@@ -106,17 +106,19 @@ def _show(found: Iterable[Checked], options: CheckOptions) -> int:
 def _show_effective(settings: Settings, places: dict[str, str], options: CheckOptions) -> None:
     """Every setting that differs from its default, and where that was said."""
     from sensor.config import Settings as Defaults
-    from sensor.config.reload import differences
+    from sensor.config.reload import differences, needs_restart
 
     for key, set_to in differences(Defaults(), settings):
         place = places.get(key) or "command line"
         value = "(set, not shown)" if key in _SECRET else set_to
         if options.json:
-            print(json.dumps({"setting": key, "value": _builtins(value), "from": place}))
+            row = {"setting": key, "value": _builtins(value), "from": place, "needs_restart": needs_restart(key)}
+            print(json.dumps(row))
         else:
             from sensor.cli.settings_text import toml_value
 
-            print(f"{'set':8} {key} = {toml_value(value)}   ({place})")
+            restart = "; to change it, restart" if needs_restart(key) else ""
+            print(f"{'set':8} {key} = {toml_value(value)}   ({place}{restart})")
 
 
 def _builtins(value: Any) -> Any:

@@ -7,7 +7,7 @@ another fails.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sensor.errors import SettingError, TapirError
 
@@ -99,9 +99,17 @@ class Outputs:
 
     def reopen(self) -> None:
         """Begin new files where others have renamed or removed them."""
-        for output in (self.transactions, self.flows, self.tls, self.websockets, self.dns, self.alerts):
-            if output:
-                output.reopen()
+        for output in self._files():
+            output.reopen()
+
+    def take_over(self, settings: OutputSettings) -> None:
+        """From the next rows on: when files are rotated, and how many are kept."""
+        for output in self._files():
+            output.settings = settings
+
+    def _files(self) -> list[Rotating[Any]]:
+        outputs = (self.transactions, self.flows, self.tls, self.websockets, self.dns, self.alerts)
+        return [output for output in outputs if output]
 
     def _open_stream(self, options: Options, settings: Settings, live: bool) -> None:
         from sensor.cli.alert_output import AlertOutput, open_journal
@@ -178,5 +186,4 @@ class Outputs:
         return failures
 
     def _closers(self) -> list[Callable[[], object]]:
-        outputs = (self.transactions, self.flows, self.tls, self.websockets, self.dns, self.alerts, self.stream)
-        return [output.close for output in outputs if output]
+        return [output.close for output in (*self._files(), self.stream) if output]

@@ -32,7 +32,7 @@ from sensor.config import (
     verification,
     volumes,
 )
-from sensor.config.reload import LIVE
+from sensor.config.reload import LIVE, needs_restart
 
 _HEAD = """\
 # Settings
@@ -41,8 +41,9 @@ Every setting, its default and what it is for. The unit is the last word of a na
 (`tapir settings > tapir.toml` writes all of them) and is given with `--settings FILE`; `--set KEY=VALUE` goes on top;
 `tapir settings FILE` checks a file and prints what is in effect. This page: `tapir settings --markdown`.
 
-A running sensor takes over on SIGHUP (`systemctl reload`): {live}. Others need a restart, and are
-named when they have changed.
+A running sensor takes over on SIGHUP (`systemctl reload`): {live}. The others
+(*restart*) need a restart, and are named in the log when they have changed. Of the collector's, channels, routes, sinks
+and responses are taken over by its own reload.
 """
 
 
@@ -148,10 +149,17 @@ def as_markdown(settings: Settings) -> str:
     """A page with a table per group, and per list of groups."""
     parts = [_HEAD.format(live=", ".join(f"`{key}`" for key in LIVE))]
     for group in (*groups(settings), *_lists(settings)):
-        rows = [f"| `{name}` | {_cell(value)} | {about} |" for name, value, about in group.members]
+        rows = [
+            f"| `{name}` | {_cell(value)} | {about}{_restart(group.name, name)} |"
+            for name, value, about in group.members
+        ]
         about = f"{' '.join(group.about.split())}\n\n" if group.about else ""
         parts.append(f"## {group.name}\n\n{about}| setting | default | |\n|---|---|---|\n" + "\n".join(rows) + "\n")
     return "\n".join(parts)
+
+
+def _restart(group: str, name: str) -> str:
+    return " *restart*" if needs_restart(f"{group}.{name}") else ""
 
 
 def _cell(value: Any) -> str:

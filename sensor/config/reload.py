@@ -13,6 +13,8 @@ import msgspec
 from sensor.config import Settings
 
 LIVE = (
+    "capture.filter",
+    "capture.gather_ms",
     "detection",
     "alerting.quiet_seconds",
     "alerting.update_seconds",
@@ -20,13 +22,23 @@ LIVE = (
     "alerting.allow_file",
     "alerting.false_alerts_per_day_max",
     "state.checkpoint_seconds",
+    "outputs",
+    "overload",
+    "service.silent_seconds",
 )
 """Groups and settings that can change while packets are captured."""
+_OTHERS = ("collector",)
+"""Groups that are none of the sensor's."""
 
 
 def is_live(key: str) -> bool:
     """Whether the setting of this dotted key, or its group, is taken over without a restart."""
     return any(key == each or key.startswith(f"{each}.") for each in LIVE)
+
+
+def needs_restart(key: str) -> bool:
+    """Whether a sensor must be started again for the setting of this dotted key."""
+    return not is_live(key) and key.partition(".")[0] not in _OTHERS
 
 
 def differences(before: msgspec.Struct, after: msgspec.Struct, group: str = "") -> Iterator[tuple[str, Any]]:

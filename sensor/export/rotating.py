@@ -49,7 +49,7 @@ class Rotating(Generic[W]):
 
     def __init__(self, name: str, open_writer: Open[W], settings: OutputSettings, keeps: bool) -> None:
         format_of(name)
-        self._name, self._open, self._settings, self._keeps = name, open_writer, settings, keeps
+        self._name, self._open, self.settings, self._keeps = name, open_writer, settings, keeps
         self._pattern = is_pattern(name)
         self._fixed = name == "-" or (os.path.exists(name) and not os.path.isfile(name))
         self._path, self._inode, self._began = "", 0, 0
@@ -107,7 +107,7 @@ class Rotating(Generic[W]):
         return datetime.fromtimestamp(now / NS, UTC).strftime(self._name) if self._pattern else self._name
 
     def _is_over(self, now: int) -> bool:
-        limit, seconds = self._settings.rotate_bytes, self._settings.rotate_seconds
+        limit, seconds = self.settings.rotate_bytes, self.settings.rotate_seconds
         if seconds and now - self._began >= seconds * NS:
             return True
         return bool(limit) and _size(self._path) >= limit
@@ -135,7 +135,7 @@ class Rotating(Generic[W]):
             at.rename(at.with_name(f"{at.stem}.{max(numbers, default=0) + 1}{at.suffix}"))
 
     def _remove_oldest(self) -> None:
-        kept = self._settings.files_kept
+        kept = self.settings.files_kept
         if not kept or self._fixed:
             return
         at = Path(self._name)

@@ -55,6 +55,16 @@ def test_by_packet_time(tmp_path: Path, ending: str) -> None:
         assert [names(tmp_path / name) for name in files] == [["0", "59"], ["60", "100"], ["130"]]
 
 
+def test_other_limits_are_kept_from_the_next_rows_on(tmp_path: Path) -> None:
+    output = rotating(tmp_path / "a.jsonl")
+    put(output, "0")
+    put(output, "1", NOON + DAY)
+    output.settings = OutputSettings(rotate_seconds=60)
+    put(output, "2", NOON + DAY)
+    output.close()
+    assert (names(tmp_path / "a.1.jsonl"), names(tmp_path / "a.jsonl")) == (["0", "1"], ["2"])
+
+
 def test_by_size_and_the_oldest_go(tmp_path: Path) -> None:
     (tmp_path / "other.1.jsonl").write_text("not ours\n")
     output = rotating(tmp_path / "a.jsonl", rotate_bytes=1, files_kept=2)

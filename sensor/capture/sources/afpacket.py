@@ -126,6 +126,11 @@ class RingSocket:
         self._indexes = found
         self._bind(0 if len(self.interfaces) > 1 else next(iter(found.values())))
 
+    def admit(self, program: Sequence[Instruction]) -> None:
+        """Apply another program to every packet from now on; what is in the ring already stays there."""
+        self._program = tuple(program) or (_RETURN_ALL,)
+        self._filter(list(self._indexes.values()))
+
     def _filter(self, indexes: list[int]) -> None:
         program = list(self._program) or [_RETURN_ALL]
         if len(self.interfaces) > 1:
