@@ -72,6 +72,7 @@ from sensor.config.volumes import (
     DnsTunnelSettings,
     OutsideUploadsSettings,
     PageWalksSettings,
+    RandomDomainsSettings,
     RequestRateSettings,
     SlowExfiltrationSettings,
 )
@@ -111,6 +112,7 @@ __all__ = [
     "PortScanSettings",
     "PrivilegeAbuseSettings",
     "ProtocolSettings",
+    "RandomDomainsSettings",
     "ReassemblySettings",
     "RequestRateSettings",
     "ResponseSettings",

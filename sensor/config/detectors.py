@@ -33,6 +33,7 @@ from sensor.config.volumes import (
     DnsTunnelSettings,
     OutsideUploadsSettings,
     PageWalksSettings,
+    RandomDomainsSettings,
     RequestRateSettings,
     SlowExfiltrationSettings,
 )
@@ -216,6 +217,7 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     slow_requests: SlowRequestsSettings = SlowRequestsSettings()
     outside_uploads: OutsideUploadsSettings = OutsideUploadsSettings()
     dns_tunnel: DnsTunnelSettings = DnsTunnelSettings()
+    random_domains: RandomDomainsSettings = RandomDomainsSettings()
     page_walks: PageWalksSettings = PageWalksSettings()
     anomaly: AnomalySettings = AnomalySettings()
     cleartext: CleartextSettings = CleartextSettings()

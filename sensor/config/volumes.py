@@ -10,7 +10,16 @@ from typing import Annotated
 import msgspec
 
 from sensor import limits
-from sensor.config.values import PRIVATE_NETWORKS, AtLeastOne, AtLeastTwo, NotNegative, Seconds, SecondsOrNone, Times
+from sensor.config.values import (
+    PRIVATE_NETWORKS,
+    AtLeastOne,
+    AtLeastTwo,
+    NotNegative,
+    Seconds,
+    SecondsOrNone,
+    Share,
+    Times,
+)
 
 
 class BulkTransferSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -183,5 +192,31 @@ class DnsTunnelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """So many in the window are a tunnel."""
     day_bytes_min: AtLeastOne = 200_000
     """So many in a day are."""
+    name_bytes_min: AtLeastOne = 10_000
+    """Bytes that names not asked for before have below one domain: so many of a client in the window are a tunnel, when
+    names are long or ask for types that carry data; of names like hashes eight times as many, of a domain that five
+    clients ask like this four times as many.
+    """
+    day_name_bytes_min: AtLeastOne = 150_000
+    """So many in a day are."""
     clients_max: AtLeastTwo = 4_096
-    """Clients with long questions that are remembered; those not seen for longest give way and are counted."""
+    """Clients with long questions, and pairs of client and domain, that are remembered; those not seen for longest give
+    way and are counted.
+    """
+
+
+class RandomDomainsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for clients that ask for many domains that do not exist, as programs do that make up names."""
+    window_seconds: Seconds = 600.0
+    """Packet time over which they are counted, in ten steps; a day is looked at too."""
+    domains_min: AtLeastOne = 40
+    """So many different registered domains in the window that do not exist, asked for by address."""
+    day_domains_min: AtLeastOne = 150
+    """So many in a day."""
+    share_min: Share = 0.2
+    """They are at least so large a part of them and the client's answered questions: mail servers and resolvers for
+    many clients stay below.
+    """
+    clients_max: AtLeastTwo = 4_096
+    """Clients that are remembered; those not seen for longest give way and are counted."""

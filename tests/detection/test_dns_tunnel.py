@@ -1,6 +1,11 @@
-"""DNS tunnels: data in names is told, fast or slow, in many flows or one; ordinary questions, however many, are not."""
+"""DNS tunnels: data in names is told, fast or slow, by names or, where none were seen, by bytes; ordinary questions,
+however many, are not.
+"""
 
 from __future__ import annotations
+
+import random
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -10,7 +15,8 @@ from sensor.config import DnsTunnelSettings
 from sensor.detection.detector import Batch
 from sensor.detection.detectors.dns_tunnel import DnsTunnel
 from sensor.detection.stage import DetectionStage
-from sensor.schema import ConnState, Proto
+from sensor.schema import ConnState, Proto, Service
+from tests.detection.lookups import CLIENT, CNAME, MX, NULL, PTR, TXT, A, Ask, batch_of, run_lookups
 from tests.detection.tables import Pool, alone, flow, run_flows
 
 INSIDER, RESOLVER = "10.0.0.9", "10.0.1.53"
@@ -75,3 +81,108 @@ def test_a_restart_costs_nothing() -> None:
     assert before.process(Batch(None, *first, 0, None, None)) == []  # type: ignore[arg-type]
     assert after.restore(before.state())
     assert [hit.numbers.observed for hit in after.process(Batch(None, *second, 0, None, None))] == [28_000]  # type: ignore[arg-type]
+
+
+# --- by names -------------------------------------------------------------------------------------------------------
+
+CHANCE = random.Random(6)
+
+
+def label(size: int, letters: str = "abcdefghijklmnopqrstuvwxyz234567") -> str:
+    return "".join(CHANCE.choice(letters) for _ in range(size))
+
+
+def hexadecimal(size: int) -> str:
+    return label(size, "0123456789abcdef")
+
+
+def named(asks: list[Ask], batch: int = 1 << 30, **settings: int) -> list[Detection]:
+    return run_lookups(DetectionStage(alone(dns_tunnel=DnsTunnelSettings(**settings)), Pool()), asks, batch)
+
+
+@pytest.mark.parametrize("batch", [1, 7, 1 << 30])
+def test_a_file_sent_in_long_names(batch: int) -> None:
+    chance = random.Random(1)
+    labels = ["".join(chance.choice("abcdef234567xyz") for _ in range(55)) for _ in range(600)]
+    names = [".".join(labels[n : n + 3]) for n in range(0, 600, 3)]
+    detections = named([Ask(n, f"{name}.t.evil.example.com") for n, name in enumerate(names)], batch)
+    assert {(each.rule.id, each.entity.value) for each in detections} == {("dns-tunnel", CLIENT)}
+    assert detections[0].details["domain"] == "example.com"
+    assert detections[0].details["new_names"] < 70
+    assert 165 <= detections[0].details["bytes_a_name"] <= 175
+    assert not any(name in str(detections) for name in names)  # what was sent is nobody's business
+
+
+def test_commands_over_txt_in_short_names() -> None:
+    """As dnscat2 does while nothing happens: hexadecimal, once a second."""
+    (hit, *_) = named([Ask(n, f"{hexadecimal(34)}.c2.net", qtype=(TXT, CNAME, MX)[n % 3]) for n in range(600)])
+    assert hit.numbers.window_seconds == 600
+    assert hit.details["txt_null_cname_share"] == 1
+
+
+def test_an_idle_tunnel_is_found_within_a_day() -> None:
+    """As iodine's pings, one in four seconds, of type NULL."""
+    (hit, *_) = named([Ask(4 * n, f"p{label(15)}.t.c2.net", qtype=NULL) for n in range(21_000)])
+    assert hit.numbers.window_seconds == 86_400
+
+
+def test_a_tunnel_behind_a_resolver() -> None:
+    noise = [Ask(n / 5, f"host{n % 900}.site{n % 40}.com", RESOLVER) for n in range(3_000)]
+    tunnel = [Ask(n, f"{label(60)}.{label(60)}.evil.com", RESOLVER) for n in range(600)]
+    assert {each.details["domain"] for each in named(noise + tunnel)} == {"evil.com"}
+
+
+TWINS: dict[str, Callable[[int], Ask]] = {
+    "hashed names of a content network": lambda n: Ask(2 * n, f"r{n % 20}---sn-{label(8)}.googlevideo.com"),
+    "customers of a content network": lambda n: Ask(2 * n, f"d{label(13)}.cloudfront.net"),
+    "files asked by hash, for addresses": lambda n: Ask(5 * n, f"{hexadecimal(40)}.av.vendor.com", rcode=3),
+    "a registry of hashes": lambda n: Ask(n, f"{hexadecimal(32)}.malware.hash.cymru.com", qtype=TXT),
+    "addresses on lists of spammers": lambda n: Ask(
+        n / 9, f"{n % 250}.{n // 250 % 250}.2.192.zen.spamlist.net", qtype=(A, TXT)[n % 2], rcode=3
+    ),
+    "backward names": lambda n: Ask(n / 9, f"{n % 250}.{n // 250 % 250}.2.192.in-addr.arpa", qtype=PTR),
+    "backward names of IPv6": lambda n: Ask(n / 9, f"{'.'.join(f'{n:032x}')}.ip6.arpa", qtype=PTR),
+    "keys of mail": lambda n: Ask(n / 2, f"s{label(20)}._domainkey.sender.com", qtype=TXT),
+    "one device's telemetry": lambda n: Ask(n, f"{'ab12' * 8}.{'cd34' * 8}.cloud.example.com", qtype=(A, TXT)[n % 2]),
+    "services of the local network": lambda n: Ask(n, f"{label(40)}._http._tcp.local", qtype=TXT, port=5_353),
+    "a thousand hosts of a company": lambda n: Ask(n / 3, f"host-{n % 1000:04}.plant-{n % 7}.corp.example.com"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_names_that_carry_nothing(name: str) -> None:
+    assert named([TWINS[name](n) for n in range(3_000)]) == []
+
+
+def test_telemetry_of_many_devices_behind_a_resolver() -> None:
+    devices = [f"{hexadecimal(32)}.telemetry.vendor.com" for _ in range(1_500)]
+    assert named([Ask(n, devices[n % 1_500], RESOLVER) for n in range(20_000)]) == []
+
+
+def test_a_service_that_many_ask_needs_more() -> None:
+    def asks(clients: int) -> list[Ask]:
+        who = [f"10.0.0.{n}" for n in range(clients)] * 180
+        return [Ask(n, f"{label(45)}.{label(45)}.reputation.com", client) for n, client in enumerate(who)]
+
+    assert len({each.entity for each in named(asks(1))}) == 1
+    assert named(asks(8)) == []
+
+
+def test_a_restart_costs_nothing_of_names() -> None:
+    asks = [Ask(n, f"{label(60)}.{label(60)}.evil.com") for n in range(120)]
+    whole = named(asks)
+    before, after = DnsTunnel(DnsTunnelSettings(), Pool()), DnsTunnel(DnsTunnelSettings(), Pool())
+    found = before.process(batch_of(asks[:60]))
+    assert after.restore(before.state())
+    found += after.process(batch_of(asks[60:]))
+    assert whole
+    assert [(each.now, each.numbers, each.run) for each in found] == [
+        (each.now, each.numbers, each.run) for each in whole
+    ]  # fmt: skip
+
+
+def test_flows_whose_names_were_seen_are_left_to_names() -> None:
+    row = questions(1, 220, 500)
+    assert found([row])
+    row[0]["service"] = Service.DNS
+    assert found([row]) == []

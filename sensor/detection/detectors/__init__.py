@@ -20,6 +20,7 @@ from sensor.detection.detectors.outside_uploads import OutsideUploads
 from sensor.detection.detectors.page_walks import PageWalks
 from sensor.detection.detectors.port_scan import PortScan
 from sensor.detection.detectors.privilege_abuse import PrivilegeAbuse
+from sensor.detection.detectors.random_domains import RandomDomains
 from sensor.detection.detectors.request_rate import RequestRate
 from sensor.detection.detectors.response_times import ResponseTimes
 from sensor.detection.detectors.segmentation import Segmentation
@@ -59,6 +60,7 @@ DETECTORS = {
     "slow_requests": SlowRequests,
     "outside_uploads": OutsideUploads,
     "dns_tunnel": DnsTunnel,
+    "random_domains": RandomDomains,
     "page_walks": PageWalks,
     "anomaly": Anomaly,
     "cleartext": Cleartext,

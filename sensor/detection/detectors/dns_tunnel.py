@@ -1,74 +1,72 @@
-"""DNS tunnels: in: flows that ended or carry much; out: detections of clients whose questions carry data.
+"""DNS tunnels: in: lookups, and flows to port 53 that hold no DNS; out: detections of clients whose questions carry
+data.
 
-A name holds some 40 bytes where people and machines ask for hosts; who sends data in names fills them. Counted are the
-bytes of questions in flows to port 53 whose questions are long on average, over minutes and over a day, so that a slow
-drip adds up. What also looks like this: scanners of viruses and mail that ask for hashes, which is little a day. The
-one law: a byte is counted once, in the flow that it was sent in, however often that is told of.
+Who sends data in names asks for ever new ones below a domain of his, each as long as can be, or for types whose answers
+carry data back. Counted is what new names have below each registered domain, by client, over minutes and over a day,
+so that a slow drip adds up. What also looks like this: hashed names of content networks and of devices, which come
+again; questions for reputation by hash, which are shorter, ask for addresses and are asked by many. Where no names were
+seen, the bytes of long datagrams are. The one law: a name counts once for a client, a byte in the flow that it was sent
+in.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from sensor.alert import Detection, Entity, Kind, Numbers, Rule, Severity
 from sensor.config import DnsTunnelSettings
-from sensor.detection.detector import REPORT_SECONDS, Batch, Strings, Table, nanoseconds
-from sensor.detection.evidence import address, address_text, community_id
-from sensor.schema import Proto
+from sensor.detection.detector import Batch, Strings, Table, nanoseconds
+from sensor.detection.evidence import address, community_id
+from sensor.detection.lookups.ends import ends_of
+from sensor.detection.lookups.names import Name, Names
+from sensor.detection.lookups.span import STEPS, Kept, Span
+from sensor.dns import Lookups
+from sensor.schema import Proto, Service
+from sensor.schema_dns import LookupFlag
 
 TUNNEL = Rule(
     id="dns-tunnel",
-    version=1,
+    version=2,
     title="DNS tunnel: a client's questions carry data",
     category="exfiltration",
     kind=Kind.BEHAVIOUR,
     severity=Severity.MEDIUM,
     owasp=("API10:2023",),
-    attack=("T1071.004", "T1048"),
+    attack=("T1071.004", "T1048", "T1572"),
 )
-_PORT = 53
-_STEPS = 10
-_DAY_SECONDS = 86_400.0
+PORT = 53
+DAY_SECONDS = 86_400.0
+NAME_BYTES_MIN = 20
+"""A shorter name carries next to nothing, unless its answer does."""
+CARRYING = np.array([5, 10, 15, 16, 24, 25, 33, 99, 65_399], np.uint16)
+"""Types whose answers carry data: CNAME, NULL, MX, TXT, SIG, KEY, SRV, SPF, and what iodine calls private."""
+BELOW_MIN, BELOW_HASH, BELOW_LONG = 12, 20, 80
+"""Mean bytes below the domain: less is no data; from here on a hash may stand there; no hash is as long."""
+ENTROPY_MIN = 2.5
+HASHES_FACTOR, SHARED_FACTOR = 8, 4
+"""How much more is needed of names like hashes that ask for addresses, and of domains that many ask like this."""
+SHARED_CLIENTS = 5
+SEEN_MAX = 65_536
+"""Names of all clients that are remembered."""
+_WORD = (1 << 64) - 1
 Client = tuple[int, int]
 
 
-@dataclass(slots=True)
-class _Span:
-    """Bytes and questions of one client over a sliding window, by step."""
+class _Figures(msgspec.Struct, array_like=True):
+    """Sums of a client below a domain."""
 
-    steps: dict[int, list[int]] = field(default_factory=dict)
-    run_now: int = 0
-    first_ts: int = 0
-    told_bytes: int = 0
-    told_now: int = 0
-
-    def add(self, now: int, ts: int, sent: int, questions: int, step_ns: int) -> tuple[int, int]:
-        """Bytes and questions of the window, with these."""
-        step = now // step_ns
-        for gone in [each for each in self.steps if each <= step - _STEPS]:
-            del self.steps[gone]
-        cell = self.steps.setdefault(step, [0, 0, ts])
-        cell[0] += sent
-        cell[1] += questions
-        cell[2] = min(cell[2], ts)
-        return sum(each[0] for each in self.steps.values()), sum(each[1] for each in self.steps.values())
-
-    def is_due(self, now: int, sent: int, least: int) -> bool:
-        """Whether so many bytes are too many, and worth saying now."""
-        if sent < least:
-            self.run_now = 0
-            return False
-        if not self.run_now:
-            self.run_now, self.told_bytes, self.first_ts = now, 0, min(each[2] for each in self.steps.values())
-        if sent < 2 * self.told_bytes and now - self.told_now < nanoseconds(REPORT_SECONDS):
-            return False
-        self.told_bytes, self.told_now = sent, now
-        return True
+    bytes: float
+    names: float
+    questions: float
+    carrying: float
+    failed: float
+    answered: float
+    entropy: float
 
 
 class DnsTunnel:
@@ -79,8 +77,13 @@ class DnsTunnel:
 
     def __init__(self, settings: DnsTunnelSettings, strings: Strings) -> None:
         self.settings = settings
-        self.spans = ((settings.window_seconds, settings.bytes_min), (_DAY_SECONDS, settings.day_bytes_min))
-        self.clients: dict[Client, tuple[_Span, ...]] = {}
+        self.of_flows = ((settings.window_seconds, settings.bytes_min), (DAY_SECONDS, settings.day_bytes_min))
+        self.of_names = ((settings.window_seconds, settings.name_bytes_min), (DAY_SECONDS, settings.day_name_bytes_min))
+        self.names = Names()
+        self.flows: dict[Client, list[Span]] = {}
+        self.domains: dict[tuple[int, int, str], list[Span]] = {}
+        self.seen: dict[int, None] = {}
+        self.askers: dict[str, dict[int, int]] = {}
         self.evicted = 0
 
     def process(self, batch: Batch) -> list[Detection]:
@@ -90,11 +93,12 @@ class DnsTunnel:
             for place in self._long(flows, streams)
         ]
         long.sort(key=lambda each: int(each[0]["end_now"]))
-        return [detection for flow, asked in long for detection in self._note(flow, asked)]
+        found = [detection for flow, asked in long for detection in self._note(flow, asked)]
+        return found + self._lookups(batch.dns)
 
     def _long(self, flows: Table, streams: Table) -> list[int]:
-        """Flows to port 53 whose questions are long on average, in order."""
-        at = np.flatnonzero(flows["resp_port"] == _PORT)
+        """Flows to port 53 that are none of DNS and send large datagrams or segments on average, in order."""
+        at = np.flatnonzero((flows["resp_port"] == PORT) & (flows["service"] != Service.DNS))
         if not len(at):
             return []
         asked, kinds = streams[2 * at], flows["proto"][at]
@@ -108,66 +112,166 @@ class DnsTunnel:
         fresh = max(sent - int(asked["told_bytes"]), 0)
         questions = max(1, fresh * int(asked["packets"]) // max(sent, 1))
         now, found = int(flow["end_now"]), []
-        for span, (seconds, least) in zip(self._client(flow), self.spans, strict=True):
-            step_ns = nanoseconds(seconds / _STEPS)
-            total, asked_times = span.add(now, int(flow["start_ts"]), fresh, questions, step_ns)
+        spans = self._spans(self.flows, (int(flow["orig_hi"]), int(flow["orig_lo"])))
+        for span, (seconds, least) in zip(spans, self.of_flows, strict=True):
+            step_ns = nanoseconds(seconds / STEPS)
+            total, asked_times = span.add(now, int(flow["start_ts"]), (fresh, questions), step_ns)
             if span.is_due(now, total, least):
-                found.append(self._detection(flow, span, total, asked_times, seconds, least))
+                found.append(_of_flow(flow, span, int(total), int(asked_times), seconds, least))
         return found
 
-    def _client(self, flow: Any) -> tuple[_Span, ...]:
-        key = int(flow["orig_hi"]), int(flow["orig_lo"])
-        spans = self.clients.pop(key, None)
+    def _spans(self, table: dict[Any, list[Span]], key: Any) -> list[Span]:
+        """Those of an entity, a new one's too; the one not seen for longest gives way."""
+        spans = table.pop(key, None)
         if spans is None:
-            spans = tuple(_Span() for _ in self.spans)
-            if len(self.clients) >= self.settings.clients_max:
-                del self.clients[next(iter(self.clients))]
+            spans = [Span(), Span()]
+            if len(table) >= self.settings.clients_max:
+                del table[next(iter(table))]
                 self.evicted += 1
-        self.clients[key] = spans
+        table[key] = spans
         return spans
 
-    def _detection(
-        self, flow: Any, span: _Span, sent: int, questions: int, seconds: float, least: int
-    ) -> Detection:
-        client = address_text(int(flow["orig_hi"]), int(flow["orig_lo"]))
-        return Detection(
-            now=int(flow["end_now"]),
-            rule=TUNNEL,
-            entity=Entity("client", client),
-            numbers=Numbers(
-                observed=float(sent), threshold=float(least), unit="bytes in long questions", window_seconds=seconds
-            ),
-            count=questions,
-            run=f"{client}/{seconds:g}@{span.run_now}",
-            first_ts=span.first_ts,
-            last_ts=int(flow["last_ts"]),
-            confidence=0.8,
-            client_ip=client,
-            client_port=int(flow["orig_port"]),
-            server_ip=address(flow, "resp"),
-            server_port=_PORT,
-            community_id=community_id(flow, "orig", "resp"),
-            details={"questions": questions, "bytes_a_question": round(sent / max(questions, 1))},
-        )
+    def _lookups(self, lookups: Lookups) -> list[Detection]:
+        """Names that may carry data, one after the other."""
+        rows = lookups.rows
+        if not len(rows):
+            return []
+        carrying = np.isin(rows["qtype"], CARRYING)
+        asked = (rows["flags"] & LookupFlag.ASKED != 0) & (rows["server_port"] < 5_353)  # names of mDNS are local
+        chosen = np.flatnonzero(asked & ((rows["query_length"] >= NAME_BYTES_MIN) | carrying))
+        found = []
+        for place in chosen.tolist():
+            row = rows[place]
+            name = self.names.of(lookups, row)
+            if name.below:
+                found += self._note_name(lookups, row, name, bool(carrying[place]))
+        return found
+
+    def _note_name(self, lookups: Lookups, row: Any, name: Name, carrying: bool) -> list[Detection]:
+        client, now, found = (int(row["client_hi"]), int(row["client_lo"])), int(row["now"]), []
+        new = self._is_new((hash(client) ^ int(row["name_hash"])) & _WORD)
+        shared = self._ask(name.domain, hash(client), now) >= SHARED_CLIENTS
+        first = int(row["answer"])
+        answered = int(lookups.answers["bytes"][first : first + int(row["answers"])].sum()) if carrying else 0
+        figures = (name.below * new, new, 1, carrying, row["rcode"] == 3, answered, name.entropy * new)
+        spans = self._spans(self.domains, (*client, name.domain))
+        for span, (seconds, least) in zip(spans, self.of_names, strict=True):
+            sums = _Figures(*span.add(now, int(row["ts"]), [float(each) for each in figures], _step(seconds)))
+            enough = _enough(sums, least) * (SHARED_FACTOR if shared else 1)
+            if new and span.is_due(now, sums.bytes, enough):
+                found.append(_of_names(row, name.domain, span, sums, seconds, enough))
+        return found
+
+    def _is_new(self, key: int) -> bool:
+        """Whether this client has not asked for this name lately."""
+        new = key not in self.seen
+        if not new:
+            del self.seen[key]
+        elif len(self.seen) >= SEEN_MAX:
+            del self.seen[next(iter(self.seen))]
+        self.seen[key] = None
+        return new
+
+    def _ask(self, domain: str, client: int, now: int) -> int:
+        """How many clients have asked for names below the domain within a day, up to SHARED_CLIENTS."""
+        askers = self.askers.pop(domain, {})
+        if len(self.askers) >= self.settings.clients_max:
+            del self.askers[next(iter(self.askers))]
+        if client in askers or len(askers) < SHARED_CLIENTS:
+            askers[client] = now
+        for gone in [each for each, last in askers.items() if now - last > nanoseconds(DAY_SECONDS)]:
+            del askers[gone]
+        self.askers[domain] = askers
+        return len(askers)
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
-        """By client and span: its figures, and its steps."""
-        figures, steps = [], []
-        for (hi, lo), spans in self.clients.items():
-            for which, span in enumerate(spans):
-                figures.append((hi, lo, which, span.run_now, span.first_ts, span.told_bytes, span.told_now))
-                steps += [(hi, lo, which, step, *cell) for step, cell in span.steps.items()]
-        return {
-            "figures": np.array(figures, np.uint64).reshape(-1, 7), "steps": np.array(steps, np.uint64).reshape(-1, 7)
-        }  # fmt: skip
+        """Whatever it remembers, packed."""
+        flows, domains = ([(key, [span.kept() for span in spans]) for key, spans in table.items()]
+                          for table in (self.flows, self.domains))  # fmt: skip
+        packed = msgspec.msgpack.encode((flows, domains, list(self.seen), list(self.askers.items())))
+        return {"packed": np.frombuffer(packed, np.uint8)}
 
     def restore(self, saved: Mapping[str, npt.NDArray[Any]]) -> bool:
-        if any(name not in saved or saved[name].shape[1:] != (7,) for name in ("figures", "steps")):
+        if "packed" not in saved:
             return False
-        for hi, lo, which, run_now, first_ts, told_bytes, told_now in saved["figures"].tolist():
-            spans = self.clients.setdefault((hi, lo), tuple(_Span() for _ in self.spans))
-            span = spans[which]
-            span.run_now, span.first_ts, span.told_bytes, span.told_now = run_now, first_ts, told_bytes, told_now
-        for hi, lo, which, step, sent, questions, ts in saved["steps"].tolist():
-            self.clients[hi, lo][which].steps[step] = [sent, questions, ts]
+        try:
+            flows, domains, seen, askers = msgspec.msgpack.decode(saved["packed"].tobytes(), type=_Saved)
+        except msgspec.DecodeError:
+            return False
+        self.flows = {key: [Span.resumed(each) for each in spans] for key, spans in flows}
+        self.domains = {key: [Span.resumed(each) for each in spans] for key, spans in domains}
+        self.seen, self.askers = dict.fromkeys(seen), dict(askers)
         return True
+
+
+_Saved = tuple[
+    list[tuple[tuple[int, int], list[Kept]]], list[tuple[tuple[int, int, str], list[Kept]]], list[int],
+    list[tuple[str, dict[int, int]]],
+]  # fmt: skip
+
+
+def _step(seconds: float) -> int:
+    return nanoseconds(seconds / STEPS)
+
+
+def _enough(sums: _Figures, least: float) -> float:
+    """How many bytes in new names are a tunnel, of names such as these."""
+    names = max(sums.names, 1.0)
+    below = sums.bytes / names
+    if below < BELOW_MIN or sums.entropy / names < ENTROPY_MIN:
+        return float("inf")
+    if below >= BELOW_LONG or 2 * sums.carrying >= sums.questions:
+        return least
+    return least * HASHES_FACTOR if below >= BELOW_HASH else float("inf")
+
+
+def _of_flow(flow: Any, span: Span, sent: int, questions: int, seconds: float, least: float) -> Detection:
+    client = address(flow, "orig")
+    return Detection(
+        now=int(flow["end_now"]),
+        rule=TUNNEL,
+        entity=Entity("client", client),
+        numbers=Numbers(
+            observed=float(sent), threshold=float(least), unit="bytes in long questions", window_seconds=seconds
+        ),
+        count=questions,
+        run=f"{client}/{seconds:g}@{span.run_now}",
+        first_ts=span.first_ts,
+        last_ts=int(flow["last_ts"]),
+        confidence=0.8,
+        client_ip=client,
+        client_port=int(flow["orig_port"]),
+        server_ip=address(flow, "resp"),
+        server_port=PORT,
+        community_id=community_id(flow, "orig", "resp"),
+        details={"questions": questions, "bytes_a_question": round(sent / max(questions, 1))},
+    )
+
+
+def _of_names(row: Any, domain: str, span: Span, sums: _Figures, seconds: float, least: float) -> Detection:
+    client = address(row, "client")
+    carrying = sums.carrying / sums.questions
+    return Detection(
+        now=int(row["now"]),
+        rule=TUNNEL,
+        entity=Entity("client", client),
+        numbers=Numbers(
+            observed=sums.bytes, threshold=least, unit="bytes in new names below a domain", window_seconds=seconds
+        ),
+        count=int(sums.questions),
+        run=f"{client}/{domain}/{seconds:g}@{span.run_now}",
+        first_ts=span.first_ts,
+        last_ts=int(row["ts"]),
+        confidence=0.9 if carrying >= 0.5 else 0.8,
+        **ends_of(row),
+        details={
+            "domain": domain,
+            "questions": int(sums.questions),
+            "new_names": int(sums.names),
+            "bytes_a_name": round(sums.bytes / sums.names),
+            "entropy_bits": round(sums.entropy / sums.names, 2),
+            "txt_null_cname_share": round(carrying, 2),
+            "nxdomain_share": round(sums.failed / sums.questions, 2),
+            "answer_bytes": int(sums.answered),
+        },
+    )

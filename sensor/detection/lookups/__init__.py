@@ -1,0 +1,1 @@
+"""What detectors share that look at names asked of DNS."""
