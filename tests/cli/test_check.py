@@ -68,8 +68,9 @@ def test_a_host_where_it_would_work(tmp_path: Path) -> None:
     assert expected | {"collector"} <= names
     effective = {each["setting"]: each for each in found if "setting" in each}
     assert effective["alerting.allow_file"] == {
-        "setting": "alerting.allow_file", "value": str(allow), "from": f"{path}:2",
+        "setting": "alerting.allow_file", "value": str(allow), "from": f"{path}:2", "needs_restart": False,
     }  # fmt: skip
+    assert effective["state.folder"]["needs_restart"]
     assert "http://h/k-s" not in json.dumps(found)
     assert not state.exists()  # nothing is made
 
