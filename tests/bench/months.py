@@ -289,11 +289,12 @@ def main() -> None:
     parser.add_argument("--identities", type=int, default=1_000)
     for kind in ("agents", "exporters", "partners", "testers"):
         parser.add_argument(f"--{kind}", type=int, default=getattr(Mix(), kind))
+    parser.add_argument("--case", default="", help="only cases whose name holds this text")
     given = parser.parse_args()
     mix = Mix(**{name: getattr(given, name) for name in ("identities", "agents", "exporters", "partners", "testers")})
     print("| case | seed | found after | by | read by then | wrongly accused, 1,000 identities and week | us/row |")
     print("|---|---|---|---|---|---|---|")
-    for case, (leak, days) in CASES.items():
+    for case, (leak, days) in ((name, CASES[name]) for name in CASES if given.case in name):
         for seed in given.seeds:
             judged = judge(Months(seed, mix, leak), days)
             found = "-" if leak is None else "**never**"

@@ -122,6 +122,7 @@ def test_records_count_where_they_are_known(pool):
     many = taker(pool, 24, 5_000, records=1_000)
     (*_, last) = judge(pool, join([peers(pool, records=5), many]))
     assert (last.numbers.unit, last.numbers.observed, last.count) == ("records", 24_000, 24)
+    assert (last.rule.id, last.details["records_per_minute"]) == ("bulk-records", 24_000)
     assert judge(pool, join([peers(pool, records=5), taker(pool, 24, 5_000)])) == []
 
 

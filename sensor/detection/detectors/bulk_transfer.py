@@ -31,16 +31,16 @@ from sensor.structures.entity_table import EntityTable
 from sensor.structures.log_histogram import BINS
 from sensor.structures.memory import Memory
 
-BULK = Rule(
-    id="bulk-transfer",
-    version=1,
-    title="Bulk exfiltration: one client takes far more data than others do",
-    category="exfiltration",
-    kind=Kind.BEHAVIOUR,
-    severity=Severity.HIGH,
-    owasp=("API4:2023", "API6:2023"),
-    attack=("T1213", "T1119"),
-)
+
+def _rule(name: str, title: str) -> Rule:
+    return Rule(
+        id=name, version=2, title=title, category="exfiltration", kind=Kind.BEHAVIOUR, severity=Severity.HIGH,
+        owasp=("API4:2023", "API6:2023"), attack=("T1213", "T1119"),
+    )  # fmt: skip
+
+
+BULK = _rule("bulk-transfer", "Bulk exfiltration: one client takes far more data than others do")
+RECORDS = _rule("bulk-records", "Bulk exfiltration: one client takes far more records a minute than others do")
 CONFIDENCE = {Against.LIMIT: 1.0, Against.PEERS: 0.9, Against.SERVER: 0.5}
 COMPARED_WITH = {
     Against.LIMIT: "the limit that is set",
@@ -78,7 +78,7 @@ def _thresholds(settings: BulkTransferSettings) -> np.ndarray[Any, np.dtype[np.f
 class BulkTransfer:
     """See the file's head; settings: BulkTransferSettings."""
 
-    rules = (BULK,)
+    rules = (BULK, RECORDS)
 
     def __init__(self, settings: BulkTransferSettings, strings: Strings) -> None:
         self.settings, self.strings = settings, strings
@@ -128,14 +128,16 @@ class BulkTransfer:
         http = http_of(transaction, self.strings)
         client, server = address(transaction, "client"), address(transaction, "server")
         against = Against(int(hit["against"]))
+        by_bytes = hit["metric"] == BYTES
+        minutes = max(int(transaction["now"]) - int(hit["first_ts"]), nanoseconds(60)) / nanoseconds(60)
         return Detection(
             now=int(transaction["now"]),
-            rule=BULK,
+            rule=BULK if by_bytes else RECORDS,
             entity=Entity("client", client),
             numbers=Numbers(
                 observed=float(hit["taken"]),
                 threshold=round(float(hit["threshold"])),
-                unit="response bytes" if hit["metric"] == BYTES else "records",
+                unit="response bytes" if by_bytes else "records",
                 window_seconds=self.settings.window_seconds,
                 baseline=None if against == Against.LIMIT else float(hit["baseline"]),
             ),
@@ -156,5 +158,6 @@ class BulkTransfer:
                 "peers": int(hit["peers"]),
                 "credentials": int(hit["credentials"]),
                 "deviations": round(float(hit["deviations"]), 2),
+                "bytes_per_minute" if by_bytes else "records_per_minute": round(float(hit["taken"]) / minutes),
             },
         )
