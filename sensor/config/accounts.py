@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 
 from sensor import limits
-from sensor.config.values import AtLeastOne, AtLeastTwo, NotNegative, Seconds, SecondsOrNone, Times
+from sensor.config.values import AtLeastOne, AtLeastTwo, NotNegative, Seconds, SecondsOrNone, Share, Times
 
 
 class AccountChangesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,8 +22,16 @@ class AccountChangesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_u
     """What an aeroplane does; who is faster between two uses is not one person."""
     distance_km_min: Annotated[float, msgspec.Meta(ge=0)] = 1_000.0
     """Distance below which it says nothing: a mobile network may leave for the Internet anywhere in its country."""
+    network_table: str = ""
+    """A MaxMind DB of autonomous systems, by which networks are told apart; none when empty."""
     uses_min: AtLeastOne = 20
-    """Uses after which an account's countries and software are known."""
+    """Uses after which an account's countries, networks and software are known."""
+    people_min: AtLeastTwo = 50
+    """Accounts of which the networks, or at a server the software, must be known for one of them to be rare."""
+    others_part_max: Share = 0.01
+    """Part of them that may have it, or be in it."""
+    agents_max: AtLeastTwo = 4_096
+    """Kinds of software remembered, by server; those not used lately give way and are counted."""
 
 
 class PrivilegeAbuseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,6 +89,8 @@ class ConcurrentSessionsSettings(msgspec.Struct, frozen=True, kw_only=True, forb
     """Packet time without a use after which a place is not in use any more."""
     turns_min: AtLeastOne = 2
     """Times that each of them must have come back after another was used: renewed tokens do not."""
+    network_table: str = ""
+    """A MaxMind DB of autonomous systems: places in one of them are then one network; none when empty."""
     known_days: AtLeastOne = 3
     """Active days after which it is known how many places are usual; from then on it is told of at medium, and at low
     of a second place, with software that is new, of an account that never had two at once.

@@ -193,7 +193,8 @@ def _hand_on(old: Any, new: Any) -> bool:
 def _stamps(settings: Any) -> tuple[object, ...]:
     """What tells that a file which the settings name has changed; rules in Suricata's syntax look for themselves."""
     named = [settings.rules] if isinstance(settings, SigmaSettings) else []
-    named += [(getattr(settings, name),) for name in ("file", "location_table") if getattr(settings, name, "")]
+    given = (getattr(settings, name, "") for name in ("file", "location_table", "network_table"))
+    named += [(path,) for path in given if path]
     paths = [Path(path) for paths in named for path in paths]
     files = sorted({file for path in paths for file in (path.rglob("*") if path.is_dir() else [path])})
     return tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files if file.is_file())

@@ -13,7 +13,8 @@ from typing import Any
 def encode(value: Any) -> bytes:
     if isinstance(value, str):
         raw = value.encode()
-        return bytes([2 << 5 | len(raw)]) + raw
+        size = bytes([2 << 5 | len(raw)]) if len(raw) < 29 else bytes([2 << 5 | 29, len(raw) - 29])
+        return size + raw
     if isinstance(value, float):
         return bytes([3 << 5 | 8]) + struct.pack(">d", value)
     if isinstance(value, int):

@@ -10,7 +10,7 @@ import pytest
 
 from sensor.alert import Severity
 from sensor.config import AccountChangesSettings, DetectionSettings
-from sensor.detection.detectors.account_changes import Place, kilometres
+from sensor.detection.places import Place, kilometres
 from sensor.detection.stage import DetectionStage
 from sensor.errors import SettingError
 from tests.detection import mmdb
@@ -149,7 +149,88 @@ def test_distances():
     assert kilometres(berlin, Place("AU", None, None)) == 0
 
 
+def people(account: Account, number: int = 60, agent: str = "ShopApp/4.{} (Android; SM-{})") -> Account:
+    """Others of the same server, each from a network like all others'."""
+    for i in range(number):
+        who = {"user": 0x1000 + i, "subject": 0x1000 + i}
+        account.use(i / 10, f"10.1.2.{i}", agent.format(i % 7, i), **who)
+    return account
+
+
+def test_software_that_hardly_anyone_has():
+    account = people(Account()).work(100, agent=APP).use(200, BERLIN, "evil-dumper/0.1")
+    (one,) = account.found()
+    assert (one.rule.id, one.http.user_agent) == ("rare-agent", "evil-dumper/0.1")
+    assert (one.numbers.observed, one.numbers.baseline) == (0, 61)
+    assert account.found(3) == [one]
+
+
+@pytest.mark.parametrize("agent", ["ShopApp/5.1.2 (Android 15; Rare Phone)", "ShopApp/4"])
+def test_a_newer_version_and_another_phone_are_the_same_software(agent):
+    assert people(Account()).work(100, agent=APP).use(200, BERLIN, agent).found() == []
+
+
+def test_software_that_others_have_is_not_rare():
+    account = people(people(Account()), 4, "curl/8.{} {}").work(100, agent=APP).use(200, BERLIN, "curl/8.9")
+    assert account.found() == []
+
+
+def test_among_few_accounts_nothing_is_rare():
+    assert people(Account(), 20).work(100, agent=APP).use(200, BERLIN, "evil-dumper/0.1").found() == []
+
+
+def test_who_comes_and_goes_with_software_of_its_own_from_the_first():
+    account = people(Account()).work(100, agent="svc-billing/2.1").use(200, BERLIN, "svc-billing/2.2")
+    assert account.found() == []
+
+
+@pytest.fixture(scope="session")
+def carriers(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("networks") / "networks.mmdb"
+    names = {"10.1.0.0/16": (64_501, "Home"), "10.2.0.0/16": (64_502, "Mobile"), "10.3.0.0/16": (64_503, "Hosting")}
+    path.write_bytes(
+        mmdb.table(
+            {
+                network: {"autonomous_system_number": number, "autonomous_system_organization": name}
+                for network, (number, name) in names.items()
+            }
+        )
+    )
+    return str(path)
+
+
+def in_networks(account: Account, carriers: str) -> list[Any]:
+    settings = AccountChangesSettings(network_table=carriers)
+    return run_transactions(DetectionStage(alone(account_changes=settings), account.pool), join(account.rows))
+
+
+def test_a_network_that_hardly_anyone_is_in(carriers):
+    (one,) = in_networks(people(Account()).work(100, agent=APP).use(200, TOKYO, APP).use(300, BERLIN, APP), carriers)
+    assert (one.rule.id, one.client_ip) == ("new-network", TOKYO)
+    assert one.details == {"network": 64_503, "holder": "Hosting", "before": [64_501]}
+
+
+def test_networks_that_others_are_in_and_addresses_within_one(carriers):
+    account = people(Account())
+    for i in range(5):
+        account.use(50 + i, f"10.2.0.{i}", APP, user=0x2000 + i, subject=0x2000 + i)
+    assert in_networks(account.work(100, agent=APP).use(200, MUNICH, APP).use(300, "10.1.99.9", APP), carriers) == []
+
+
+def test_networks_outlive_a_restart(carriers):
+    first = people(Account()).work(100, agent=APP)
+    settings = alone(account_changes=AccountChangesSettings(network_table=carriers))
+    before, after = DetectionStage(settings, first.pool), DetectionStage(settings, first.pool)
+    assert run_transactions(before, join(first.rows)) == []
+    saved = {name: array.copy() for name, array in before.memories["detection.account_changes"].state().items()}
+    assert after.memories["detection.account_changes"].restore(saved)
+    assert features_of(after).restore(features_of(before).state())
+    first.rows = []
+    found = run_transactions(after, join(first.use(300, TOKYO, APP).rows))
+    assert [one.rule.id for one in found] == ["new-network"]
+
+
 @pytest.mark.parametrize(("name", "who"), [("01a-benign", set()), ("13-stolen-token", {"10.60.9.13"})])
 def test_real_traffic(name, who):
-    alerts = [alert for alert in real_alerts(name) if alert["rule_id"] == "tool-in-account"]
+    alerts = [alert for alert in real_alerts(name) if alert["rule_id"] in ("tool-in-account", "rare-agent")]
     assert {alert["client_ip"] for alert in alerts} <= who

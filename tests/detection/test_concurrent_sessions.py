@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from sensor.config import ConcurrentSessionsSettings
 from sensor.detection.stage import DetectionStage
+from tests.detection import mmdb
 from tests.detection.tables import (
     NO_FLOWS,
     NO_STREAMS,
@@ -67,6 +69,14 @@ def test_an_account_in_many_hands(batch: int) -> None:
     assert len(found[0].details["networks"]) == 4
     assert found[0].severity is None
     assert found == Days().at_once(0, *MANY).found()
+
+
+def test_networks_of_one_carrier_are_one(tmp_path: Path) -> None:
+    path = tmp_path / "networks.mmdb"
+    holder = {"autonomous_system_number": 64_500, "autonomous_system_organization": "Carrier"}
+    path.write_bytes(mmdb.table({"192.0.0.0/8": holder, "198.0.0.0/8": holder}))
+    assert Days(network_table=str(path)).at_once(0, *MANY).found() == []
+    assert Days(network_table=str(path)).at_once(0, *MANY, ("100.99.1.1", CHROME, 5)).found() != []
 
 
 def test_a_laptop_a_phone_and_a_tablet() -> None:

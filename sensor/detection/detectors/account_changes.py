@@ -1,146 +1,103 @@
-"""Where and with what an account works: in: transactions; out: detections of impossible travel, of countries that are
-new for an account, and of tools in accounts of people with browsers.
+"""Where and with what an account works: in: transactions; out: detections of impossible travel, of countries and rare
+networks that are new for an account, of tools in accounts of people with browsers, and of software hardly anyone has.
 
-Places come from a MaxMind DB of cities or countries, when one is given. Travel is impossible when the distance between
-two uses would take more than an aeroplane's speed; where the table has countries only, it counts nothing. The one law:
-places are looked up for clients that are new to an account, never for each transaction.
+Places come from a MaxMind DB of cities or countries, networks from one of autonomous systems, when they are given.
+Travel is impossible when the distance between two uses would take more than an aeroplane's speed; where the table has
+countries only, it counts nothing. The one law: places are looked up for clients that are new to an account, never for
+each transaction.
 """
 
 from __future__ import annotations
 
-import functools
-import math
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from sensor import limits
 from sensor.alert import Detection, Kind, Numbers, Rule, Severity
 from sensor.config import AccountChangesSettings
-from sensor.detection.by_row import ByRow, Columns
-from sensor.detection.detector import Batch, Strings, sweep
-from sensor.detection.detectors.account_changes_kernel import HABITS, HIT, PLACES, Change, Progress, find_changes
+from sensor.detection import carried
+from sensor.detection.by_row import ByRow
+from sensor.detection.detector import Batch, Strings
+from sensor.detection.detectors.account_changes_kernel import (
+    HABITS,
+    HIT,
+    PLACES,
+    Change,
+    Located,
+    Progress,
+    find_changes,
+)
 from sensor.detection.evidence import address_text, detection_of, identity_of
-from sensor.errors import SettingError
+from sensor.detection.kept import Kept
+from sensor.detection.places import Map, Place, kilometres
+from sensor.detection.usual_networks import UsualNetworks
 from sensor.limits import NS
+from sensor.structures.entity_table import EntityTable
 from sensor.structures.word_search import folded_words
 
-TRAVEL = Rule(
-    id="impossible-travel",
-    version=1,
-    title="An account is used from two places that are too far apart",
-    category="session",
-    kind=Kind.BEHAVIOUR,
-    severity=Severity.MEDIUM,  # people turn on VPNs
-    owasp=("API2:2023",),
-    attack=("T1078",),
-)
-COUNTRY = Rule(
-    id="new-country",
-    version=1,
-    title="An account is used from a country that is new for it",
-    category="session",
-    kind=Kind.BEHAVIOUR,
-    severity=Severity.LOW,
-    owasp=("API2:2023",),
-    attack=("T1078",),
-)
-TOOL = Rule(
-    id="tool-in-account",
-    version=1,
-    title="A tool works in an account that only browsers used",
-    category="session",
-    kind=Kind.BEHAVIOUR,
-    severity=Severity.LOW,
-    owasp=("API2:2023", "API6:2023"),
-    attack=("T1078",),
-)
+
+def _rule(name: str, title: str, severity: Severity = Severity.LOW, owasp: tuple[str, ...] = ("API2:2023",)) -> Rule:
+    return Rule(
+        id=name, version=1, title=title, category="session", kind=Kind.BEHAVIOUR, severity=severity, owasp=owasp,
+        attack=("T1078",),
+    )  # fmt: skip
+
+
+_AUTOMATED = ("API2:2023", "API6:2023")
+_TRAVEL = "An account is used from two places that are too far apart"
+TRAVEL = _rule("impossible-travel", _TRAVEL, Severity.MEDIUM)  # people turn on VPNs
+COUNTRY = _rule("new-country", "An account is used from a country that is new for it")
+NETWORK = _rule("new-network", "An account is used from a network that is new for it and hardly anyone else's")
+TOOL = _rule("tool-in-account", "A tool works in an account that only browsers used", owasp=_AUTOMATED)
+AGENT = _rule("rare-agent", "An account is used with software that hardly any other account has", owasp=_AUTOMATED)
 BROWSERS = ("mozilla/", "opera/")
 TOOLS = (
     "curl", "wget", "python", "aiohttp", "httpx", "go-http", "java/", "libwww", "axios", "node", "undici", "postman",
     "insomnia", "httpie", "ruby", "perl", "php", "guzzle", "scrapy", "powershe", "okhttp", "restshar", "headless",
 )  # fmt: skip
-EARTH_KM = 6371.0
-
-
-class Place(NamedTuple):
-    country: str
-    latitude: float | None
-    longitude: float | None
-
-
-def kilometres(one: Place, other: Place) -> float:
-    """Distance along a great circle; 0 when it is not known."""
-    if one.latitude is None or one.longitude is None or other.latitude is None or other.longitude is None:
-        return 0.0
-    a, b = math.radians(one.latitude), math.radians(other.latitude)
-    half = math.sin((b - a) / 2) ** 2
-    turn = math.sin(math.radians(other.longitude - one.longitude) / 2) ** 2
-    return 2 * EARTH_KM * math.asin(math.sqrt(min(1.0, half + math.cos(a) * math.cos(b) * turn)))
-
-
-class Map:
-    """A MaxMind DB; raises SettingError when it, or the package that reads it, is not there."""
-
-    def __init__(self, path: str) -> None:
-        try:
-            import maxminddb
-        except ImportError as error:
-            raise SettingError(
-                "detection.account_changes.location_table: needs the package maxminddb: pip install tapir-sensor[geo]"
-            ) from error
-        try:
-            self._reader = maxminddb.open_database(path, maxminddb.MODE_MEMORY)
-        except (OSError, maxminddb.InvalidDatabaseError) as error:
-            raise SettingError(
-                f"detection.account_changes.location_table: {path}: {error}; a MaxMind DB is expected"
-            ) from error
-        self.place = functools.lru_cache(limits.PLACES_CACHED)(self._place)
-
-    def _place(self, address: str) -> Place | None:
-        found = self._reader.get(address)
-        if not isinstance(found, dict):
-            return None
-        country, location = found.get("country"), found.get("location")
-        code = country.get("iso_code") if isinstance(country, dict) else found.get("country_code")
-        if not isinstance(code, str):
-            return None
-        spot = location if isinstance(location, dict) else {}
-        latitude, longitude = spot.get("latitude"), spot.get("longitude")
-        known = isinstance(latitude, float) and isinstance(longitude, float)
-        return Place(code, latitude if known else None, longitude if known else None)  # type: ignore[arg-type]
-
-
-class AccountChanges:
+class AccountChanges(Kept):
     """See the file's head; settings: AccountChangesSettings."""
 
-    rules = (TRAVEL, COUNTRY, TOOL)
+    rules = (TRAVEL, COUNTRY, NETWORK, TOOL, AGENT)
 
     def __init__(self, settings: AccountChangesSettings, strings: Strings) -> None:
         self.settings, self.strings = settings, strings
-        self.map = Map(settings.location_table) if settings.location_table else None
+        table, networks = settings.location_table, settings.network_table
+        self.map = Map(table, "detection.account_changes.location_table") if table else None
+        self.networks = UsualNetworks(networks, "detection.account_changes.network_table") if networks else None
+        self.located = (Located.CHANGES if table or networks else 0) | (Located.FIRST if networks else 0)
         self.browsers, self.tools = folded_words(BROWSERS), folded_words(TOOLS)
         self.habits = ByRow(HABITS)
-        self.columns = Columns(habits=self.habits)
-        self.progress = np.zeros(len(Progress), np.int64)
-        self.hits = np.zeros(limits.HITS_MAX, HIT)
-        self.faults = 0
-        self.evicted = 0
-        self.state, self.restore = self.columns.state, self.columns.restore
+        self.people = np.zeros(settings.agents_max, np.uint32)
+        agents = EntityTable(settings.agents_max)
+        super().__init__("agents", agents, {"people": self.people}, {"habits": self.habits}, HIT, len(Progress))
+
+    @property
+    def evicted(self) -> int:
+        return super().evicted + (self.networks.evicted if self.networks else 0)
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        networks = carried.under("networks", self.networks.state()) if self.networks else {}
+        return {**super().state(), **networks}
+
+    def restore(self, saved: Mapping[str, npt.NDArray[Any]]) -> bool:
+        if self.networks:
+            self.networks.restore(carried.of("networks", saved))
+        return super().restore(saved)
 
     def process(self, batch: Batch) -> list[Detection]:
         detections: list[Detection] = []
-        identity = batch.tables.identity
+        identity, pool = batch.tables.identity, self.strings.tables
         columns = self.habits.of(identity), identity.generations
-        pool = self.strings.tables
-        self.faults += sweep(
-            lambda start: find_changes(
-                batch.transactions, batch.entities, start, pool.entries, pool.bytes, *columns, self.browsers,
-                self.tools, self.settings.uses_min, int(self.map is not None), self.hits, self.progress,
-            ),
+        self.sweep(
             len(batch.transactions),
-            self.progress,
-            lambda hits: detections.extend(one for hit in self.hits[:hits] for one in self._detections(hit, batch)),
+            lambda start: find_changes(
+                batch.transactions, batch.entities, start, pool.entries, pool.bytes, *columns, *self.table.arrays,
+                self.people, self.browsers, self.tools, self.settings.uses_min, self.located, self.hits, self.progress,
+            ),
+            lambda hit: detections.extend(self._detections(hit, batch)),
         )  # fmt: skip
         return detections
 
@@ -155,11 +112,33 @@ class AccountChanges:
             )
             severity = None if known else Severity.MEDIUM
             found.append(self._found(TOOL, hit, batch, numbers, severity, details))
-        if hit["change"] & Change.CLIENT and self.map is not None:
-            here = self.map.place(address_text(int(transaction["client_hi"]), int(transaction["client_lo"])))
-            if here is not None:
-                found += self._moved(hit, batch, here, self.map)
+        if hit["change"] & Change.AGENT:
+            found += self._rare(AGENT, hit, batch, int(hit["others"]), int(hit["people"]), {})
+        if hit["change"] & Change.CLIENT:
+            address = address_text(int(transaction["client_hi"]), int(transaction["client_lo"]))
+            here = self.map.place(address) if self.map is not None else None
+            if here is not None and hit["uses"] > 0:
+                found += self._moved(hit, batch, here, self.map)  # type: ignore[arg-type]  # there is one
+            if self.networks is not None:
+                row = int(batch.entities["identity"][hit["row"]])
+                rare = self.networks.note(batch.tables.identity, row, address)
+                if rare is not None and hit["uses"] >= self.settings.uses_min:
+                    about = {"network": rare.network.number, "holder": rare.network.holder, "before": rare.before}
+                    found += self._rare(NETWORK, hit, batch, rare.others, rare.people, about)
         return found
+
+    def _rare(
+        self, rule: Rule, hit: Any, batch: Batch, others: int, people: int, details: dict[str, Any]
+    ) -> list[Detection]:
+        """The detection of what `others` of `people` accounts have, when these are few of many."""
+        most = self.settings.others_part_max * people
+        if people < self.settings.people_min or others > most:
+            return []
+        unit = "other accounts in this network" if rule is NETWORK else "other accounts with this software"
+        numbers = Numbers(
+            observed=float(others), threshold=round(most, 2), unit=unit, window_seconds=0.0, baseline=float(people)
+        )
+        return [self._found(rule, hit, batch, numbers, None, details)]
 
     def _moved(self, hit: Any, batch: Batch, here: Place, places: Map) -> list[Detection]:
         known = [

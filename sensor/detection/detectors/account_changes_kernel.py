@@ -10,11 +10,14 @@ import numpy as np
 
 from sensor._jit import Bytes, I64s, U32s, U64s, inline_kernel, kernel, part_kernel
 from sensor.schema import TRANSACTION
+from sensor.structures.entity_table_kernels import ENTITY, touch
 from sensor.structures.entity_tables import ENTITIES, IdentityKind
+from sensor.structures.hashing import mix
 from sensor.structures.string_pool_kernels import ENTRY
 from sensor.structures.word_search import has_word
 
 _ZERO, _ONE = np.uint64(0), np.uint64(1)
+_AGENT_BYTES = 256
 PLACES = 4
 """Clients, and kinds of software, remembered of an identity."""
 
@@ -31,12 +34,15 @@ HABITS = np.dtype(
         *[(f"hi{i}", "u8") for i in range(PLACES)],
         *[(f"lo{i}", "u8") for i in range(PLACES)],
         *[(f"agent{i}", "u8") for i in range(PLACES)],
+        *[(f"family{i}", "u8") for i in range(PLACES)],
+        ("next_family", "i4"),
     ],
     align=True,
 )
 HIT = np.dtype(
     [("row", "i8"), ("change", "i8"), ("uses", "i8"), ("before_ts", "i8"), ("last", "i8"), ("clients", "i8"),
-     ("before", "i8"), *[(f"hi{i}", "u8") for i in range(PLACES)], *[(f"lo{i}", "u8") for i in range(PLACES)]]
+     ("before", "i8"), ("others", "i8"), ("people", "i8"),
+     *[(f"hi{i}", "u8") for i in range(PLACES)], *[(f"lo{i}", "u8") for i in range(PLACES)]]
 )  # fmt: skip
 
 
@@ -49,6 +55,14 @@ class Software(IntEnum):
 class Change(IntEnum):
     CLIENT = 1
     TOOL = 2     # a tool, where there were only browsers
+    AGENT = 4    # software of a kind that is new for the identity, which had others
+
+
+class Located(IntEnum):
+    """What of clients is of use."""
+
+    CHANGES = 1
+    FIRST = 2    # the first one too
 
 
 class Progress(IntEnum):
@@ -75,6 +89,8 @@ def _begin(habits, generation):
     habits["last_ts"] = 0
     habits["last"] = -1
     habits["agent0"], habits["agent1"], habits["agent2"], habits["agent3"] = _ZERO, _ZERO, _ZERO, _ZERO
+    habits["family0"], habits["family1"], habits["family2"], habits["family3"] = _ZERO, _ZERO, _ZERO, _ZERO
+    habits["next_family"] = 0
 
 
 @inline_kernel
@@ -128,8 +144,59 @@ def _put_agent(habits, agent):
     habits["next_agent"] = (place + 1) % PLACES
 
 
+@part_kernel
+def family_of(data, start, stop):
+    """A hash of the words of a User-Agent: what is in parentheses (the machine), digits and signs are left out, so that
+    a newer version, or another telephone, is the same software.
+    """
+    family, depth = _ONE, 0
+    for position in range(start, min(stop, start + _AGENT_BYTES)):
+        byte = np.int64(data[position])
+        if byte == 40:
+            depth += 1
+        elif byte == 41:
+            depth -= 1
+        elif depth <= 0 and 97 <= byte | 0x20 <= 122:
+            family = mix(family, np.uint64(byte | 0x20))
+    return family | _ONE
+
+
+@part_kernel
+def _put_family(habits, family):
+    """Remember a family; 0 when it was known, 1 when it is new, 2 when it is the first."""
+    one, two, three, four = habits["family0"], habits["family1"], habits["family2"], habits["family3"]
+    if one == family or two == family or three == family or four == family:
+        return 0
+    place = np.int64(habits["next_family"])
+    habits["next_family"] = (place + 1) % PLACES
+    if place == 0:
+        habits["family0"] = family
+    elif place == 1:
+        habits["family1"] = family
+    elif place == 2:
+        habits["family2"] = family
+    else:
+        habits["family3"] = family
+    return 2 if one == 0 and two == 0 else 1
+
+
+@part_kernel
+def _count(transaction, family, more, table, slots, use, seeds, people):
+    """How many accounts of the server had software of this family, which is 0 for the accounts themselves; now `more`
+    have.
+    """
+    port = mix(transaction["server_hi"], np.uint64(transaction["server_port"]))
+    row = touch(table, slots, use, seeds, transaction["server_lo"], port, family, _ZERO)
+    if row < 0:
+        row = -1 - row
+        people[row] = 0
+    before = np.int64(people[row])
+    people[row] = before + more
+    return before
+
+
 @inline_kernel
-def _report(hits, progress, habits, row, change, before):
+def _report(hits, progress, habits, row, change, before, others, people):
     hit = hits[progress[Progress.HITS]]
     hit["row"] = row
     hit["change"] = change
@@ -138,6 +205,7 @@ def _report(hits, progress, habits, row, change, before):
     hit["last"] = habits["last"]
     hit["clients"] = habits["clients"]
     hit["before"] = before
+    hit["others"], hit["people"] = others, people
     hit["hi0"], hit["hi1"], hit["hi2"], hit["hi3"] = habits["hi0"], habits["hi1"], habits["hi2"], habits["hi3"]
     hit["lo0"], hit["lo1"], hit["lo2"], hit["lo3"] = habits["lo0"], habits["lo1"], habits["lo2"], habits["lo3"]
     progress[Progress.HITS] += 1
@@ -146,11 +214,11 @@ def _report(hits, progress, habits, row, change, before):
 @kernel
 def find_changes(
     transactions: TRANSACTION, entities: ENTITIES, start: int, strings: ENTRY, pool_bytes: Bytes,
-    table: HABITS, generations: U32s, browsers: U64s, tools: U64s, uses_min: int, located: int,
-    hits: HIT, progress: I64s,
+    table: HABITS, generations: U32s, agents: ENTITY, slots: U64s, use: I64s, seeds: U64s, people: U32s,
+    browsers: U64s, tools: U64s, uses_min: int, located: int, hits: HIT, progress: I64s,
 ) -> int:  # fmt: skip
-    """Look at transactions from row `start` on; returns the row to go on with. `located` says whether changes of the
-    client are of use.
+    """Look at transactions from row `start` on; returns the row to go on with. `located` are bits of Located; `people`
+    counts the accounts of each kind of software, and of each server, in the table `agents`.
     """
     progress[Progress.HITS] = 0
     for row in range(start, len(transactions)):
@@ -166,12 +234,12 @@ def find_changes(
         habits = table[identity]
         if habits["generation"] != generations[identity]:
             _begin(habits, generations[identity])
-        change, before = 0, np.int64(habits["classes"])
+        change, before, others, known = 0, np.int64(habits["classes"]), 0, 0
         hi = transaction["client_hi"]
         lo = transaction["client_lo"] if hi == 0 else _ZERO
         place = _client_at(habits, hi, lo)
         known_client = place >= 0
-        if not known_client and located != 0 and habits["uses"] > 0:
+        if not known_client and located & (Located.CHANGES if habits["uses"] > 0 else Located.FIRST) != 0:
             change = np.int64(Change.CLIENT)
         entry = strings[np.int64(transaction["user_agent"])]
         agent = entry["hash"] | _ONE
@@ -184,8 +252,17 @@ def find_changes(
                 before = np.int64(known_client)
             habits["classes"] |= np.uint32(kind)
             _put_agent(habits, agent)
+            family = family_of(pool_bytes, begin, begin + np.int64(entry["length"]))
+            news = _put_family(habits, family)
+            if news != 0:
+                others = _count(transaction, family, 1, agents, slots, use, seeds, people)
+                if news == 2:
+                    _count(transaction, _ZERO, 1, agents, slots, use, seeds, people)
+                elif enough and change & Change.TOOL == 0:
+                    known = _count(transaction, _ZERO, 0, agents, slots, use, seeds, people)
+                    change |= np.int64(Change.AGENT)
         if change != 0:
-            _report(hits, progress, habits, row, change, before)
+            _report(hits, progress, habits, row, change, before, others, known)
         if not known_client:
             place = _put_client(habits, hi, lo)
         habits["last"] = place

@@ -21,6 +21,7 @@ from sensor.detection.detectors.account_changes import BROWSERS
 from sensor.detection.detectors.concurrent_sessions_kernel import ACCOUNT, HELD, HIT, SEAT, Progress, find_sessions
 from sensor.detection.evidence import detection_of, identity_of
 from sensor.detection.kept import KeptByRow
+from sensor.detection.places import Networks
 from sensor.limits import NS
 from sensor.structures.entity_tables import IdentityKind
 from sensor.structures.word_search import folded_words
@@ -48,6 +49,8 @@ class ConcurrentSessions(KeptByRow):
             [settings.places_min, settings.window_seconds, settings.turns_min, settings.known_days, REPORT_SECONDS],
             np.float64,
         )
+        path = settings.network_table
+        self.networks = Networks(path, "detection.concurrent_sessions.network_table") if path else None
         self.browsers = folded_words(BROWSERS)
         self.accounts, self.seats = ByRow(ACCOUNT), ByRow(SEAT, HELD)
         super().__init__({"accounts": self.accounts, "seats": self.seats}, HIT, len(Progress))
@@ -62,11 +65,19 @@ class ConcurrentSessions(KeptByRow):
                 batch.transactions, batch.entities, start, pool.entries, pool.bytes, *columns, self.browsers,
                 self.thresholds, self.hits, self.progress,
             ),
-            lambda hit: detections.append(self._detection(hit, batch.transactions[hit["row"]])),
+            lambda hit: detections.extend(self._detections(hit, batch.transactions[hit["row"]])),
         )  # fmt: skip
         return detections
 
-    def _detection(self, hit: Any, transaction: Any) -> Detection:
+    def _detections(self, hit: Any, transaction: Any) -> list[Detection]:
+        networks = sorted({_text(int(hit[f"network{i}"])) for i in range(int(hit["credentials"]))})
+        if self.networks is not None:
+            holders = {self.networks.network(text.partition("/")[0]) or text for text in networks}
+            if len(holders) < hit["threshold"]:
+                return []
+        return [self._detection(hit, transaction, networks)]
+
+    def _detection(self, hit: Any, transaction: Any, networks: list[str]) -> Detection:
         entity = identity_of(transaction, IdentityKind.SUBJECT)
         known = int(hit["days"]) >= self.settings.known_days
         many = int(hit["places"]) >= self.settings.places_min
@@ -86,7 +97,7 @@ class ConcurrentSessions(KeptByRow):
             confidence=0.8 if many else 0.5,
             details={
                 "credentials": int(hit["credentials"]),
-                "networks": sorted({_text(int(hit[f"network{i}"])) for i in range(int(hit["credentials"]))}),
+                "networks": networks,
                 "days_known": int(hit["days"]),
             },
         )  # fmt: skip
