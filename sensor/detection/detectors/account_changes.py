@@ -90,12 +90,12 @@ class AccountChanges(Kept):
     def process(self, batch: Batch) -> list[Detection]:
         detections: list[Detection] = []
         identity, pool = batch.tables.identity, self.strings.tables
-        columns = self.habits.of(identity), identity.generations
+        columns: list[Any] = [self.habits.of(identity), identity.generations, *self.table.arrays, self.people]
         self.sweep(
             len(batch.transactions),
-            lambda start: find_changes(
-                batch.transactions, batch.entities, start, pool.entries, pool.bytes, *columns, *self.table.arrays,
-                self.people, self.browsers, self.tools, self.settings.uses_min, self.located, self.hits, self.progress,
+            lambda start: find_changes(  # type: ignore[call-arg]  # counts no items of a list
+                batch.transactions, batch.entities, start, pool.entries, pool.bytes, *columns, self.browsers,
+                self.tools, self.settings.uses_min, self.located, self.hits, self.progress,
             ),
             lambda hit: detections.extend(self._detections(hit, batch)),
         )  # fmt: skip
