@@ -51,7 +51,7 @@ class Lookups(NamedTuple):
 NO_LOOKUPS = Lookups(np.zeros(0, LOOKUP), np.zeros(0, ANSWER), np.zeros(0, np.uint8))
 
 
-def joined(parts: Sequence[Lookups]) -> Lookups:
+def joined_lookups(parts: Sequence[Lookups]) -> Lookups:
     """One after the other."""
     if len(parts) < 2:
         return parts[0] if parts else NO_LOOKUPS

@@ -13,8 +13,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sensor.dns import NO_LOOKUPS, Lookups, joined
+from sensor.dns import NO_LOOKUPS, Lookups, joined_lookups
 from sensor.schema import FLOW, STREAM
+from sensor.structures.records import joined
 from sensor.tls import TlsConnection
 from sensor.websocket import WebSocketConnection
 
@@ -56,11 +57,11 @@ class Gathered:
         if len(parts) == 1:
             return parts[0]
         return Ended(
-            np.concatenate([part.flows for part in parts]),
-            np.concatenate([part.streams for part in parts]),
-            np.concatenate([part.told for part in parts]),
-            np.concatenate([part.told_streams for part in parts]),
+            joined([part.flows for part in parts]),
+            joined([part.streams for part in parts]),
+            joined([part.told for part in parts]),
+            joined([part.told_streams for part in parts]),
             [row for part in parts for row in part.tls],
             [row for part in parts for row in part.websockets],
-            joined([part.dns for part in parts if len(part.dns.rows)]),
+            joined_lookups([part.dns for part in parts if len(part.dns.rows)]),
         )

@@ -50,10 +50,11 @@ from sensor.protocols.tls.stage import TlsStage
 from sensor.protocols.websocket.stage import WebSocketStage
 from sensor.reassembly.stage import Part, ReassemblyStage, turned
 from sensor.reassembly.tables import Count as FlowCount
-from sensor.schema import CONTENT, STREAM, TRANSACTION, Wanted
+from sensor.schema import CONTENT, TRANSACTION, Wanted
 from sensor.state_run import RunState
 from sensor.structures.entity_table_kernels import Use
 from sensor.structures.memory import Remembering
+from sensor.structures.records import copied, picked
 from sensor.structures.shared_memory import shared_zeros
 from sensor.structures.string_pool import StringPool
 from sensor.structures.string_pool_kernels import State as PoolState
@@ -218,7 +219,7 @@ class Pipeline:
                 yield self._judge(read, Ended())
         found = self._protocols.tunnels, data, datagrams, self._reassembly.pages, part.chunks
         tls += self._tls.process_tunnels(*found)
-        told = turned(part.told.copy(), part.told_streams.copy())
+        told = turned(copied(part.told), copied(part.told_streams))
         self._gathered.add(Ended(*self._ended(part.ended), *told, tls, self._websockets.process(*found), dns))
         if last:
             self._now = max(self._now, part.now)
@@ -275,10 +276,8 @@ class Pipeline:
         """Copies of flows that ended and of their streams."""
         if not len(rows):
             return NO_FLOWS, NO_STREAMS
-        streams = np.empty(2 * len(rows), STREAM)
-        streams[0::2] = self._reassembly.streams[2 * rows.astype(np.int64)]
-        streams[1::2] = self._reassembly.streams[2 * rows.astype(np.int64) + 1]
-        return turned(self._reassembly.flows[rows], streams)
+        streams = picked(self._reassembly.streams.reshape(-1, 2), rows).reshape(-1)
+        return turned(picked(self._reassembly.flows, rows), streams)
 
     @property
     def pool(self) -> StringPool:

@@ -32,6 +32,7 @@ from sensor.dns import Lookups
 from sensor.errors import WorkerError
 from sensor.schema import Wanted
 from sensor.structures.memory import Remembering, State
+from sensor.structures.records import put
 from sensor.structures.string_pool import StringPool
 from sensor.structures.string_pool_kernels import State as PoolState
 from sensor.tls import TlsConnection
@@ -187,7 +188,7 @@ class Crew:
         for table, rows in (
             (here.ended, flows), (here.ended_streams, streams), (here.told, told), (here.told_streams, told_streams)
         ):  # fmt: skip
-            table[: len(rows)] = rows
+            put(table[: len(rows)], rows)
         stop = self._stop if len(transactions) else 0
         rested = self._detection.resting
         what = Judging(stop - len(transactions), stop, len(flows), len(told), now, list(tls), dns, rested)

@@ -24,6 +24,7 @@ from sensor.schema import Wanted
 from sensor.structures.entity_table_kernels import Use
 from sensor.structures.entity_tables import EntityTables
 from sensor.structures.memory import Remembering
+from sensor.structures.records import copied
 from sensor.structures.string_pool import StringPool
 from sensor.tls import TlsConnection
 from sensor.tunnel import Tunnel
@@ -178,7 +179,7 @@ class Worker:
     def _judge(self, what: Judging) -> Verdicts:
         """What this worker's detectors say of rows on the board."""
         board = self._board
-        transactions = board.merged[what.start : what.stop].copy()  # features complete them
+        transactions = copied(board.merged[what.start : what.stop])  # features complete them
         contents = board.merged_contents[what.start : what.stop]
         entities = self._features.process(transactions)
         self._detection.resting = what.resting

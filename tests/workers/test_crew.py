@@ -111,6 +111,13 @@ def _settings(workers: int) -> Settings:
     )  # fmt: skip
 
 
+@pytest.fixture
+def block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A single process judges every block by itself, as a crew does."""
+    monkeypatch.setattr("sensor.pipeline.BLOCKS_TOGETHER", 1)
+
+
+@pytest.mark.usefixtures("block_by_block")
 def test_counters_and_fills_are_those_of_all_workers() -> None:
     capture = str(PCAPS / "hydra-form.pcap")
     seen = []
@@ -123,6 +130,7 @@ def test_counters_and_fills_are_those_of_all_workers() -> None:
     assert crew[1] == {**alone[1], "strings": crew[1]["strings"]}  # each worker has a pool of its own besides
 
 
+@pytest.mark.usefixtures("block_by_block")
 def test_other_settings_are_taken_over_by_every_worker() -> None:
     """A threshold that was never reached is lowered midway: what was counted before counts."""
     told = {}

@@ -23,6 +23,7 @@ from sensor.detection.evidence import address_text
 from sensor.detection.owners import Owners
 from sensor.detection.ticking import Ticks
 from sensor.schema import Proto, Service
+from sensor.structures.records import joined, picked
 
 BEACON = Rule(
     id="beaconing",
@@ -168,15 +169,15 @@ class Beaconing:
         if len(batch.flows):
             flows, sent = batch.flows, batch.streams["payload_bytes"][::2]
             chosen = np.flatnonzero((flows["proto"] == Proto.TCP) & (flows["service"] != Service.HTTP) & (sent > 0))
-            parts.append(self._taken(flows[chosen], ("orig", "resp"), "end_now", "start_ts", sent[chosen]))
-        calls = np.concatenate(parts)
+            parts.append(self._taken(picked(flows, chosen), ("orig", "resp"), "end_now", "start_ts", sent[chosen]))
+        calls = joined(parts)
         if len(calls) < 2:
             return calls
-        calls = calls[np.argsort(calls["now"], kind="stable")]
+        calls = picked(calls, np.argsort(calls["now"], kind="stable"))
         pairs = _mixed(calls["client_hi"], calls["client_lo"], calls["destination"])
         seconds = (calls["ts"] // 1_000_000_000).astype(np.uint64)
         first = np.unique(pairs + seconds * _ODD[1], return_index=True)[1]
-        return calls[np.sort(first)]
+        return picked(calls, np.sort(first))
 
     def _requests(self, batch: Batch) -> Table:
         """Those to servers that are not known as popular yet."""
@@ -187,7 +188,7 @@ class Beaconing:
         rare = np.flatnonzero(popular[batch.entities["server"]] == 0)
         if not len(rare):
             return _NO_CALLS
-        rows = batch.transactions[rare]
+        rows = picked(batch.transactions, rare)
         calls = self._taken(rows, ("client", "server"), "now", "ts", rows["request_body_len"])
         if len(calls) < len(rows):
             known = self.popular[_place(_destination(rows, "server"))]
@@ -200,7 +201,7 @@ class Beaconing:
         source, target = sides
         destinations = _destination(rows, target)
         rare = np.flatnonzero(~self.popular[_place(destinations)])
-        calls, rows = np.zeros(len(rare), _CALL), rows[rare]
+        calls, rows = np.zeros(len(rare), _CALL), picked(rows, rare)
         for word in ("hi", "lo"):
             calls[f"client_{word}"], calls[f"server_{word}"] = rows[f"{source}_{word}"], rows[f"{target}_{word}"]
         calls["port"], calls["destination"] = rows[f"{target}_port"], destinations[rare]

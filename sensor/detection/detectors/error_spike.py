@@ -28,6 +28,7 @@ from sensor.detection.owners import Owners
 from sensor.detection.refusals import ALONE_TIMES, OUTAGE, SECURITY, Refusals, outage_of
 from sensor.detection.ticking import Part, Ticks
 from sensor.structures.entity_tables import SharedTable
+from sensor.structures.records import copied, joined
 
 SPIKE = Rule(
     id="error-spike",
@@ -40,8 +41,6 @@ SPIKE = Rule(
     attack=("T1499",),
 )
 _ENDPOINTS_SHOWN = 5
-_COLUMNS = ERROR.names or ()
-_NO_ERRORS = Errors(*np.zeros((3, 0), np.int32))
 
 
 class _Name(NamedTuple):
@@ -155,7 +154,7 @@ class ErrorSpike:
         )  # fmt: skip
         if not found:
             return
-        errors = self.room[:found].copy()
+        errors = copied(self.room[:found])
         self.errors[-1].append(errors)
         for error in errors[errors["wants"] != 0]:
             for watch in self.watches:
@@ -165,12 +164,9 @@ class ErrorSpike:
 
     def _window(self, watch: _Watch) -> Errors:
         """The errors of the last steps, as they count for a watch."""
-        chunks = [chunk.view(np.int32) for step in self.errors for chunk in step]
-        if not chunks:
-            return _NO_ERRORS
-        errors = np.concatenate(chunks).reshape(-1, len(_COLUMNS))
-        rows, clients, kinds = (_COLUMNS.index(name) for name in (watch.column, "client", "kind"))
-        return Errors(errors[:, rows], errors[:, clients], errors[:, kinds])
+        chunks = [chunk for step in self.errors for chunk in step]
+        errors = joined(chunks) if chunks else self.room[:0]
+        return Errors(errors[watch.column], errors["client"], errors["kind"])
 
     def _name(self, watch: _Watch, transaction: Any, server: int) -> _Name:
         http = None

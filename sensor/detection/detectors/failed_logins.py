@@ -20,6 +20,7 @@ from sensor.detection.evidence import address, community_id, http_of
 from sensor.schema import TransactionFlag
 from sensor.structures.entity_table import EntityTable
 from sensor.structures.memory import Memory
+from sensor.structures.records import picked
 from sensor.structures.windows import NEVER
 
 CLIENT = Rule(
@@ -91,7 +92,7 @@ class FailedLogins:
         rows = np.flatnonzero(batch.transactions["flags"] & LOGIN)
         if not rows.size:
             return detections
-        logins = batch.transactions[rows]
+        logins = picked(batch.transactions, rows)
         basic_code = self._basic_code(logins)
         for kind in self.kinds:
             self.faults += sweep(

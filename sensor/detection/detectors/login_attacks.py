@@ -22,6 +22,7 @@ from sensor.detection.evidence import address, detection_of, http_of
 from sensor.schema import TransactionFlag
 from sensor.structures.entity_table import EntityTable
 from sensor.structures.memory import Memory
+from sensor.structures.records import picked
 
 SPRAYING = Rule(
     id="password-spraying",
@@ -95,7 +96,7 @@ class LoginAttacks:
         rows = np.flatnonzero(batch.transactions["flags"] & LOGIN)
         if not rows.size:
             return detections
-        logins, entities = batch.transactions[rows], batch.entities[rows]
+        logins, entities = picked(batch.transactions, rows), picked(batch.entities, rows)
         basic = self._basic_code(logins)
         self.faults += sweep(
             lambda start: find_attacks(

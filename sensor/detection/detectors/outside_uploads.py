@@ -24,6 +24,7 @@ from sensor.errors import SettingError
 from sensor.structures.entity_table import EntityTable
 from sensor.structures.log_histogram import BINS
 from sensor.structures.memory import Memory
+from sensor.structures.records import joined, picked
 
 UPLOAD = Rule(
     id="outside-upload",
@@ -104,10 +105,10 @@ class OutsideUploads:
         """Flows that ended and flows that live, with their streams, in order of packet time."""
         if not len(batch.told):
             return batch.flows, batch.streams
-        flows = np.concatenate([batch.flows, batch.told])
+        flows = joined([batch.flows, batch.told])
         order = np.lexsort((flows["serial"], flows["end_now"]))
-        streams = np.concatenate([batch.streams, batch.told_streams]).reshape(-1, 2)[order]
-        return flows[order], np.ascontiguousarray(streams.reshape(-1))
+        streams = joined([batch.streams, batch.told_streams]).reshape(-1, 2)
+        return picked(flows, order), picked(streams, order).reshape(-1)
 
     def _find(self, flows: Table, streams: Table, start: int) -> int:
         return find_uploads(

@@ -20,6 +20,7 @@ from sensor.detection.detector import REPORT_SECONDS, Batch, Strings, Table, nan
 from sensor.detection.evidence import address, community_id, http_of
 from sensor.detection.findings import server_name
 from sensor.schema import Anomaly, TransactionFlag
+from sensor.structures.records import picked
 
 SLOW_HTTP = Rule(
     id="slow-http",
@@ -93,7 +94,7 @@ class SlowRequests:
         self.evicted = 0
 
     def process(self, batch: Batch) -> list[Detection]:
-        few = batch.transactions[batch.failed]
+        few = picked(batch.transactions, batch.failed)
         detections = []
         for row in few[_dragged(few, self.settings.seconds_min, self.settings.bytes_per_second_max)]:
             for entity, least in (

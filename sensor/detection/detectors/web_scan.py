@@ -26,6 +26,7 @@ from sensor.detection.evidence import address, community_id, http_of
 from sensor.detection.owners import Owners
 from sensor.detection.ticking import Distinct, Part, Rolling, Ticks
 from sensor.structures.entity_table_kernels import Use
+from sensor.structures.records import copied, joined
 
 SCAN = Rule(
     id="web-scan",
@@ -186,7 +187,7 @@ class WebScan:
         )  # fmt: skip
         if not found:
             return
-        missed = self._room[:found].copy()
+        missed = copied(self._room[:found])
         self._missed.append(missed)
         suspects = missed[missed["is_suspect"] != 0]
         for client, place in dict(zip(suspects["client"].tolist(), suspects["place"].tolist(), strict=True)).items():
@@ -205,7 +206,7 @@ class WebScan:
         self._present[asking] = 0
         if not self._missed:
             return
-        missing, missed = np.flatnonzero(self._misses), np.concatenate(self._missed)
+        missing, missed = np.flatnonzero(self._misses), joined(self._missed)
         for span in spans:
             span.misses.add(missing, self._misses[missing])
             span.targets.add(missed["client"], missed["target"])
