@@ -26,7 +26,7 @@ from sensor.config import AlertingSettings, CaptureSettings, Settings, StateSett
 from sensor.pipeline import Pipeline
 capture, folder, batches, workers = sys.argv[1:]
 state = StateSettings(folder=folder, checkpoint_seconds=0.5)
-settings = Settings(state=state, capture=CaptureSettings(batch_frames=50), alerting=AlertingSettings(sensor="lab"),
+settings = Settings(state=state, capture=CaptureSettings(batch_frames=5), alerting=AlertingSettings(sensor="lab"),
                     workers=WorkerSettings(count=int(workers)))
 pipeline = Pipeline(settings, [capture])
 for number, _ in enumerate(pipeline):

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sensor.counters import Counters
-from sensor.dns import NO_LOOKUPS, Lookups, joined
+from sensor.dns import NO_LOOKUPS, Lookups, joined_lookups
 from sensor.protocols.dns.chunks_kernel import read_chunks
 from sensor.protocols.dns.tables import (
     ANSWERS,
@@ -103,4 +103,4 @@ class DnsStage:
             if rows:
                 found = tables.rows[:rows].copy(), tables.answers[:answers].copy(), tables.texts[:texts].copy()
                 parts.append(Lookups(*found))
-        return joined(parts)
+        return joined_lookups(parts)

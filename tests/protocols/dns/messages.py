@@ -55,7 +55,7 @@ def udp(payload: bytes, at: int = 0, back: bool = False, port: int = 40_000, ser
 
 def looked_up(packets: Sequence[Packet], batch: int = 1_000, **bounds: int) -> tuple[Lookups, DnsStage]:
     """All lookups of the packets, read in batches of so many, and the stage that read them."""
-    from sensor.dns import joined
+    from sensor.dns import joined_lookups
 
     reassembly = ReassemblyStage(ReassemblySettings())
     stage = DnsStage(reassembly.flows, **bounds)
@@ -70,7 +70,7 @@ def looked_up(packets: Sequence[Packet], batch: int = 1_000, **bounds: int) -> t
         now = max(now, part.now)
         found.append(copied(stage.process(none, none, reassembly.pages, part.chunks, part.now)))
     found.append(copied(stage.finish(now)))
-    return joined(found), stage
+    return joined_lookups(found), stage
 
 
 def copied(lookups: Lookups) -> Lookups:
