@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sensor.schema_dns import ANSWER, LOOKUP, Type
+from sensor.schema_dns import ANSWER, LOOKUP, LookupFlag, Type
 
 Table = npt.NDArray[Any]
 
@@ -42,6 +42,19 @@ class Lookups(NamedTuple):
         if kind in (Type.TXT, Type.SPF):
             return f"TXT {len(text)} {text}"
         return text if start >= 0 else f"<unknown type={kind}>"
+
+    def reserved(self) -> Table:
+        """Zeek's Z: the three bits behind RA, of which two have names today."""
+        flags = self.rows["flags"]
+        bits = [flags & flag != 0 for flag in (LookupFlag.RESERVED, LookupFlag.AD, LookupFlag.CD)]
+        z: Table = 4 * bits[0] + 2 * bits[1] + bits[2]
+        return z
+
+    def rejected(self) -> Table:
+        """Answers without a record of any kind, as Zeek has it."""
+        records = self.rows["answer_count"].astype(int) + self.rows["authority_count"] + self.rows["additional_count"]
+        rejected: Table = (records == 0) & (self.rows["flags"] & LookupFlag.ANSWERED != 0)
+        return rejected
 
     def behind(self, skipped: int) -> Lookups:
         """Without the first so many rows."""

@@ -64,6 +64,7 @@ class LookupFlag(IntEnum):
     MALFORMED = 256      # its records could not be read to their end
     CUT = 512            # of its answers some are not in the table: too many, or too long
     DNSSEC_OK = 1_024    # the client asks for signatures
+    RESERVED = 4_096     # the bit that must be zero is not, in the message that was seen last
     QUESTIONS = 2_048    # more than one question: the first is told
 
 

@@ -19,6 +19,7 @@ from sensor.errors import SettingError
 from sensor.intel.update import update
 from sensor.schema import Service
 from sensor.tls import TlsConnection
+from tests.detection.lookups import CLIENT, Ask, run_lookups
 from tests.detection.tables import (
     NO_FLOWS,
     NO_STREAMS,
@@ -155,6 +156,13 @@ def test_names_and_fingerprints_of_tls(tmp_path: Path) -> None:
         ("threat-domain", "10.0.0.5", "evil.example.org"),
         ("threat-fingerprint", "10.0.0.5", "t13d1516h2_8daaf6152771_e5627efa2ab1"),
     ]
+
+
+def test_names_asked_of_dns(tmp_path: Path) -> None:
+    asks = [Ask(1, "a.evil.example.org"), Ask(2, "evil.example.org.fine.test"), Ask(3, "a.evil.example.org", qtype=28)]
+    (found,) = run_lookups(stage_of(configured(tmp_path), Pool()), asks)
+    assert told([found]) == [("threat-lookup", CLIENT, "evil.example.org")]
+    assert (found.details["shown"], found.server_port) == ("a.evil.example.org", 53)
 
 
 def health(settings: ThreatIntelSettings, seconds: list[float], batch: int = 1000) -> list[tuple[str, str, int]]:

@@ -80,7 +80,7 @@ def read(data: bytes) -> Message:
     opcode = flags >> 11 & 15
     message = Message(trans_id, bool(flags & 0x8000), flags, questions, counts=tuple(counts), rcode=flags & 15)
     nothing = questions == 0 and (not message.response or (message.rcode == 0 and counts[0] == 0))
-    if opcode not in (0, 2, 4, 5) or flags & 0x40 or questions > 64 or nothing:
+    if opcode not in (0, 2, 4, 5) or questions > 64 or nothing:
         raise NotDnsError
     position = 12
     for number in range(questions):

@@ -1,6 +1,6 @@
-"""Threat intelligence: in: transactions, flows and TLS connections; out: detections of what feeds name.
+"""Threat intelligence: in: transactions, flows, TLS connections and DNS lookups; out: detections of what feeds name.
 
-Addresses of both sides, hosts and SNI, URLs, user agents, JA3 and JA4. Feeds are read again when `tapir feeds update`
+Addresses of both sides, hosts, SNI and names asked of DNS, URLs, user agents, JA3 and JA4. Feeds are read again when `tapir feeds update`
 has changed them. The one law: without a folder of feeds nothing is loaded and nothing is paid.
 """
 
@@ -21,7 +21,9 @@ from sensor.detection.by_code import ByCode
 from sensor.detection.detector import Batch, Strings, nanoseconds
 from sensor.detection.evidence import address, community_id, host_name
 from sensor.detection.findings import REMIND_SECONDS, Case, Cases, found
+from sensor.detection.lookups.ends import ends_of
 from sensor.detection.reloading import Reloading
+from sensor.dns import Lookups
 from sensor.errors import SettingError, StateError, TapirError
 from sensor.intel.indicator import Kind as Named
 from sensor.intel.matcher import Hit, Matcher
@@ -37,6 +39,7 @@ def _rule(name: str, title: str, severity: Severity, owasp: str, attack: str) ->
 CLIENT = _rule("threat-client", "Client whose address is in a feed", Severity.MEDIUM, "API8:2023", "T1190")
 SERVER = _rule("threat-server", "Call to an address that is in a feed", Severity.HIGH, "API10:2023", "T1071.001")
 NAME = _rule("threat-domain", "Call to a name that is in a feed", Severity.HIGH, "API10:2023", "T1071.001")
+LOOKED_UP = _rule("threat-lookup", "DNS question for a name that is in a feed", Severity.HIGH, "API10:2023", "T1071.004")
 URL = _rule("threat-url", "Request of a URL that is in a feed", Severity.HIGH, "API10:2023", "T1105")
 AGENT = _rule("threat-user-agent", "User agent that is in a feed", Severity.MEDIUM, "API8:2023", "T1071.001")
 PRINT = _rule("threat-fingerprint", "TLS client whose fingerprint is in a feed", Severity.MEDIUM, "API8:2023", "T1573")
@@ -67,7 +70,7 @@ class Told(NamedTuple):
 class ThreatIntel:
     """See the file's head; settings: ThreatIntelSettings. SettingError when there are feeds and no folder."""
 
-    rules = (CLIENT, SERVER, NAME, URL, AGENT, PRINT, HEALTH)
+    rules = (CLIENT, SERVER, NAME, LOOKED_UP, URL, AGENT, PRINT, HEALTH)
     faults = 0
 
     def __init__(self, settings: ThreatIntelSettings, strings: Strings) -> None:
@@ -112,7 +115,7 @@ class ThreatIntel:
         if len(self.matcher):
             if len(batch.transactions):
                 said += self._transactions(batch)
-            for told in (*self._flows(batch), *self._tls(batch)):
+            for told in (*self._flows(batch), *self._tls(batch), *self._dns(batch.dns)):
                 said += self._connection(told)
         return said
 
@@ -197,6 +200,20 @@ class ThreatIntel:
                         rule, hit, round(row.ts * NS), row.end_now, row.orig_h, row.orig_p, row.resp_h, row.resp_p,
                         row.community_id, shown,
                     )  # fmt: skip
+
+    def _dns(self, lookups: Lookups) -> Iterator[Told]:
+        """Names asked for; each is looked up once in a batch."""
+        rows = lookups.rows
+        if not len(rows) or not self.matcher.asks_hosts:
+            return
+        _, places, which = np.unique(rows["name_hash"], return_index=True, return_inverse=True)
+        names = [lookups.query(row) for row in rows[places]]
+        listed = np.array([bool(name) and self._is_listed(name) for name in names], np.bool_)
+        for place in np.flatnonzero(listed[which]).tolist():
+            row, name = rows[place], names[which[place]]
+            for hit in self.matcher.host(name, _seconds(row))[:1]:
+                ends = ends_of(row)
+                yield Told(LOOKED_UP, hit, int(row["ts"]), int(row["now"]), **ends, shown=name)
 
     def _connection(self, told: Told) -> list[Detection]:
         times = np.array([(told.ts, told.now)], _ROW)

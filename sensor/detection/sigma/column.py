@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sensor.detection.detector import Batch, Strings
+from sensor.detection.detector import Batch, Strings, Table
 from sensor.schema import Wanted
 
 Rows = npt.NDArray[np.intp]
@@ -25,6 +25,22 @@ class Of(Enum):
 
     TRANSACTIONS = "transactions"
     FLOWS = "flows"
+    LOOKUPS = "lookups"
+
+    def rows(self, batch: Batch) -> Table:
+        """Of this table."""
+        tables = {Of.TRANSACTIONS: batch.transactions, Of.FLOWS: batch.flows}
+        return batch.dns.rows if self is Of.LOOKUPS else tables[self]
+
+    @property
+    def moments(self) -> tuple[str, str]:
+        """Columns: when a row began, and at which packet time it is told."""
+        return ("start_ts", "end_now") if self is Of.FLOWS else ("ts", "now")
+
+
+def spelled(value: float) -> tuple[str, ...]:
+    """A number as rules write it; a negative one is absent."""
+    return (f"{value:g}" if value % 1 else str(int(value)),) if value >= 0 else ()
 
 
 class Column(NamedTuple):

@@ -17,8 +17,9 @@ import numpy.typing as npt
 
 from sensor.detection.detector import Batch, Strings
 from sensor.detection.evidence import address_text, community_id
-from sensor.detection.sigma.column import Column, Of, Rows, Values
+from sensor.detection.sigma.column import Column, Of, Rows, Values, spelled
 from sensor.detection.sigma.content_columns import LOGGED, WHOLE, ZEEK
+from sensor.detection.sigma.dns_columns import DNS
 from sensor.schema import Anomaly, ConnState, Proto, TokenFlag, TransactionFlag, Tunnel
 
 
@@ -50,13 +51,9 @@ def _number(table: str, read: Callable[[npt.NDArray[np.void]], npt.NDArray[np.ge
 
     def texts(batch: Batch, strings: Strings, rows: Rows) -> Values:
         found, which = np.unique(numbers(batch, rows), return_inverse=True)
-        return [_spelled(value) for value in found.tolist()], which
+        return [spelled(value) for value in found.tolist()], which
 
     return Column(texts, numbers)
-
-
-def _spelled(value: float) -> tuple[str, ...]:
-    return (f"{value:g}" if value % 1 else str(int(value)),) if value >= 0 else ()
 
 
 def _plain(name: str, table: str = "transactions") -> Column:
@@ -338,6 +335,8 @@ def source_of(category: str | None, product: str | None, service: str | None) ->
         return Source(Of.TRANSACTIONS, API, _ZEEK_LINE)
     if product == "zeek" and service == "http":
         return Source(Of.TRANSACTIONS, ZEEK_HTTP, _ZEEK_LINE)
+    if category in ("dns", "dns_query") or (product in ("zeek", None) and service == "dns"):
+        return Source(Of.LOOKUPS, DNS, ("query", "answers"))
     if category in ("network", "network_connection", "firewall") and service in ("connection", None):
         return Source(Of.FLOWS, CONNECTION)
     return None

@@ -152,7 +152,7 @@ class MomentIs(NamedTuple):
         return None
 
     def holds(self, batch: Batch, strings: Asked, rows: Rows) -> Mask:
-        times = batch.transactions["ts"] if self.of is Of.TRANSACTIONS else batch.flows["start_ts"]
+        times = self.of.rows(batch)[self.of.moments[0]]
         return np.array([self.test(ns) for ns in times[rows].tolist()], np.bool_)
 
 

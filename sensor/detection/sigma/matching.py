@@ -1,6 +1,6 @@
 """Rules over a batch: in: a batch; out: for each rule the rows that it matches.
 
-The one law: one scan of each pooled column tells which rows a rule must look at; the rule looks at no others.
+The one law: one scan of each column of texts tells which rows a rule must look at; the rule looks at no others.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ class Matching:
 
     def __init__(self, rules: Sequence[Detecting]) -> None:
         self._rules = list(rules)
-        self._transactions = [place for place, each in enumerate(rules) if each.source.of is Of.TRANSACTIONS]
-        self._flows = [place for place, each in enumerate(rules) if each.source.of is Of.FLOWS]
-        self._scan = Scan([rules[place].condition.guard for place in self._transactions])
+        self._of: dict[Of, tuple[list[int], Scan]] = {}
+        for of in Of:
+            places = [place for place, each in enumerate(rules) if each.source.of is of]
+            if places:
+                self._of[of] = places, Scan(of, [rules[place].condition.guard for place in places])
 
     @property
     def shed(self) -> int:
-        return self._scan.shed
+        return sum(scan.shed for _, scan in self._of.values())
 
     def rows(self, batch: Batch, strings: Strings) -> dict[int, Rows]:
-        """Rule's place -> rows of transactions, or of flows, in order; rules that match none are left out."""
+        """Rule's place -> rows of its table, in order; rules that match none are left out."""
         found: dict[int, Rows] = {}
-        asked = Asked(strings, len(batch.transactions))
-        if len(batch.transactions) and self._transactions:
-            every = np.arange(len(batch.transactions))
-            candidates = self._scan.candidates(batch, strings)
-            candidates.update((rule, every) for rule in self._scan.unguarded)
+        for of, (places, scan) in self._of.items():
+            total = len(of.rows(batch))
+            if not total:
+                continue
+            asked, every = Asked(strings, total), np.arange(total)
+            candidates = scan.candidates(batch, strings)
+            candidates.update((rule, every) for rule in scan.unguarded)
             for rule, rows in candidates.items():
-                self._ask(self._transactions[rule], batch, asked, rows, found)
-        if len(batch.flows):
-            every, asked = np.arange(len(batch.flows)), Asked(strings, len(batch.flows))
-            for place in self._flows:
-                self._ask(place, batch, asked, every, found)
+                self._ask(places[rule], batch, asked, rows, found)
         return found
 
     def _ask(self, place: int, batch: Batch, strings: Asked, rows: Rows, found: dict[int, Rows]) -> None:

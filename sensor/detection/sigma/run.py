@@ -16,15 +16,17 @@ from msgspec.structs import replace
 from sensor.alert import Detection, Entity, Numbers, Rule
 from sensor.detection.detector import Batch, Strings
 from sensor.detection.evidence import address, community_id, http_of
+from sensor.detection.lookups.ends import ends_of
 from sensor.detection.sigma.column import Of
 from sensor.detection.sigma.columns import Source
 from sensor.detection.sigma.correlating import Correlating, Held, Key, Match
 from sensor.detection.sigma.correlation_rules import Correlation
 from sensor.detection.sigma.matching import Matching
 from sensor.detection.sigma.rules import Detecting, RuleSet
+from sensor.dns import type_name
 from sensor.limits import NS
 
-_SIDES = {Of.TRANSACTIONS: ("client", "server"), Of.FLOWS: ("orig", "resp")}
+_SIDES = {Of.TRANSACTIONS: ("client", "server"), Of.FLOWS: ("orig", "resp"), Of.LOOKUPS: ("client", "server")}
 
 
 class SigmaRun:
@@ -172,23 +174,29 @@ class SigmaRun:
         first: int = 0,
     ) -> Detection:
         http = source.of is Of.TRANSACTIONS
-        one, (client, server) = (batch.transactions if http else batch.flows)[row], _SIDES[source.of]
-        ts, now = int(one["ts" if http else "start_ts"]), int(_now(batch, source)[row])
+        one, (client, server) = source.of.rows(batch)[row], _SIDES[source.of]
+        ts, now = (int(one[name]) for name in source.of.moments)
+        if source.of is Of.LOOKUPS:
+            ends, run = ends_of(one), f"{one['flow']}:{one['trans_id']}:{one['ts']}"
+            details = {"query": batch.dns.query(one), "qtype_name": type_name(int(one["qtype"])), **details}
+        else:
+            run = f"{one['flow']}:{one['trans_depth']}" if http else f"{one['serial']}"
+            ends = {
+                "client_ip": address(one, client), "client_port": int(one[f"{client}_port"]),
+                "server_ip": address(one, server), "server_port": int(one[f"{server}_port"]),
+                "community_id": community_id(one, client, server),
+            }  # fmt: skip
         return Detection(
             now=now,
             rule=rule,
             entity=Entity("client", address(one, client)),
             numbers=numbers,
             count=count,
-            run=f"{one['flow']}:{one['trans_depth']}" if http else f"{one['serial']}",
+            run=run,
             first_ts=min(first or ts, ts),
             last_ts=ts,
             confidence=confidence,
-            client_ip=address(one, client),
-            client_port=int(one[f"{client}_port"]),
-            server_ip=address(one, server),
-            server_port=int(one[f"{server}_port"]),
-            community_id=community_id(one, client, server),
+            **ends,
             http=http_of(one, self._strings) if http else None,
             details=details,
         )
@@ -212,7 +220,7 @@ def entity_of(group: Mapping[str, list[str]]) -> Entity | None:
 
 
 def _now(batch: Batch, source: Source) -> Any:
-    return batch.transactions["now"] if source.of is Of.TRANSACTIONS else batch.flows["end_now"]
+    return source.of.rows(batch)[source.of.moments[1]]
 
 
 def _feeds(loaded: RuleSet) -> list[list[tuple[int, int]]]:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sensor.detection.detector import Batch, Strings
+from sensor.detection.sigma.column import Of
 from sensor.detection.sigma.conditions import Guard
 from sensor.limits import SIGMA_HITS_MAX
 
@@ -21,9 +22,10 @@ Rows = npt.NDArray[np.intp]
 
 
 class Scan:
-    """Built of the guards of rules, in their order; rules without one are candidates for every row."""
+    """Built of the guards of rules of one table, in their order; rules without one are candidates for every row."""
 
-    def __init__(self, guards: Sequence[Guard | None]) -> None:
+    def __init__(self, of: Of, guards: Sequence[Guard | None]) -> None:
+        self._of = of
         self.unguarded = [rule for rule, guard in enumerate(guards) if guard is None]
         self._rules: dict[str, list[list[int]]] = {}
         self._databases: dict[str, hyperscan.Database] = {}
@@ -41,21 +43,33 @@ class Scan:
             self._rules[column] = [sorted(rules) for rules in literals.values()]
 
     def candidates(self, batch: Batch, strings: Strings) -> dict[int, Rows]:
-        """Rows of the batch's transactions by rule, for the rules that have a guard and any candidate."""
+        """Rows of the batch's table by rule, for the rules that have a guard and any candidate."""
         found: dict[int, list[Rows]] = defaultdict(list)
         for column, database in self._databases.items():
-            codes, which = np.unique(batch.transactions[column], return_inverse=True)
-            for literal, places in self._hits(database, codes, strings).items():
+            which, offsets, text = self._distinct(column, batch, strings)
+            for literal, places in self._hits(database, offsets, text).items():
                 rows = np.flatnonzero(np.isin(which, places))
                 for rule in self._rules[column][literal]:
                     found[rule].append(rows)
         return {rule: np.unique(np.concatenate(parts)) for rule, parts in found.items()}
 
+    def _distinct(
+        self, column: str, batch: Batch, strings: Strings
+    ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.int64], bytes]:
+        """Which distinct text each row has in a column, and these texts one behind the other, with their offsets."""
+        if self._of is Of.TRANSACTIONS:
+            codes, which = np.unique(batch.transactions[column], return_inverse=True)
+            offsets, text = strings.gather(codes)
+            return which, offsets, text.tobytes()
+        rows = batch.dns.rows
+        _, places, which = np.unique(rows["name_hash"], return_index=True, return_inverse=True)
+        lengths = np.cumsum([0, *rows["query_length"][places].tolist()])
+        return which, lengths, "".join(map(batch.dns.query, rows[places])).encode()
+
     def _hits(
-        self, database: hyperscan.Database, codes: npt.NDArray[np.uint32], strings: Strings
+        self, database: hyperscan.Database, offsets: npt.NDArray[np.int64], text: bytes
     ) -> dict[int, npt.NDArray[np.intp]]:
-        """Literal -> places in `codes` of the texts in which it ends."""
-        offsets, text = strings.gather(codes)
+        """Literal -> places of the texts in which it ends."""
         ends: list[tuple[int, int]] = []
 
         def hit(literal: int, start: int, end: int, flags: int, context: object) -> bool | None:
@@ -63,7 +77,7 @@ class Scan:
             return len(ends) >= SIGMA_HITS_MAX or None
 
         try:
-            database.scan(text.tobytes(), match_event_handler=hit)
+            database.scan(text, match_event_handler=hit)
         except hyperscan.ScanTerminated:
             self.shed += 1
         if not ends:

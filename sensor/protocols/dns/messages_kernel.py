@@ -27,10 +27,9 @@ _MAPPED = np.uint64(0xFFFF00000000)
 
 @inline_kernel
 def is_header(data, start):
-    """Whether a header of DNS begins here: 12 bytes, a known opcode, no reserved bit, a question or what answers one.
-    """
-    first, second = at(data, start + 2), at(data, start + 3)
-    if (_OPCODES >> ((first >> 3) & 15)) & 1 == 0 or second & 0x40 != 0:
+    """Whether a header of DNS begins here: 12 bytes, a known opcode, a question or what answers one."""
+    first = at(data, start + 2)
+    if (_OPCODES >> ((first >> 3) & 15)) & 1 == 0:
         return False
     questions = u16(data, start + 4)
     return 0 < questions <= _QUESTIONS_MAX or (questions == 0 and first & RESPONSE != 0)
@@ -43,6 +42,7 @@ def flags_of(first, second):
     flags |= LookupFlag.TC if first & 2 != 0 else 0
     flags |= LookupFlag.AA if first & 4 != 0 else 0
     flags |= LookupFlag.RA if second & 0x80 != 0 else 0
+    flags |= LookupFlag.RESERVED if second & 0x40 != 0 else 0
     flags |= LookupFlag.AD if second & 0x20 != 0 else 0
     flags |= LookupFlag.CD if second & 0x10 != 0 else 0
     return flags
