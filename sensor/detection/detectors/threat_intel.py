@@ -1,7 +1,7 @@
 """Threat intelligence: in: transactions, flows, TLS connections and DNS lookups; out: detections of what feeds name.
 
-Addresses of both sides, hosts, SNI and names asked of DNS, URLs, user agents, JA3 and JA4. Feeds are read again when `tapir feeds update`
-has changed them. The one law: without a folder of feeds nothing is loaded and nothing is paid.
+Addresses of both sides, hosts, SNI and names asked of DNS, URLs, user agents, JA3 and JA4. Feeds are read again when
+`tapir feeds update` has changed them. The one law: without a folder of feeds nothing is loaded and nothing is paid.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _rule(name: str, title: str, severity: Severity, owasp: str, attack: str) ->
 CLIENT = _rule("threat-client", "Client whose address is in a feed", Severity.MEDIUM, "API8:2023", "T1190")
 SERVER = _rule("threat-server", "Call to an address that is in a feed", Severity.HIGH, "API10:2023", "T1071.001")
 NAME = _rule("threat-domain", "Call to a name that is in a feed", Severity.HIGH, "API10:2023", "T1071.001")
-LOOKED_UP = _rule("threat-lookup", "DNS question for a name that is in a feed", Severity.HIGH, "API10:2023", "T1071.004")
+LOOKED_UP = _rule("threat-lookup", "Question for a name that is in a feed", Severity.HIGH, "API10:2023", "T1071.004")
 URL = _rule("threat-url", "Request of a URL that is in a feed", Severity.HIGH, "API10:2023", "T1105")
 AGENT = _rule("threat-user-agent", "User agent that is in a feed", Severity.MEDIUM, "API8:2023", "T1071.001")
 PRINT = _rule("threat-fingerprint", "TLS client whose fingerprint is in a feed", Severity.MEDIUM, "API8:2023", "T1573")
