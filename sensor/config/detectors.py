@@ -31,6 +31,7 @@ from sensor.config.volumes import (
     AnomalySettings,
     BulkTransferSettings,
     DnsTunnelSettings,
+    OffHoursSettings,
     OutsideUploadsSettings,
     PageWalksSettings,
     RandomDomainsSettings,
@@ -218,6 +219,7 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     outside_uploads: OutsideUploadsSettings = OutsideUploadsSettings()
     dns_tunnel: DnsTunnelSettings = DnsTunnelSettings()
     random_domains: RandomDomainsSettings = RandomDomainsSettings()
+    off_hours: OffHoursSettings = OffHoursSettings()
     page_walks: PageWalksSettings = PageWalksSettings()
     anomaly: AnomalySettings = AnomalySettings()
     cleartext: CleartextSettings = CleartextSettings()

@@ -100,6 +100,21 @@ class SlowExfiltrationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid
     """
 
 
+class OffHoursSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for identities that take much at an hour at which they never work."""
+    time_zone: str = "UTC"
+    """Where the people are whose hours are compared, as in Europe/Berlin."""
+    known_days: AtLeastTwo = 14
+    """Active days after which an identity's hours are known."""
+    days_part_min: Share = 0.05
+    """Part of these days on which it must have been active about an hour for that to be usual."""
+    day_ratio_min: Times = 1.0
+    """Times what it takes on a usual day, in this hour alone."""
+    bytes_min: NotNegative = 1_000_000
+    """Less than this many response body bytes in the hour are never much."""
+
+
 class PageWalksSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     enabled: bool = True
     """Look for identities that page through lists, and for endpoints whose answers have grown."""

@@ -16,6 +16,7 @@ from sensor.detection.detectors.honeytokens import Honeytokens
 from sensor.detection.detectors.injection import Injection
 from sensor.detection.detectors.login_attacks import LoginAttacks
 from sensor.detection.detectors.object_enumeration import ObjectEnumeration
+from sensor.detection.detectors.off_hours import OffHours
 from sensor.detection.detectors.outside_uploads import OutsideUploads
 from sensor.detection.detectors.page_walks import PageWalks
 from sensor.detection.detectors.port_scan import PortScan
@@ -61,6 +62,7 @@ DETECTORS = {
     "outside_uploads": OutsideUploads,
     "dns_tunnel": DnsTunnel,
     "random_domains": RandomDomains,
+    "off_hours": OffHours,
     "page_walks": PageWalks,
     "anomaly": Anomaly,
     "cleartext": Cleartext,
