@@ -76,6 +76,7 @@ from sensor.config.volumes import (
     RandomDomainsSettings,
     RequestRateSettings,
     SlowExfiltrationSettings,
+    UnusualExportsSettings,
 )
 
 __all__ = [
@@ -134,6 +135,7 @@ __all__ = [
     "ThirdPartiesSettings",
     "ThreatIntelSettings",
     "TokenAbuseSettings",
+    "UnusualExportsSettings",
     "VerificationSettings",
     "WeakTlsSettings",
     "WebScanSettings",

@@ -37,6 +37,7 @@ from sensor.config.volumes import (
     RandomDomainsSettings,
     RequestRateSettings,
     SlowExfiltrationSettings,
+    UnusualExportsSettings,
 )
 
 
@@ -220,6 +221,7 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     dns_tunnel: DnsTunnelSettings = DnsTunnelSettings()
     random_domains: RandomDomainsSettings = RandomDomainsSettings()
     off_hours: OffHoursSettings = OffHoursSettings()
+    unusual_exports: UnusualExportsSettings = UnusualExportsSettings()
     page_walks: PageWalksSettings = PageWalksSettings()
     anomaly: AnomalySettings = AnomalySettings()
     cleartext: CleartextSettings = CleartextSettings()

@@ -115,6 +115,21 @@ class OffHoursSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """Less than this many response body bytes in the hour are never much."""
 
 
+class UnusualExportsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for identities that export for the first time, where hardly any other does."""
+    known_seconds: SecondsOrNone = 86_400.0
+    """Packet time for which an identity, and those it is compared with, must be known."""
+    people_min: AtLeastTwo = 50
+    """Identities that must be known for so long."""
+    others_part_max: Share = 0.01
+    """Part of them that may have used the export."""
+    bytes_min: NotNegative = 65_536
+    """Answers with fewer bytes than this,"""
+    records_min: AtLeastOne = 100
+    """and fewer records than this, are no exports."""
+
+
 class PageWalksSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     enabled: bool = True
     """Look for identities that page through lists, and for endpoints whose answers have grown."""

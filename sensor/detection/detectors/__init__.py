@@ -34,6 +34,7 @@ from sensor.detection.detectors.slow_scan import SlowScan
 from sensor.detection.detectors.third_parties import ThirdParties
 from sensor.detection.detectors.threat_intel import ThreatIntel
 from sensor.detection.detectors.token_abuse import TokenAbuse
+from sensor.detection.detectors.unusual_exports import UnusualExports
 from sensor.detection.detectors.verification import Verification
 from sensor.detection.detectors.weak_tls import WeakTls
 from sensor.detection.detectors.web_scan import WebScan
@@ -63,6 +64,7 @@ DETECTORS = {
     "dns_tunnel": DnsTunnel,
     "random_domains": RandomDomains,
     "off_hours": OffHours,
+    "unusual_exports": UnusualExports,
     "page_walks": PageWalks,
     "anomaly": Anomaly,
     "cleartext": Cleartext,
