@@ -46,7 +46,7 @@ SENDER_FIRST = -20
 
 
 def connections(path: Path, count: int, net: int) -> Path:
-    """So many whole connections, each of a client of its own in 10.`net`.0.0/16: six packets, the last of them a FIN."""
+    """So many whole connections of six packets, each of a client of its own in 10.`net`.0.0/16."""
     frames = [bytearray(ethernet(packet)) for packet in exchange(REQUEST, ANSWER).packets]
     frames = [frame for frame in frames if frame[FLAGS] != ACK]  # data acknowledges as well
     from_client = [frame[SOURCE : SOURCE + 4] == frames[0][SOURCE : SOURCE + 4] for frame in frames]
