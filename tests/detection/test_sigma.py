@@ -313,3 +313,29 @@ def test_a_correlation_that_is_written_otherwise_begins_anew(tmp_path: Path) -> 
     changed = stage_of(tmp_path, correlation(KINDS[0].replace("2m", "3m")), pool)
     changed.detectors["sigma"].take_over(first.detectors["sigma"])  # type: ignore[attr-defined]
     assert run_transactions(changed, join(rows[5:])) == []
+
+
+# (value of c-uri|contains; host and URI of a request in which it stands)
+URLS = [
+    ("paste.ee/r/", "paste.ee", "/r/abc"), ("paste.ee/r/", "a.test", "/?u=paste.ee/r/x"),
+    ("/evil.test/x", "evil.test", "/x"),
+    ("../../../etc", "a.test", "/b/../../../etc/passwd"),
+    ("http://evil.test/a", "evil.test", "/ab"), ("t/b", "a.test", "/b"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("value", "host", "uri"), URLS)
+def test_what_stands_across_host_and_path_is_found(tmp_path: Path, value: str, host: str, uri: str) -> None:
+    test = f"c-uri|contains: '{value}'"
+    assert matched(tmp_path, SELECTION.format(test), host=host, uri=uri)
+    assert not matched(tmp_path, SELECTION.format(test), host="other.test", uri="/nothing")
+
+
+def test_many_values_of_a_field_are_one_test_with_the_same_meaning(tmp_path: Path) -> None:
+    values = ["curl*", "*bot", "*scan*", "Exactly This", "a?c", "*x*y*"]
+    agents = "CURL/8", "googleBOT", "a Scanner", "exactly this", "abc", "1x2y3", "none", "exactly this too", "acurl", ""
+    for agent in agents:
+        one = any(
+            matched(tmp_path, SELECTION.format(f"cs-user-agent: '{value}'"), user_agent=agent) for value in values
+        )
+        assert matched(tmp_path, SELECTION.format(f"cs-user-agent: {values}"), user_agent=agent) == one

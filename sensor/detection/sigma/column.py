@@ -20,6 +20,11 @@ Rows = npt.NDArray[np.intp]
 Values = tuple[list[tuple[str, ...]], npt.NDArray[np.intp]]
 
 
+_FEW = 8
+"""A column is made of all rows when more than one of so many are asked for: others will be."""
+_REPEATING = ("host", "method", "referrer", "request_content_type", "response_content_type", "status_msg", "user_agent")
+
+
 class Of(Enum):
     """Which table a log source speaks of."""
 
@@ -54,6 +59,11 @@ class Column(NamedTuple):
     scanned: str | None = None
     wanted: Wanted = Wanted()
 
+    @property
+    def repeats(self) -> bool:
+        """Whether the same values come batch after batch."""
+        return self.scanned in _REPEATING
+
 
 class Asked:
     """The string pool during one batch of `total` rows: each text, and each column of all rows, is made once."""
@@ -72,10 +82,10 @@ class Asked:
         return text
 
     def values(self, column: Column, batch: Batch, rows: Rows) -> Values:
-        """`column.texts` of these rows, which are different ones in their order."""
-        if len(rows) != self._total:
-            return column.texts(batch, self, rows)
+        """`column.texts` of these rows, which are different ones in their order; with values of others among them."""
         found = self._values.get(id(column))
         if found is None:
-            found = self._values[id(column)] = column.texts(batch, self, rows)
-        return found
+            if _FEW * len(rows) < self._total:
+                return column.texts(batch, self, rows)
+            found = self._values[id(column)] = column.texts(batch, self, np.arange(self._total))
+        return found if len(rows) == self._total else (found[0], found[1][rows])

@@ -6,7 +6,7 @@ value once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from typing import NamedTuple, Protocol
 
@@ -31,13 +31,15 @@ from sigma.types import (
 from sensor.detection.detector import Batch
 from sensor.detection.sigma.column import Asked, Column, Of, Rows
 from sensor.detection.sigma.columns import Source
-from sensor.detection.sigma.predicates import Unsupported, literals, moment_test, number_test, text_test
+from sensor.detection.sigma.predicates import Unsupported, any_test, literals, moment_test, number_test, text_test
 
 Mask = npt.NDArray[np.bool_]
 Guard = frozenset[tuple[str, str]]
 """(pooled column, literal): a row can match only when one of the literals occurs in its column."""
 
 GUARD_LENGTH_MIN = 3
+_KNOWN_MAX = 1_024
+"""Verdicts that a test remembers: of agents and hosts a network has hundreds."""
 
 
 class Node(Protocol):
@@ -105,12 +107,16 @@ class Not(NamedTuple):
 
 
 class TextIs(NamedTuple):
-    """The test holds for one spelling of the field's value; for an absent one when `absent` says so."""
+    """The test holds for one spelling of the field's value; for an absent one when `absent` says so. `values` are what
+    the test was made of; `known` verdicts on values that come again.
+    """
 
     column: Column
     test: Callable[[str], bool]
+    known: dict[tuple[str, ...], bool]
     absent: bool = False
     needed: Guard | None = None
+    values: tuple[object, ...] = ()
 
     @property
     def guard(self) -> Guard | None:
@@ -118,9 +124,24 @@ class TextIs(NamedTuple):
 
     def holds(self, batch: Batch, strings: Asked, rows: Rows) -> Mask:
         values, which = strings.values(self.column, batch, rows)
-        test = self.test
-        verdicts = [any(map(test, spellings)) if spellings else self.absent for spellings in values]
-        return np.array(verdicts, np.bool_)[which] if verdicts else np.zeros(len(rows), np.bool_)
+        if len(values) <= len(rows):
+            return np.array([self._verdict(spellings) for spellings in values], np.bool_)[which]
+        verdicts = np.zeros(len(values), np.bool_)
+        for place in np.unique(which).tolist():
+            verdicts[place] = self._verdict(values[place])
+        return verdicts[which]
+
+    def _verdict(self, spellings: tuple[str, ...]) -> bool:
+        if not spellings:
+            return self.absent
+        if not self.column.repeats:
+            return any(map(self.test, spellings))
+        verdict = self.known.get(spellings)
+        if verdict is None:
+            if len(self.known) >= _KNOWN_MAX:
+                self.known.clear()
+            verdict = self.known[spellings] = any(map(self.test, spellings))
+        return verdict
 
 
 class NumberIs(NamedTuple):
@@ -197,7 +218,7 @@ def tree(parsed: object, source: Source) -> Node:
     if isinstance(parsed, ConditionAND):
         return All(tuple(tree(part, source) for part in parsed.args))
     if isinstance(parsed, ConditionOR):
-        return Any(tuple(tree(part, source) for part in parsed.args))
+        return any_of([tree(part, source) for part in parsed.args])
     if isinstance(parsed, ConditionNOT):
         return Not(tree(parsed.args[0], source))
     if isinstance(parsed, ConditionFieldEqualsValueExpression):
@@ -205,8 +226,30 @@ def tree(parsed: object, source: Source) -> Node:
     if isinstance(parsed, ConditionValueExpression):
         if not source.keywords:
             raise Unsupported("keywords, of which flows have none")
-        return Any(tuple(_keyword(source.fields[field], parsed.value) for field in source.keywords))
+        return any_of([_keyword(source.fields[field], parsed.value) for field in source.keywords])
     raise Unsupported(f"a condition of kind {type(parsed).__name__}")
+
+
+def any_of(parts: Sequence[Node]) -> Node:
+    """At least one of these holds; texts that one column is tested for become one test."""
+    flat = [inner for part in parts for inner in (part.parts if isinstance(part, Any) else (part,))]
+    together: dict[int, list[TextIs]] = {}
+    for part in flat:
+        if isinstance(part, TextIs) and part.values:
+            together.setdefault(id(part.column), []).append(part)
+    rest = [part for part in flat if not (isinstance(part, TextIs) and part.values)]
+    joined = rest + [_together(group) for group in together.values()]
+    return joined[0] if len(joined) == 1 else Any(tuple(joined))
+
+
+def _together(group: Sequence[TextIs]) -> TextIs:
+    if len(group) == 1:
+        return group[0]
+    values = tuple(value for part in group for value in part.values)
+    guards = [part.needed for part in group]
+    needed = None if None in guards else frozenset().union(*(guard for guard in guards if guard is not None))
+    absent = any(part.absent for part in group)
+    return TextIs(group[0].column, any_test(values), {}, absent, needed, values)
 
 
 def _keyword(column: Column, value: object) -> Node:
@@ -230,7 +273,7 @@ def _leaf(field: str, value: object, source: Source) -> Node:
         alike = f"; alike: {', '.join(near)}" if near else ""
         raise Unsupported(f"field {field!r}, which is not known here{alike}")
     if isinstance(value, SigmaExpansion):
-        return Any(tuple(_test(column, each) for each in value.values))
+        return any_of([_test(column, each) for each in value.values])
     if isinstance(value, SigmaFieldReference):
         other = source.fields.get(value.field)
         if other is None:
@@ -251,32 +294,38 @@ def _agreement(value: SigmaFieldReference) -> Callable[[str, str], bool]:
 
 def _test(column: Column, value: object) -> Node:
     if isinstance(value, SigmaNull):
-        return TextIs(column, lambda text: False, absent=True)
+        return TextIs(column, lambda text: False, {}, absent=True)
     if isinstance(value, SigmaExists):
-        return TextIs(column, lambda text: bool(value.exists), absent=not value.exists)
+        return TextIs(column, lambda text: bool(value.exists), {}, absent=not value.exists)
     if column.numbers is not None and (number := number_test(value)) is not None:
         return NumberIs(column, number)
     text = text_test(value)
     if text is None:
         raise Unsupported(f"a value of kind {type(value).__name__} for this field")
-    return TextIs(column, text, absent=isinstance(value, SigmaString) and text(""), needed=_guard(column, value))
+    absent = isinstance(value, SigmaString) and text("")
+    return TextIs(column, text, {}, absent, _guard(column, value), (value,))
 
 
 def _guard(column: Column, value: object) -> Guard | None:
-    """The literal that a row's pooled text must contain for the value to match."""
-    found = literals(value)
-    if column.scanned is None or not found:
+    """The literals of which a row's pooled text must contain one for the value to match."""
+    if column.scanned is None:
         return None
-    longest = found[0]
-    if "://" in longest:  # of a URL, whose host stands in another column
-        longest = longest.partition("://")[2]
-    if column.scanned == "uri" and not longest.startswith("/") and "/" in longest:
-        longest = max(longest.split("/", 1)[1:] + [part for part in found[1:] if "://" not in part], key=len)
-        if len(longest) < GUARD_LENGTH_MIN:
-            return None
-        return frozenset({("uri", longest)})
-    if len(longest) < GUARD_LENGTH_MIN:
+    guards = [_literal_guard(column.scanned, literal) for literal in literals(value)]
+    if not guards or None in guards:
         return None
-    if column.scanned == "uri":
-        return frozenset({("uri", longest), ("host", longest)})
-    return frozenset({(column.scanned, longest)})
+    return frozenset().union(*(guard for guard in guards if guard is not None))
+
+
+def _literal_guard(scanned: str, literal: str) -> Guard | None:
+    """Where a literal of a column's value must stand; that of a URI may be one of a URL, which begins in the host."""
+    if scanned == "uri":
+        literal = literal.partition("://")[2] or literal.partition("://")[0]
+    if len(literal) < GUARD_LENGTH_MIN:
+        return None
+    if scanned != "uri":
+        return frozenset({(scanned, literal)})
+    host, slash, path = literal.lstrip("/").partition("/")
+    if slash and len(host) < GUARD_LENGTH_MIN:
+        inside = literal if literal.startswith("/") else path
+        return frozenset({("uri", inside)}) if len(inside) >= GUARD_LENGTH_MIN else None
+    return frozenset({("uri", literal), ("host", host)})

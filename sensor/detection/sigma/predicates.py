@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from sigma.types import (
@@ -25,6 +25,8 @@ from sigma.types import (
     SpecialChars,
     TimestampPart,
 )
+
+from sensor.detection.sigma.regex_literals import literals_of
 
 Text = Callable[[str], bool]
 
@@ -69,8 +71,46 @@ def text_test(value: object) -> Text | None:
     return None
 
 
+def any_test(values: Sequence[object]) -> Text:
+    """The test of a text for one of these values, which are texts': those without regard to case and with no wildcard
+    but at their ends, as most are, take a look-up or a search each instead of a pattern.
+    """
+    plain: dict[str, list[str]] = {kind: [] for kind in ("is", "starts", "ends", "has")}
+    others: list[Text] = []
+    for value in values:
+        shape = _shape(value)
+        if shape:
+            plain[shape[0]].append(shape[1])
+        elif (test := text_test(value)) is not None:
+            others.append(test)
+    same, starts, ends, inside = frozenset(plain["is"]), tuple(plain["starts"]), tuple(plain["ends"]), plain["has"]
+
+    def test_any(text: str) -> bool:
+        low = text.lower()
+        found = low in same or low.startswith(starts) or low.endswith(ends) or any(map(low.__contains__, inside))
+        return found or any(test(text) for test in others)
+
+    return test_any
+
+
+def _shape(value: object) -> tuple[str, str] | None:
+    """How a plain string is to be found, and what, in lower case; None for a value that is none."""
+    if not isinstance(value, SigmaString) or isinstance(value, SigmaCasedString):
+        return None
+    parts = list(value.s)
+    before = bool(parts) and parts[0] == SpecialChars.WILDCARD_MULTI
+    after = len(parts) > before and parts[-1] == SpecialChars.WILDCARD_MULTI
+    middle = parts[before : len(parts) - after]
+    text = middle[0] if len(middle) == 1 else "" if not middle else None
+    if not isinstance(text, str) or not text.isascii():
+        return None
+    return ("has" if before and after else "ends" if before else "starts" if after else "is"), text.lower()
+
+
 def string_test(value: SigmaString) -> Text:
     """Equal, or alike where the string has wildcards."""
+    if _shape(value):
+        return any_test([value])
     flags = re.DOTALL if isinstance(value, SigmaCasedString) else re.DOTALL | re.IGNORECASE
     pattern = "".join(_piece(part) for part in value.s)
     compiled = re.compile(pattern, flags)
@@ -131,7 +171,7 @@ def moment_test(value: SigmaTimestampPart) -> Callable[[int], bool]:
 
 
 def literals(value: object) -> list[str]:
-    """Texts that whatever matches the value contains, longest first; none when that cannot be said."""
+    """Texts of which whatever matches the value contains at least one; none when that cannot be said."""
     if isinstance(value, SigmaString):
-        return sorted((part for part in value.s if isinstance(part, str) and part), key=len, reverse=True)
-    return []
+        return sorted((part for part in value.s if isinstance(part, str) and part), key=len, reverse=True)[:1]
+    return literals_of(str(value.regexp)) if isinstance(value, SigmaRegularExpression) else []
