@@ -20,8 +20,6 @@ from sensor.counters import Counters
 from sensor.errors import InputError
 from sensor.limits import LIVE_WAIT_SECONDS, NS
 
-_STEP_NS = 10_000_000
-"""Frames due within so much packet time leave together."""
 _PAUSE_NS = 10 * NS
 """Packet time between the last frame of a round and the first of the next: connections that closed are forgotten."""
 
@@ -41,6 +39,7 @@ class PacedCapture:
 
     def __init__(self, settings: CaptureSettings, inputs: Sequence[str], pace: float) -> None:
         self._settings, self._inputs, self._pace = settings, list(inputs), pace
+        self._step_ns = max(round(settings.gather_ms * 1_000_000 * pace), 1)  # what is due within it leaves together
         self.counters = Counters(Count)
         self._round = CaptureStage(settings, inputs, self.counters)
         self._shift_ns = self._last_ns = 0
@@ -82,10 +81,10 @@ class PacedCapture:
         if not self._pace:
             yield block
             return
-        steps = np.maximum.accumulate(block.frames["ts"] - first_ns) // _STEP_NS
+        steps = np.maximum.accumulate(block.frames["ts"] - first_ns) // self._step_ns + 1
         edges = [0, *(np.flatnonzero(np.diff(steps)) + 1).tolist(), len(steps)]
         for start, stop in pairwise(edges):
-            due_ns = began_ns + int(int(steps[start]) * _STEP_NS / self._pace)
+            due_ns = began_ns + int(int(steps[start]) * self._step_ns / self._pace)
             self.lag_seconds = max(time.monotonic_ns() - due_ns, 0) / NS
             while (left := (due_ns - time.monotonic_ns()) / NS) > 0:
                 time.sleep(min(left, LIVE_WAIT_SECONDS))
