@@ -102,8 +102,9 @@ def _lost_before(t, flow, link, whole):
         answers += 2 if t.links[response]["broken"] == 2 else 1
         response = np.int64(t.links[response]["next"])
     least = max(answers, 1)
-    most = (link["seq"] - whole) // max(np.int64(flow["base"]), 18)
-    sure = most <= least or (flow["bodies"] != 0 and flow["ahead"] == 0)
+    smallest = np.int64(flow["base"]) if flow["ahead"] == 0 else 5 * np.int64(flow["base"]) // 6
+    most = (link["seq"] - whole) // max(smallest, 18)
+    sure = most <= least or flow["bodies"] != 0 if flow["ahead"] == 0 else most == least
     return least if whole > 0 and sure else -1
 
 
@@ -147,6 +148,10 @@ def _note_lost(t, flow_row, message):
     """Find out how many requests were lost just before a broken one."""
     flow = t.http_flows[flow_row]
     link = t.links[message]
+    if flow["queued"] == 0 and flow["loss"] == 0 and flow["wait_first"] >= 0 and link["broken"] == 2:
+        answer = t.links[flow["wait_first"]]
+        if answer["broken"] == 0 and answer["seq"] >= link["ack"] >= 0:  # what was lost was not answered when it asked
+            _asks_ahead(flow)
     lost = _lost_before(t, flow, link, t.http_streams[2 * flow_row + np.int64(flow["client"])]["whole"])
     if lost > 0:
         link["lost"] = lost
