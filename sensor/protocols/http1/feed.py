@@ -47,6 +47,9 @@ def clear_flow(t, flow_row):
     flow["burst_ack"] = -1
     flow["burst"] = 0
     flow["width"] = 0
+    flow["probe"] = 0
+    flow["out"] = 0
+    flow["out_times"] = 0
     flow["waits"] = Waits.UNKNOWN
     flow["heads"] = 0
     flow["bodies"] = 0

@@ -13,6 +13,7 @@ import numpy as np
 from sensor._jit import inline_kernel, part_kernel
 from sensor.protocols.http1.answers import judge_login
 from sensor.protocols.http1.contents import hand_out
+from sensor.protocols.http1.outstanding import note_burst_end, watch_answer
 from sensor.protocols.http1.tables import OPEN_PER_FLOW_MAX, OPEN_STACK, WAITING_MAX, Count, Scalar, Waits
 from sensor.schema import Anomaly, FlowFlag, TransactionFlag
 
@@ -192,6 +193,8 @@ def enqueue_request(t, flow_row, message):
         lose_first(t, flow_row)
     if flow["loss"] == 0:
         _note_manner(t, flow_row, message)
+    if flow["probe"] != 0:
+        note_burst_end(flow, t.links[message])
     if t.links[message]["broken"] != 0:
         _note_lost(t, flow_row, message)
     _note_burst(flow, t.links[message], t.flows[np.int64(flow["flow"])]["flags"] & FlowFlag.MIDSTREAM != 0)
@@ -257,6 +260,8 @@ def match(t, flow_row, seq, ack, broken):
             flow["loss"] = 0
             link["lost"] = 0
             found = take_first(t, flow)
+            if flow["ahead"] != 0:
+                watch_answer(t, flow, seq, np.int64(t.open[found]["trans_depth"]))
             if flow["first"] < 0 and 0 < t.links[found]["end"] < ack:  # it acknowledged more, and that was not seen
                 _asks_ahead(flow)
         elif flow["loss"] != 0 and not asked and link["ack"] == seq:

@@ -10,6 +10,7 @@ import numpy as np
 
 from sensor._jit import inline_kernel, part_kernel
 from sensor.protocols.http1.contents import move_response
+from sensor.protocols.http1.outstanding import place_by_outstanding
 from sensor.protocols.http1.pairing import (
     counts_only,
     detach,
@@ -288,6 +289,12 @@ def _count(t, flow_row, final):
     """Pair the oldest response that waits if counting leaves one request; False when it leaves more."""
     flow = t.http_flows[flow_row]
     place = _place(t, flow_row)
+    if place < 0:
+        place = place_by_outstanding(t, flow_row)
+    for _ in range(-1 - place):
+        _leave(t, flow_row, final, Anomaly.PAIRING_AMBIGUOUS)
+    if place < -1:
+        return True
     if place < 0:
         return final and _pair_at_end(t, flow_row)
     _pass(t, flow_row, place)

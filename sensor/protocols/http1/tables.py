@@ -63,6 +63,10 @@ HTTP_FLOW = np.dtype(
         ("burst_ack", "i8"),  # what the last request acknowledged
         ("burst", "i4"),      # requests in a row that did, 0 when some may have been lost among them
         ("width", "i4"),      # the most requests that acknowledged the same, -1 when that is not known
+        ("probe", "i8"),      # stream offset of an answer of which it is known what it answered, 0 when none is watched
+        ("probe_depth", "i4"),  # the request that it answered
+        ("out", "i4"),        # requests that were out when the client had asked all that it asks at a time
+        ("out_times", "i4"),  # how often in a row
         ("base", "i4"),       # the smallest request head seen, its target left out; 0 before the first
         ("client", "i1"),     # direction that sends requests, -1 while unknown
         ("loss", "u1"),       # 1 while it is not known which request the next response answers
