@@ -10,7 +10,7 @@ import numpy as np
 
 from sensor._jit import inline_kernel, part_kernel
 
-_TIMES = 3
+_TIMES = 2
 
 
 @inline_kernel
