@@ -10,6 +10,7 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 from collections import defaultdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -96,8 +97,9 @@ def test_captures_without_http_are_read_without_harm_and_give_none() -> None:
 def main(options: list[str]) -> None:
     """The whole comparison over dev, tunnels and all."""
     rows = [row for path in captures("dev") for row in candidates(path)]
-    mine = write_lines(Path("mine.jsonl"), rows)
-    print(compare(ORACLE / "dev" / "oracle.jsonl", mine, *options)[1])
+    with tempfile.TemporaryDirectory() as folder:
+        mine = write_lines(Path(folder) / "mine.jsonl", rows)
+        print(compare(ORACLE / "dev" / "oracle.jsonl", mine, *options)[1])
 
 
 if __name__ == "__main__":
