@@ -1,4 +1,4 @@
-"""How many requests a client that asks ahead has out: in: requests and the answers of which it is known what they answer;
+"""How many requests a client that asks ahead has out: in: requests, and answers of which it is known what they answer;
 out: which request an answer belongs to when only that can tell.
 
 A client that keeps as many requests out as it may sends the next ones as soon as it has an answer: the last of those
