@@ -34,7 +34,7 @@ from tests.traffic import ethernet, exchange
 REQUEST = b"GET /items/17 HTTP/1.1\r\nHost: shop.test\r\nUser-Agent: shop/1\r\n\r\n"
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n{\"id\": 17 }"
 ETHERNET, SOURCE, TARGET, FLAGS = 14, 26, 30, 47
-ACK = 0x10
+FIN, RST, ACK = 0x01, 0x04, 0x10
 FILES = 4
 FIGURES = (
     ("capture", "frames", "packets"), ("reassembly", "flows", "flows"), ("detection", "transactions", "transactions"),
@@ -46,9 +46,12 @@ SENDER_FIRST = -20
 
 
 def connections(path: Path, count: int, net: int) -> Path:
-    """So many whole connections of six packets, each of a client of its own in 10.`net`.0.0/16."""
+    """So many whole connections of five packets, reset at the end, each of a client of its own in 10.`net`.0.0/16."""
     frames = [bytearray(ethernet(packet)) for packet in exchange(REQUEST, ANSWER).packets]
     frames = [frame for frame in frames if frame[FLAGS] != ACK]  # data acknowledges as well
+    closing = [frame for frame in frames if frame[FLAGS] & FIN]
+    closing[0][FLAGS] = RST | ACK
+    frames.remove(closing[1])
     from_client = [frame[SOURCE : SOURCE + 4] == frames[0][SOURCE : SOURCE + 4] for frame in frames]
     with path.open("wb") as out:
         out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))

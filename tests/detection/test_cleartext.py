@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 
 from sensor.config import CleartextSettings, DetectionSettings
-from sensor.detection.detectors.cleartext import networks
-from sensor.errors import SettingError
 from tests.detection.exchanges import raised, rules
 from tests.detection.tables import real_alerts
 from tests.protocols.http1.messages import OK, request, response
@@ -59,11 +57,6 @@ def test_servers_behind_a_proxy_that_ends_tls_are_left_alone(tmp_path: Path) -> 
 def test_it_is_said_again_when_it_has_doubled(tmp_path: Path) -> None:
     alerts = raised(tmp_path, [("10.0.0.7", request("/a", BASIC), response(b""))] * 10, seconds=400.0)
     assert len(rules(alerts, "cleartext-basic-auth")) == 4
-
-
-def test_a_network_that_is_none() -> None:
-    with pytest.raises(SettingError, match=r"allowed_networks: '10\.0\.0\.0/99' is no network"):
-        networks(("10.0.0.0/99",), "allowed_networks")
 
 
 def test_the_careless_clients_of_a_real_capture_and_nobody_else() -> None:

@@ -7,8 +7,6 @@ logged. The one law: a finding names the client or the server, never the credent
 
 from __future__ import annotations
 
-import ipaddress
-
 import numpy as np
 import numpy.typing as npt
 
@@ -18,7 +16,7 @@ from sensor.detection.detector import Batch, Strings, Table
 from sensor.detection.detectors.cleartext_kernel import Sort, sort_out
 from sensor.detection.evidence import address
 from sensor.detection.findings import Cases, found, server_name
-from sensor.errors import SettingError
+from sensor.detection.networks import Networks
 
 BASIC = Rule(
     id="cleartext-basic-auth", version=1, title="Name and password (HTTP Basic) sent in clear", category="exposure",
@@ -37,20 +35,6 @@ TRAFFIC = Rule(
     kind=Kind.POSTURE, severity=Severity.MEDIUM, owasp=("API8:2023",), attack=("T1040",),
 )  # fmt: skip
 Numbers = npt.NDArray[np.int64]
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-def networks(texts: tuple[str, ...], setting: str) -> list[Network]:
-    """The networks of a setting, or SettingError."""
-    found_networks = []
-    for text in texts:
-        try:
-            found_networks.append(ipaddress.ip_network(text, strict=False))
-        except ValueError as error:
-            raise SettingError(f"{setting}: {text!r} is no network (expected one like 10.0.0.0/8): {error}") from None
-    return found_networks
-
-
 class Cleartext:
     """See the file's head; settings: CleartextSettings."""
 
@@ -59,8 +43,8 @@ class Cleartext:
 
     def __init__(self, settings: CleartextSettings, strings: Strings) -> None:
         self.strings = strings
-        self._allowed = networks(settings.allowed_networks, "detection.cleartext.allowed_networks")
-        self._trusted = networks(settings.trusted_servers, "detection.cleartext.trusted_servers")
+        self._allowed = Networks(settings.allowed_networks, "detection.cleartext.allowed_networks")
+        self._trusted = Networks(settings.trusted_servers, "detection.cleartext.trusted_servers")
         self._cases = Cases(self.rules, settings.entities_max)
         self._clients = self._servers = np.zeros(0, np.uint32)  # generations that were seen, without and with
         self._room = np.zeros(0, np.int32)
@@ -106,24 +90,11 @@ class Cleartext:
 
     def _untrusted(self, rows: Table, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Of these rows, those whose server is not meant to be asked in clear."""
-        if not self._trusted or not numbers.size:
-            return numbers
-        outside = [not self._lies_in(address(rows[row], "server"), self._trusted) for row in numbers.tolist()]
-        kept: npt.NDArray[np.int64] = numbers[np.array(outside)]
-        return kept
-
-    @staticmethod
-    def _lies_in(text: str, among: list[Network]) -> bool:
-        ip = ipaddress.ip_address(text)
-        return any(ip in network for network in among if network.version == ip.version)
+        return numbers[~self._trusted.hold(rows, "server", numbers)] if len(self._trusted) else numbers
 
     def _outside(self, rows: Table, fresh: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Rows of which one side is outside the allowed networks."""
-        out = [
-            row for row in fresh.tolist()
-            if not all(self._lies_in(address(rows[row], side), self._allowed) for side in ("client", "server"))
-        ]  # fmt: skip
-        return np.array(out, np.int64)
+        return fresh[~(self._allowed.hold(rows, "client", fresh) & self._allowed.hold(rows, "server", fresh))]
 
     def _by(self, rule: Rule, kind: str, batch: Batch, numbers: npt.NDArray[np.int64]) -> list[Detection]:
         """Detections of one rule, one entity after the other, in the order of their rows."""
