@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import struct
 import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -20,7 +22,9 @@ from tests.traffic import Packet, Talk, write_pcap
 CAPTURES = (
     "nDPI__default__alexa-app", "zeek__-__var-services-std-ports", "packets__-__arppoison",
     "nfstream__pcaps__anyconnect-vpn", "nfstream__pcaps__iphone", "nDPI__default__netflix",
-    "nDPI__default__punycode-idn",
+    "nDPI__default__punycode-idn", "nDPI__default__dns-google-nsid", "nfstream__pcaps__skype",
+    "nfstream__pcaps__dnscrypt-v1-and-resolver-pings", "zeek__-__dns-edns-ecs", "zeek__dns__mdns-no-assoc",
+    "suricata-verify__vxlan-decoder-03__vxlan",
 )  # fmt: skip
 FIELDS = ("dns.id", "dns.flags.response", "dns.qry.name", "dns.qry.type", "dns.flags.rcode", "dns.time")
 needed = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
@@ -39,7 +43,7 @@ def by_tshark(path: Path) -> tuple[Seen, Counter[tuple[str, int, str]]]:
         seen = packet["_source"]["layers"]
         if "dns.qry.name" not in seen:
             continue
-        name = seen["dns.qry.name"][0].lower()
+        name = seen["dns.qry.name"][0].lower().replace("<root>", ".")
         is_response = seen["dns.flags.response"][0] in ("1", "True")
         messages[int(seen["dns.id"][0], 16), is_response, name] += 1
         if is_response and "dns.time" in seen:
@@ -50,7 +54,7 @@ def by_tshark(path: Path) -> tuple[Seen, Counter[tuple[str, int, str]]]:
 @needed
 @pytest.mark.parametrize("name", CAPTURES)
 def test_lookups_are_those_that_tshark_sees(name: str) -> None:
-    path = next(iter((SHARED / "oracle" / "dev").glob(f"{name}.pcap*")), None)
+    path = next(iter((SHARED / "oracle").glob(f"*/{name}.pcap*")), None)
     if path is None:
         pytest.skip("../shared/oracle is not there")
     messages: Seen = Counter()
@@ -89,6 +93,25 @@ def test_a_row_has_zeeks_names(tmp_path: Path, settings: Settings) -> None:
     assert {name: row[name] for name in wanted} == wanted
     assert capture.flows["service"].to_list() == ["dns"]
     assert (row["uid"], row["community_id"]) == (capture.flows["uid"][0], capture.flows["community_id"][0])
+
+
+@pytest.mark.slow
+def test_without_the_compiler(tmp_path: Path) -> None:
+    """The kernels as plain Python give the same rows."""
+    answers = [(b"\xc0\x0c", A, 300, address("192.0.2.1")), (b"\xc0\x0c", 28, 5, address("2001:db8::1"))]
+    packets = [udp(query("a.org", edns=512)), udp(response("a.org", answers), 5, back=True)]
+    packets.append(udp(query("b.org") + b"x", 7))
+    asked = query("\xffc.org", 16, 7)
+    talk = Talk(target_port=53, mss=5).open().client(struct.pack("!H", len(asked)) + asked).close()
+    path = write_pcap(tmp_path / "a.pcap", [*packets, *talk.packets, udp(b"\0" * 40, 900)])
+    lines = {}
+    for name, environment in (("compiled", {}), ("plain", {"NUMBA_DISABLE_JIT": "1"})):
+        out = tmp_path / f"{name}.jsonl"
+        command = [sys.executable, "-m", "sensor", "read", str(path), "--dns", str(out), "--quiet"]
+        subprocess.run(command, env=os.environ | environment, check=True, timeout=500)
+        lines[name] = out.read_text().splitlines()
+    assert lines["compiled"] == lines["plain"]
+    assert len(lines["plain"]) == 3
 
 
 def test_http_on_the_port_of_dns_is_read(tmp_path: Path) -> None:
