@@ -5,30 +5,27 @@
     tapir read benign.pcap --alerts alerts.jsonl --set detection.injection.judged_per_second=100000
 
 curl, node, requests and httpx talk to nginx over the loopback while tcpdump records (root). What they send: forum posts
-of real prose and code (docstrings and sources of Python's own library, what /usr/share/doc holds), names, free text in
-eight languages, filters, file names of this machine, tokens, GraphQL, forms, multipart and XML. The law: the same seed
-asks for the same; only what this machine has installed differs.
+of real prose and code (benign_texts.py), names, free text in eight languages, filters, file names of this machine,
+tokens, GraphQL, forms, multipart and XML. `--texts unseen` has texts that no pattern was mended with.
+The law: the same seed asks for the same; only what this machine has installed differs.
 """
 
 from __future__ import annotations
 
 import argparse
-import inspect
 import json
-import os
-import pkgutil
 import random
 import subprocess
 import sys
 import tempfile
 import time
-from importlib import import_module
 from pathlib import Path
 from urllib.parse import quote
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.bench.benign_requests import Maker
+from tests.bench.benign_texts import VOCABULARIES, Texts
 from tests.collector.servers import free_port
 
 NGINX = """worker_processes 1; daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;
@@ -48,61 +45,23 @@ function one() {
 }
 for (let i = 0; i < 8; i++) one();
 """
+LANGUAGES = ("", "python", "sh", "js", "sql", "text")
 Asked = tuple[str, str, dict[str, str], str]
 """Method, target, headers, body."""
-
-
-def library() -> tuple[list[str], list[str]]:
-    """Paragraphs of prose and functions of code from Python's own library."""
-    prose: list[str] = []
-    code: list[str] = []
-    for name in sorted(module.name for module in pkgutil.iter_modules([os.path.dirname(os.__file__)])):
-        if name.startswith(("_", "idlelib", "antigravity", "this", "lib2to3", "test", "turtle")):
-            continue
-        try:
-            members = inspect.getmembers(import_module(name), inspect.isfunction)
-        except Exception:  # a module that this machine cannot load has nothing to say
-            continue
-        for _, function in members:
-            text = inspect.getdoc(function) or ""
-            parts = [" ".join(part.split()) for part in text.split("\n\n") if ">>>" not in part]
-            prose += [part for part in parts if 60 < len(part) < 800]
-            try:
-                source = inspect.getsource(function)
-            except (OSError, TypeError):
-                continue
-            if 60 < len(source) < 900:
-                code.append(source)
-    return sorted(set(prose)), sorted(set(code))
-
-
-def papers() -> list[str]:
-    """Paragraphs of the texts that come with what this machine has installed: manuals, licences, news."""
-    paragraphs: set[str] = set()
-    for path in sorted(Path("/usr/share/doc").glob("*/*")):
-        if path.name.lower().startswith(("readme", "copyright", "news", "faq", "todo", "authors")) and path.is_file():
-            if path.suffix in (".gz", ".html") or path.stat().st_size > 200_000:
-                continue
-            parts = path.read_text(encoding="utf-8", errors="replace").split("\n\n")
-            paragraphs |= {text for part in parts if 60 < len(text := " ".join(part.split())) < 800}
-    return sorted(paragraphs)
 
 
 class Visitor:
     """Makes requests, one after the other."""
 
-    def __init__(self, seed: int) -> None:
-        self.chance, self.maker = random.Random(seed), Maker(seed)
-        self.talk, self.code = library()
-        self.prose = papers() + self.talk
-        self.files = sorted(path.name for path in Path("/usr/share/doc").rglob("*"))[:20_000] or ["report.pdf"]
+    def __init__(self, seed: int, texts: Texts) -> None:
+        self.chance, self.maker, self.texts = random.Random(seed), Maker(seed), texts
 
     def post(self) -> str:
         """A post in a forum: prose, now and then with code between its marks."""
         chance = self.chance
-        parts = [*chance.sample(self.talk, 2), f"Thanks, {self.maker.text()}"]
+        parts = [*chance.sample(self.texts.talk, 2), f"Thanks, {self.maker.text()}"]
         if chance.random() < 0.4:
-            parts.insert(1, f"```python\n{chance.choice(self.code)}```")
+            parts.insert(1, f"```{chance.choice(LANGUAGES)}\n{chance.choice(self.texts.code).rstrip()}\n```")
         return "\n\n".join(parts)
 
     def asked(self) -> Asked:
@@ -118,15 +77,15 @@ class Visitor:
         chance, kind = self.chance, self.chance.random()
         headers = {"Content-Type": "application/json", "X-Request-Id": f"{chance.getrandbits(64):016x}"}
         if kind < 0.4:
-            post = {"title": chance.choice(self.prose)[:70], "body": self.post(), "tags": ["help"]}
+            post = {"title": chance.choice(self.texts.prose)[:70], "body": self.post(), "tags": ["help"]}
             return "POST", "/forum/posts", headers, json.dumps(post, ensure_ascii=chance.random() < 0.5)
         if kind < 0.6:
-            words = chance.choice(self.prose).split()[:6]
+            words = chance.choice(self.texts.prose).split()[:6]
             return "GET", f"/search?q={quote(' '.join(words))}&sort=id&fields=id,name,created_at", {}, ""
         if kind < 0.8:
-            name = chance.choice(self.files)
+            name = chance.choice(self.texts.files)
             return "PUT", f"/files/{chance.randrange(10**6)}", headers, json.dumps({"file_name": name, "size": 17})
-        chat = {"role": "user", "content": chance.choice(self.prose)}
+        chat = {"role": "user", "content": chance.choice(self.texts.prose)}
         return "POST", "/v1/chat", headers, json.dumps({"messages": [chat], "temperature": 0.2})
 
 
@@ -173,8 +132,8 @@ def commands(folder: Path, rows: list[Asked], port: int) -> list[list[str]]:
     ]
 
 
-def record(capture: Path, requests: int, seed: int) -> None:
-    visitor, port = Visitor(seed), free_port()
+def record(capture: Path, requests: int, seed: int, texts: Texts) -> None:
+    visitor, port = Visitor(seed, texts), free_port()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -207,13 +166,14 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--requests", type=int, default=200_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--texts", choices=VOCABULARIES, default="manuals", help="where prose and code come from")
     parser.add_argument("--client", choices=("requests", "httpx"), help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, default=0, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.client:
         with_python(given.client, given.file, given.port)
     else:
-        record(given.file, given.requests, given.seed)
+        record(given.file, given.requests, given.seed, VOCABULARIES[given.texts]())
 
 
 if __name__ == "__main__":

@@ -33,6 +33,8 @@ _BLANKS = re.compile(r"&(?:tab|newline);", re.I)
 _UTF7 = re.compile(r"\+([A-Za-z0-9/]{2,40})-")
 _HEX_BYTE = re.compile(r"(?:0x|%0x)(2e|2f|5c)", re.I)
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{12,}={0,2}\s*\Z")
+_TOKEN = re.compile(r"[A-Za-z0-9+/]*(?=[A-Za-z0-9]{0,30}[A-Z])(?=[A-Za-z0-9]{0,30}[a-z])(?=[A-Za-z0-9]{0,30}\d)[A-Za-z0-9]{10,}[A-Za-z0-9+/]*={0,2}")
+"""Base64 of octets: the plus in it is no space."""
 _PRINTABLE = re.compile(r"[\x09\x0a\x0d\x20-\x7e]*\Z")
 _LOOKALIKES = str.maketrans(
     {
@@ -144,7 +146,7 @@ def readings(text: str, form: bool = False) -> list[str]:
         text = text[: LENGTH_MAX // 2] + " " + text[-LENGTH_MAX // 2 :]
     first = plainer(text)
     found = [first]
-    todo = [(first, form)]
+    todo = [(first, form and not _TOKEN.fullmatch(first))]
     for _ in range(ROUNDS):
         following: list[tuple[str, bool]] = []
         for reading, plus in todo:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from enum import IntEnum
+from typing import NamedTuple
 
 from sensor.detection.injection.decode import readings
 from sensor.detection.injection.finding import Finding
@@ -17,7 +19,7 @@ from sensor.detection.injection.pattern import Pattern
 from sensor.detection.injection.patterns_browser import BROWSER
 from sensor.detection.injection.patterns_code import CODE
 from sensor.detection.injection.patterns_query import QUERY
-from sensor.detection.injection.patterns_shell import SHELL
+from sensor.detection.injection.patterns_shell import RARE, SHELL
 from sensor.detection.injection.prefilter import has_trigger
 from sensor.detection.injection.sql import judge_sql
 from sensor.detection.scan import Scanner
@@ -32,32 +34,75 @@ _SQL_MARKS = re.compile(
 )
 _PATH_MARKS = re.compile(r"\.\.|[/\\%?\x00]|\.(?:ini|conf|log|env|git|ht|bash|ssh|xml|php|ya?ml|py)|passwd|(.)\1{99}", re.I)
 _CODE_MARKS = re.compile(r"```.*?(?:```|\Z)|``[^`]+``|`[^`\n]{1,200}`|<(pre|code)>.*?</\1>", re.S | re.I)
-_WORD = re.compile(r"(?<![^\s(\"'“„«¿¡])[^\W\d_]{2,}(?=[\s,.;:!?)\"'”“»…]|\Z)")
+_WORD = re.compile(r"(?<![^\s(\"'“„«¿¡])[^\W\d_]{2,}(?:[-'’][^\W\d_]+)*(?=[.:](?:\s|\Z)|[\s,;!?)\"'”“»…]|\Z)")
+_LINK = re.compile(r"!?\[([^\]\n]{0,80})\]\((?:https?://[a-z]|/\w|#|[a-z][\w-]*[./])[\w/#?=&%@~+-]*(?:\.[\w/#?=&%@~+-]+)*\)", re.I)
+"""Of Markdown, to an ordinary address: its words count, its address does not."""
+_VARIABLE = re.compile(r"\$\(([A-Z][A-Z_]+)\)")
+"""Of a Makefile; no shell has commands in capitals."""
 _OF_CODES = ("path", "evasion")
 """What a value can be before anything of it is decoded."""
 PROSE_WORDS = 8
+PHRASE_WORDS, PHRASE_SIGNS_MAX = 4, 2
+"""So many words are prose in a short text too, when they are at least half of it and hardly a sign of code is there."""
+_LEAD = re.compile(r"[\s\"'(*\[-]{0,4}(?:[^\W\d_]{2,}[,:]?\s+){2}[^\W\d_]{2,}(?=[\s,.;:!?)]|\Z)")
+"""Three plain words before anything else."""
+_PIECE = re.compile(r"\S*[^\W\d_]\S*")
+_SIGNS = re.compile(r"[{}<>=;|&$%\\+]")
+_COMMAND = re.compile(r"\W{0,6}(?:" + RARE + r"|net|ping|echo|time|alias)[\s;|&]|\W{0,6}if\s+(?:not\b|exist\b|defined\b|errorlevel\b|[\W\d])", re.I)
+_SHOWN = re.compile(r"\A\s*\$\s+[a-z./~]|(?:\A|\s)```[a-z]{0,12}\s", re.I)
+"""Code that is shown as code: behind a prompt or a fence."""
 
 
-def without_code(text: str) -> tuple[str, bool]:
-    """The text without what stands between code marks, and whether it is prose."""
-    if len(text) < 40 or " " not in text:
-        return text, False
+class Weight(IntEnum):
+    """What a pattern that prose may hold too is worth in a text."""
+
+    WHOLE = 0      # all its points
+    HALF = 1       # half of them; they add up
+    BEST_HALF = 2  # half of the best one's: nothing adds up
+
+
+class Reading(NamedTuple):
+    """`text` without what stands between code marks of prose; `weight`: what evidence that prose may hold is worth."""
+
+    text: str
+    weight: Weight
+
+
+def weighed(text: str) -> Reading:
+    """How much of a text is prose."""
+    if " " not in text:
+        return Reading(text, Weight.WHOLE)
+    text = _LINK.sub(r"\1 ", text) if "](" in text else text
     plain = _CODE_MARKS.sub(" ", text) if "`" in text or "<pre" in text or "<code" in text else text
-    prose = len(_WORD.findall(plain)) >= PROSE_WORDS
-    return (plain, True) if prose else (text, False)
+    words, pieces = len(_WORD.findall(plain)), len(_PIECE.findall(plain))
+    if words >= PROSE_WORDS:
+        return Reading(plain, Weight.BEST_HALF if 5 * words >= 3 * pieces else Weight.HALF)
+    if _SHOWN.search(text):
+        return Reading(text, Weight.BEST_HALF)
+    signs = len(_SIGNS.findall(plain))
+    enough = PHRASE_WORDS if signs or not plain.lstrip("*- ")[:1].isalpha() else PHRASE_WORDS - 1
+    mostly = words >= enough and 2 * words >= pieces
+    if (mostly or _LEAD.match(plain)) and not _COMMAND.match(plain) and signs <= PHRASE_SIGNS_MAX:
+        return Reading(text, Weight.BEST_HALF)
+    return Reading(text, Weight.WHOLE)
 
 
 def judge_reading(text: str) -> list[Finding]:
     """Findings in one reading."""
-    text, prose = without_code(text)
+    text, weight = weighed(text)
     points: dict[str, int] = {}
     evidence: dict[str, list[str]] = {}
-    octets = text.encode("utf-8", "surrogatepass")
+    octets = (_VARIABLE.sub(r"\1", text) if "$(" in text else text).encode("utf-8", "surrogatepass")
     for table, scanner in _SCANNERS:
         for number in scanner.matches(octets):
             pattern = table[number]
-            worth = pattern.points if pattern.plain or not prose else pattern.points // 2
-            points[pattern.kind] = points.get(pattern.kind, 0) + worth
+            before = points.get(pattern.kind, 0)
+            if pattern.plain or weight == Weight.WHOLE:
+                points[pattern.kind] = before + pattern.points
+            elif weight == Weight.HALF:
+                points[pattern.kind] = before + pattern.points // 2
+            else:
+                points[pattern.kind] = max(before, pattern.points // 2)
             evidence.setdefault(pattern.kind, []).append(pattern.evidence)
     found = [Finding(kind, worth, ", ".join(dict.fromkeys(evidence[kind]))) for kind, worth in points.items()]
     if _SQL_MARKS.search(text):

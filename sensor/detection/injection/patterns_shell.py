@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sensor.detection.injection.pattern import Pattern
 
-_RARE = (
+RARE = (
     r"(?:ifconfig|ipconfig|whoami|hostname|uname|netstat|netcat|ncat|nslookup|traceroute|tracert|wget|curl|chmod|chown|chgrp"
     r"|chroot|passwd|useradd|userdel|usermod|adduser|groupadd|groupmod|crontab|systemctl|journalctl|iptables|nft|lsof|lsblk"
     r"|lscpu|lsmod|lspci|lsusb|modprobe|insmod|mkdir|rmdir|rm|cp|mv|ls|ll|ps|pwd|cd|cat|tac|nl|od|xxd|hexdump|awk|gawk"
@@ -36,40 +36,42 @@ _COMMON = (
 _PATH = r"(?:(?:/|~/|\./|[a-z]:[/\\])[\w/.*?\[\]~\\{}$@'\"+-]*[/\\])?"
 _PREFIX = r"(?:(?:sudo|nohup|exec|command|env|time|nice|then|do|else|busybox|\w+=\S*)\s+|@)*"
 _SEPARATOR = r"(?:[;|&\n`({]|\$\(|<\(|>\(|\|\||&&|%0a|%26|%7c)[\s\t,+'\"\\]*(?:\$\{?\w*\}?\s*)?"
-_STOP = r"(?:\.exe|\.com)?(?:[\s;|&<>()`\"'$\\+,{}/-]|\z|%)"
+_STOP = r"(?:\.exe|\.com)?(?:[\s;|&<>)`\"'$\\+,{}/-]|\z|%)"
 _ARGUMENT = (
     r"(?:\.exe)?(?:\s*\z|\s*[;|&<>`)]|[\s+,]+-{1,2}[a-z0-9]|[\s+]+/[\w?*.]|[\s+]+[~$%\"'\[{(*\\]|\s+\.{1,2}(?:[/\s]|\z)|\s+[a-z]:[\\/]"
     r"|\s+\d+(?:\s*\z|[;|&)])|\$\{?ifs|\s+https?:|\s+\d+:\d\d\b|\s+\w+\.(?:txt|php|sh|exe|bat|ini|conf|log|py|pl|dll)\b)"
 )
 
 SHELL = [
-    Pattern("cmdi", 8, "command after a separator", _SEPARATOR + _PREFIX + _PATH + _RARE + _STOP),
+    Pattern("cmdi", 8, "command after a separator", _SEPARATOR + _PREFIX + _PATH + RARE + _STOP),
     Pattern("cmdi", 7, "command with an argument after a separator", _SEPARATOR.replace("({]", "]") + _PREFIX + _PATH + _COMMON + _ARGUMENT),
-    Pattern("cmdi", 6, "command line", r"\A\s*" + _PREFIX + _PATH + r"(?:" + _RARE + r"|" + _COMMON + r")(?:\.exe)?(?:\s+-{1,2}[a-z]|[\s+]+/[\w?*]|\s+(?:https?|ftp)://|\s+[a-z]:\\|\s*[|>]\s*\S|\s+~|\s+\$|\s+\.\./|\s*<<<)|\A\s*" + _PREFIX + _PATH + r"(?:" + _RARE + r")\s+\""),
-    Pattern("cmdi", 5, "command and what follows", r"\A\s*(?:" + _RARE + r"|time|nice|id|who|env|sleep|ping|date)\s*(?:;|\|\|?|&&)\s*\w"),
-    Pattern("cmdi", 5, "command for a command", r"\A\s*(?:sudo|nohup|time|nice|strace|ltrace|timeout|xargs|setsid|stdbuf|watch)\s+(?:-\S+\s+)*(?:" + _RARE + r")(?:\s|\z)"),
-    Pattern("cmdi", 5, "escaped or quoted command", r"\A[\"']?\s*(?:[;&|]\s*|\\)(?:" + _RARE + r"|[hbdf]?top)[\"']?\s*\z"),
+    Pattern("cmdi", 6, "command line", r"\A\s*" + _PREFIX + _PATH + r"(?:" + RARE + r"|" + _COMMON + r")(?:\.exe)?(?:\s+-{1,2}[a-z]|[\s+]+/[\w?*]|\s+(?:https?|ftp)://|\s+[a-z]:\\|\s*[|>]\s*[^\s\d]|\s+~|\s+\$|\s+\.\./|\s*<<<)|\A\s*" + _PREFIX + _PATH + r"(?:" + RARE + r")\s+\""),
+    Pattern("cmdi", 5, "command and what follows", r"\A\s*(?:" + RARE + r"|time|nice|id|who|env|sleep|ping|date)\s*(?:;|\|\|?|&&)\s*\w"),
+    Pattern("cmdi", 5, "command for a command", r"\A\s*(?:sudo|nohup|time|nice|strace|ltrace|timeout|xargs|setsid|stdbuf|watch)\s+(?:-\S+\s+)*(?:" + RARE + r")(?:\s|\z)"),
+    Pattern("cmdi", 5, "escaped or quoted command", r"\A[\"']?\s*(?:[;&|]\s*|\\)(?:" + RARE + r"|[hbdf]?top)[\"']?\s*\z"),
     Pattern("cmdi", 5, "arithmetic or process of the shell", r"\$\[\s*\d+\s*[+*/%-]\s*\d+\s*\]|\A[<>]\(\s*\w+\s*\)\z|\A\s*\(\s*\)\s*\{"),
-    Pattern("cmdi", 5, "brace list", r"\A\{\s*(?:" + _RARE + r"|id)?\s*,[^{}:]{0,40}\}\z"),
+    Pattern("cmdi", 5, "brace list", r"\A\{\s*(?:" + RARE + r"|id)?\s*,[^{}:]{0,40}\}\z"),
     Pattern("cmdi", 5, "command of an administrator", r"\A\s*(?:ansible-[a-z]{3,12}\s+\S|pip[23]?\s+install\s|npm\s+(?:install|run|exec)\s|(?:apt|apt-get|yum|dnf|brew|gem|cargo|snap|apk)\s+(?:install|remove|update)\s|docker\s+(?:run|exec|cp|build|pull)\s|kubectl\s+(?:get|exec|apply|delete|run)\s|(?:systemctl|service)\s+\w+\s+\w|visudo\s*\z)"),
     Pattern("cmdi", 7, "words parted by empty variables", r"\w\$[_?*@!-]\w+\S{0,40}\$[_?*@!-]\w"),
     Pattern("cmdi", 5, "alias", r"\A\s*alias\s+(?:\+\w+\+?\s+)?['\"]?[\w.-]+['\"]?="),
     Pattern("cmdi", 5, "command alone", r"\A\s*(?:ifconfig|ipconfig|whoami|netstat|uname|systeminfo|tasklist|sysinfo|phpinfo\(\)|printenv)(?:\s+-\w+|\s+/?\S{1,40})?\s*\z|\A\s*(?:ls|cat|wget|curl|id|dir)\s+(?:-\w+|\S{0,40}[/\\.:*~$]\S{0,40})\s*\z"),
     Pattern("cmdi", 5, "command and address", r"\A\s*(?:sleep|ping|wget|curl|nc|telnet|netsh|perl|python\d?|ruby|php|bash|sh|cmd|type|which)\s+(?:\d+\s*\z|-\w|\S*[./\\:]\S+\s*\z|localhost|\"|')|\A\s*(?:net|reg|netsh)\s+(?:user|view|start|stop|use|add|query|localgroup|advfirewall|firewall)\b|\A\s*echo\s+[\"'$`]"),
-    Pattern("cmdi", 8, "path of a program", r"(?:/usr(?:/local)?)?/s?bin/(?:\w|\?|\*|'|\[)[\w.?*'\[\]-]*", False),
+    Pattern("cmdi", 8, "path of a program", r"(?:\A|\\[nrt]|[^\w\s.*~-]\s*)(?:/usr(?:/local)?)?/s?bin/[\w?*'\[]|\s(?:/usr(?:/local)?)?/s?bin/(?:[\w?*'\[]*[?*'\[]|(?:ba|z|k|c|da)?sh\b|cat\b|id\b|nc\b|ls\b|env\b|ping\b|echo\b|sleep\b|curl\b|wget\b|uname\b|whoami\b)"),
     Pattern("cmdi", 6, "path of a program after a separator", r"[;|&`\n]\s*/(?:usr|bin|sbin|etc|tmp|var|opt|dev)/"),
-    Pattern("cmdi", 8, "substitution", r"\$\(\s*(?:(?:" + _RARE + r"|" + _COMMON + r"|[/<~.])[^)]*\)|\(|\s*cmd\b)|`\s*(?:" + _RARE + r"|id|echo|sleep|ping|who|date|env)\b[^`]*`|[<>]\(\s*[a-z/]"),
+    Pattern("cmdi", 8, "substitution", r"\$\(\s*(?:(?:" + RARE + r"|" + _COMMON + r"|[/<~.])[^)]*\)|\(|\s*cmd\b)|`\s*(?:" + RARE + r"|id|echo|sleep|ping|who|date|env)\b[^`]*`|[<>]\(\s*[a-z/]"),
     Pattern("cmdi", 9, "internal field separator", r"\$\{?ifs\b|\{ifs\}|\$ifs\$", True),
     Pattern("cmdi", 8, "word with nothing inside", r"[a-z/](?:\$@|\$\*|\$\{?[0-9]\}?|``|\$\(\)|\$\{\w*\}|'')[a-z/]\w*|\b\w+(?:\\[a-z]){2,}|\b[a-z](?:'[a-z]*'|\"[a-z]*\"){1,}[a-z]{1,4}[\s/]+[/~-]|[a-z]\^[a-z]\^?[a-z]"),
+    Pattern("cmdi", 6, "quotes inside a word", r"(?:\A|[\s;|&`(=/])[a-z]{1,12}(?:''|\"\")[a-z]{1,12}\s", True),
     Pattern("cmdi", 7, "variables put together", r"\$\w+\$\w+\$\w+|(?:\b[a-z]\w?=\S{1,6};){2,}|\b\w=['\"]?\w+['\"]?;\s*\w*\$\{?\w|\$\{[a-z_]+:\d+(?::\d+)?\}|\$\{\w+%%?\S|\$\{(?:path|pwd|home|shell|hostname|user|env)[}:%#]"),
-    Pattern("cmdi", 8, "path with wildcards", r"/(?:[a-z]{1,3}[?*]{1,3}|[?*]{1,3}[a-z]{1,3}|\?\?\?|\[[a-z]\])[\w?*\[\]]*/[\w?*\[\]'\"]{1,20}|/e['\"?*\\]*t['\"?*\\]*c['\"]?/[\w]*[?*'\"\\\[]"),
+    Pattern("cmdi", 8, "path with wildcards", r"(?:\A|[^\w.*~-])/(?:[a-z]{1,3}[?*]{1,3}|[?*]{1,3}[a-z]{1,3}|\?\?\?|\[[a-z]\])[\w?*\[\]]*/[\w?*\[\]'\"]{1,20}|/e['\"?*\\]*t['\"?*\\]*c['\"]?/[\w]*[?*'\"\\\[]"),
     Pattern("cmdi", 7, "brace list", r"(?:\A|[\s;|&`(=])\{[\w/.'\"-]{1,20}(?:,[\w/.@:~*'\"$-]{1,60}){1,8}\}\s*(?:\z|[;|&)])"),
     Pattern("cmdi", 9, "function definition in the environment", r"\(\s*\)\s*\{\s*[:;_\w]*[^}]*;?\s*\}\s*;", True),
     Pattern("cmdi", 9, "shell over the network", r"/dev/(?:tcp|udp)/|\bmkfifo\b|\b(?:nc|ncat|netcat)\b[^\n]*\s-\w*[elcp]|\b(?:ba)?sh\s+-i\b|0?<&\d|>&\s*/dev|\bsocket\.socket\b|fsockopen\s*\(", True),
     Pattern("cmdi", 7, "output sent on", r"(?:[;|&]\s*|\A)[^\n|;]+(?:>>?|2>&1|\|)\s*(?:/(?:dev|tmp|var|etc)/|[\w./-]+\.(?:php|sh|txt|jsp|asp|bat)\b|\s*(?:ba|z|k|c)?sh\b)|<<<\s*[\w'\"$]|\b2>\s*(?:&1|/dev)"),
     Pattern("cmdi", 8, "interpreter with code", r"\b(?:python[23]?|perl|ruby|php|node|lua|bash|sh|zsh|ksh|awk|powershell|pwsh)(?:\.exe)?\s+-(?:c|e|r|m|i|enc\w*|nop\w*|command|w\w*)\s*\S"),
-    Pattern("cmdi", 8, "Windows command", r"\bcmd(?:\.exe)?\s*(?:/[ckqv]|\s/)|(?:;|&|\||\A)\s*(?:powershell|pwsh|cmd\.exe)\b|\b(?:invoke-(?:expression|webrequest|command|item|restmethod|wmimethod|\w+)|get-(?:childitem|content|process|wmiobject|service|item)|new-object\s+(?:system|net)\.\w+|start-process|downloadstring|downloadfile|set-executionpolicy|add-type|out-file|copy-item|remove-item|start-job)\b|\b(?:net|sc|reg)(?:\.exe)?\s+(?:user|localgroup|view|start|stop|add|query|delete|share|use|group)\b|%(?:comspec|systemroot|windir|temp|path|username|programfiles|errorlevel|cd)(?::[^%]+)?%"),
+    Pattern("cmdi", 8, "Windows command", r"\bcmd(?:\.exe)?\s*(?:/[ckqv]|\s/)|(?:;|&|\||\A)\s*(?:powershell|pwsh|cmd\.exe)\b|(?:\A|[^\w./-])(?:invoke-(?:expression|webrequest|command|item|restmethod|wmimethod|\w+)|get-(?:childitem|content|process|wmiobject|service|item)|new-object\s+(?:system|net)\.\w+|start-process|downloadstring|downloadfile|set-executionpolicy|add-type|out-file|copy-item|remove-item|start-job)\b|\b(?:net|sc|reg)(?:\.exe)?\s+(?:user|localgroup|view|start|stop|add|query|delete|share|use|group)\b|%(?:comspec|systemroot|windir|temp|path|username|programfiles|errorlevel|cd)(?::[^%]+)?%"),
     Pattern("cmdi", 7, "batch statement", r"\bfor\s*(?:/[dflr]\s+\S*\s*)?%+\S{1,20}\s+in\s*\(|\bif\s+(?:/i\s+)?(?:not\s+)?(?:exist|defined|errorlevel|cmdextversion)\b|\bif\s+(?:/i\s+)?(?:not\s+)?[\"'\[(]?[%!]?\w*[%!]?[\"'\])]?\s*(?:==|\s(?:equ|neq|lss|leq|gtr|geq)\s)|\bif\s+/i\b|\bif\s+[\"'(]?[%!]\S+"),
+    Pattern("cmdi", 6, "batch statement with variables", r"\bif\s+/i\s|\bfor\s+/[dflr]\s|\bfor\s+%{1,2}\S{1,12}\s+in\b|\bif\s+[\"'(]?%{1,2}[^\s%]{1,20}%[\"')]?\s", True),
     Pattern("cmdi", 5, "tilde expansion", r"\A~(?:[+-]|\d|root|/)\S{0,20}\z|[=\s]~[+-](?:\s|/|\z)"),
     Pattern("cmdi", 6, "history expansion", r"\A!(?:-?\d+|!|:\d|\$|\^)|[;|&]\s*!-?\d|!:\d"),
     Pattern("cmdi", 7, "statement of the shell", r"\b(?:if|while|until)\s+(?:\[|test|:|true|!)[^;]*;\s*(?:then|do)\b|\bfor\s+\w+\s+in\s+[^;]*;\s*do\b|;\s*(?:then|do|done|fi|esac)\b|\bcase\s+\S+\s+in\b|\balias\s+(?:\+\w\s+)?\w+=|\bfunction\s+\w+\s*\(\s*\)\s*\{"),

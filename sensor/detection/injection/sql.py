@@ -13,7 +13,7 @@ import re
 from sensor.detection.injection.finding import Finding
 from sensor.detection.injection.sql_fragments import is_prose, judge_fragment
 from sensor.detection.injection.sql_grammar import RARE_NAMES, TELLING_CALLS, judge_after
-from sensor.detection.injection.sql_tokens import Token, tokens
+from sensor.detection.injection.sql_tokens import KEYWORDS, Token, tokens
 
 _RARE_CALLS = re.compile(
     r"\b(?:sleep|benchmark|pg_sleep(?:_for|_until)?|xp_(?:cmdshell|dirtree|regread|fileexist|subdirs|loginconfig|\w+)"
@@ -40,6 +40,7 @@ _JSON = re.compile(r"\s*(?:\{\s*\"|\[\s*[\[{\"\d])")
 _FULL_TEXT = re.compile(r"'\s+in\s+boolean\s+mode\b", re.I)
 _OUTFILE = re.compile(r"\binto\s+(?:out|dump)file\b|\bload\s+data\s+(?:local\s+)?infile\b", re.I)
 _CONDITIONAL = re.compile(r"/\*!(?:\d{5})?\s*\w|\b\w+/\*[^*]{0,20}\*/\s*\w+(?:/\*|\s|\()", re.I)
+_PARTED = re.compile(r"\b([a-z]{1,8})/\*[^*]{0,40}\*/([a-z]{1,8})\b", re.I)
 _UNION = re.compile(
     r"\bunion(?:\s|/\*[^*]{0,40}\*/|\+|\()+(?:(?:all|distinct|distinctrow)(?:\s|/\*[^*]{0,40}\*/|\+|\()+)?select\b", re.I
 )
@@ -49,6 +50,7 @@ _TAIL_UNION = re.compile(r"\bunion\s+(?:all\s+)?select\s+(?:\w+\s+){0,1}[a-z]{4,
 def judge_sql(text: str) -> list[Finding]:
     """The best break-out's evidence and that of rare words together."""
     evidence, points = "", 0
+    text = _without_quotations(text)
     whole: list[Token] = []
     for hole, part in _holes(text):
         cut = tokens(part)
@@ -58,6 +60,8 @@ def judge_sql(text: str) -> list[Finding]:
             found //= 2
         if hole == "quoted" and text[:1] in "'\"`" and 2 <= len(cut) <= 4 and "select" in (cut[0].text, cut[1].text):
             found, why = max((found, why), (5, "select after a quote"))
+        if hole == "bare" and found < 10 and cut and cut[0].kind in ("key", "word") and is_prose(cut[:60], 2):
+            found //= 2
         if hole == "quoted" and found < 10 and _is_spoken_quote(text, len(text) - len(part) - 1):
             found //= 2
         if found > points:
@@ -107,18 +111,40 @@ def _density(found: list[Token]) -> tuple[int, str]:
     return 0, ""
 
 
-_PLAIN_WORDS = re.compile(r"(?<![^\s(\"'])[^\W\d_]{2,}(?=[\s,.;:!?)\"']|\Z)")
-_SPOKEN_WORDS = 6
+_PLAIN_WORDS = re.compile(r"(?<![^\s(\"'`])[^\W\d_]{2,}(?=[\s,.;:!?)\"'`]|\Z)")
+_HARD_KEYS = frozenset(
+    ["select", "where", "union", "having", "insert", "update", "delete", "drop", "alter", "create", "exec", "table", "null"]
+)
+"""Words of SQL that prose has now and then, and a query has often."""
+_OPTION = re.compile(r"\s['\"`]+--[a-z]")
+"""Of a command, quoted: no comment."""
+_COMPUTED = re.compile(r"\|\||(?<!['\"`])=\s*['\"(\d]|\(\s*select\b|(?:--|#|;)\s*\Z", re.I)
+_SPOKEN_WORDS = 3
+_QUOTATION = re.compile(
+    r"(?<![^\s(\[])(?:``(?!\s)([^`']{1,80})''|`(?![\s'])([^`'\n]{1,80})['`]|\"(?!\s)([^\"\n]{1,80})(?<!\s)\"|'(?!\s)([^'\n]{1,80})(?<!\s)')"
+    r"(?=[\s,.;:!?)\]-]|\Z)"
+)
+
+
+def _without_quotations(text: str) -> str:
+    """Prose without the marks of what it quotes, each behind a blank and before one: no query is left through them."""
+    if text.count("'") + text.count('"') + text.count("`") < 2 or _COMPUTED.search(text):
+        return text
+    words = [word.lower() for word in _PLAIN_WORDS.findall(_QUOTATION.sub(" ", text))]
+    keys = sum(word in _HARD_KEYS for word in words)
+    if len(words) - keys < _SPOKEN_WORDS or len(words) <= 3 * keys:
+        return text
+    return _QUOTATION.sub(lambda match: " " + next(group for group in match.groups() if group) + " ", text)
 
 
 def _is_spoken_quote(text: str, at: int) -> bool:
-    """Whether the quote at this place opens a quotation in prose: behind a blank, with its end before another."""
-    if at and not (text[at - 1].isspace() or text[at - 1] in "(["):
+    """Whether the quote at this place opens a quotation in prose, though its end is cut off: a blank before, words."""
+    before = at
+    while before and text[before - 1] in "'\"`":
+        before -= 1
+    if not before or not text[before - 1].isspace() or (before == at and text[at + 1 : at + 2].strip() == ""):
         return False
-    end = text.find(text[at], at + 1)
-    if end < 0 or text[at + 1].isspace() or len(_PLAIN_WORDS.findall(text)) < _SPOKEN_WORDS:
-        return False
-    return end + 1 == len(text) or text[end + 1].isspace() or text[end + 1] in ",.;:!?)]"
+    return len(_PLAIN_WORDS.findall(text[:at])) >= _SPOKEN_WORDS - 1
 
 
 def _holes(text: str) -> list[tuple[str, str]]:
@@ -128,6 +154,8 @@ def _holes(text: str) -> list[tuple[str, str]]:
     quotes = "'`" if _JSON.match(text) else "'\"`"
     for quote in quotes:
         at = text.find(quote)
+        if at > 0 and _OPTION.match(text, at - 1):
+            at = text.find(quote, at + 1)
         while at >= 0 and len(holes) < 8:
             holes.append(("quoted", text[at + 1 :]))
             again = text.find(quote, at + 1)
@@ -160,6 +188,10 @@ def _rare(text: str) -> tuple[int, str]:
     if "/*!" in text and _CONDITIONAL.search(text):
         points += 3
         why.append("conditional comment")
+    parted = _PARTED.search(text)
+    if parted and (parted.group(1) + parted.group(2)).lower() in KEYWORDS:
+        points += 6
+        why.append("keyword parted by a comment")
     if long_prose and points < 12:
         points //= 2
     return points, " and ".join(why)

@@ -139,8 +139,8 @@ def _statement(rest: list[Token]) -> tuple[int, str]:
         return 6, "delete from"
     if word == "update" and any(token.text == "set" for token in rest[1:6]):
         return (7 if any(token.kind == "compare" for token in rest[3:10]) else 4), "update"
-    if word in ("exec", "execute", "call") and (second.kind in ("variable", "(", "call", "text") or RARE_NAMES.search(next_word)
-                                                or next_word.startswith("immediate") or third.kind in ("text", "open")):  # fmt: skip
+    if word in ("exec", "execute", "call") and (second.kind in ("variable", "(", "call") or (second.kind == "text" and word != "call") or RARE_NAMES.search(next_word)
+                                                or next_word.startswith("immediate") or (third.kind in ("text", "open") and word != "call")):  # fmt: skip
         return 6, word
     if word == "declare" and second.kind == "variable":
         return 8, "declare"
@@ -156,8 +156,9 @@ def _statement(rest: list[Token]) -> tuple[int, str]:
         return 5, word
     if word == "copy" and any(token.text.lower() == "program" for token in rest):
         return 8, "copy program"
-    if word in ("set", "do", "use", "print", "kill", "backup", "handler", "prepare", "merge") and second.kind in (
-        "variable", "text", "call", "open"):  # fmt: skip
+    if word in ("set", "do", "use", "print", "kill", "backup", "handler", "prepare", "merge") and (
+        second.kind in ("variable", "text", "open") or (second.kind == "call" and TELLING_CALLS.match(second.text))
+    ):
         return 5, word
     return 0, ""
 
@@ -287,14 +288,18 @@ def _clause(rest: list[Token], quoted: bool, closed: int, position: int) -> tupl
         if third.kind == "number" and ends in ("", "end", ",", ";"):
             return base + (6 if ends == "end" or quoted or closed else 5), f"{first.text} by a number"
         return base + (3 if quoted else 0), f"{first.text} by"
-    if first.text == "as" and any(token.text in ("where", "on", "join", ",") for token in rest[2:4]) and (position or quoted):
+    if first.text == "as" and second.kind != "key" and (position or quoted) and any(
+        token.text in ("where", "on", "join", ",") for token in rest[2:4]
+    ):
         return base + 5, "alias and where"
     if first.text == "limit" and second.kind == "number":
         return base + (3 if quoted or position else 0), "limit"
     if first.text in ("procedure", "into", "collate", "escape", "as", "returning", "case", "values", "when", "then", "end", "for", "null"):
         if second.text in ("analyse", "outfile", "dumpfile"):
             return base + 8, f"{first.text} {second.text}"
-        return (base + 2 if quoted and second.kind in ("name", "(", "number", "end", "key", "word") else 0), first.text
+        named = second.kind in ("name", "(", "number", "end", "key", "word") and second.text not in ("is", "for", "not", "on")
+        goes_on = second.kind != "word" or not third.kind or third.kind not in ("word", "key", "call")
+        return (base + 2 if quoted and named and goes_on else 0), first.text
     if first.text in STATEMENT:
         points, why = _statement(rest)
         if points:
