@@ -185,6 +185,8 @@ class SigmaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Files, and folders of files, with Sigma rules and correlations; what does not load is told with the reason.
     `limits` are those that ship: failed logins, requests and records, each against a number.
     """
+    location_table: str = ""
+    """A MaxMind DB of countries or cities, for the fields `country` and `server_country` of the category `api`."""
 
 
 class SignatureSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

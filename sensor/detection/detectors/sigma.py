@@ -16,6 +16,7 @@ import numpy.typing as npt
 from sensor.alert import Detection, Rule
 from sensor.config import SigmaSettings
 from sensor.detection.detector import Batch, Strings
+from sensor.detection.places import Map
 from sensor.errors import SettingError
 from sensor.schema import Wanted
 
@@ -68,17 +69,20 @@ class Sigma:
         return self._run.process(batch) if self._run else []
 
 
-def loaded(rules: Sequence[str]) -> RuleSet:
-    """The rules of these files and folders; SettingError when pySigma is missing, or one cannot be read."""
+def loaded(rules: Sequence[str], places: Map | None = None) -> RuleSet:
+    """The rules of these files and folders, countries from `places`; SettingError when pySigma is missing, or one
+    cannot be read.
+    """
     try:
         from sensor.detection.sigma.rules import load
     except ImportError as error:
         raise SettingError(f"detection.sigma.rules needs {error.name}: pip install 'tapir-sensor[rules]'") from None
-    return load(rules)
+    return load(rules, places)
 
 
 def _run(settings: SigmaSettings, strings: Strings) -> SigmaRun:
-    rules = loaded(settings.rules)
+    table = settings.location_table
+    rules = loaded(settings.rules, Map(table, "detection.sigma.location_table") if table else None)
     from sensor.detection.sigma.run import SigmaRun
 
     return SigmaRun(rules, strings)

@@ -17,9 +17,11 @@ import numpy.typing as npt
 
 from sensor.detection.detector import Batch, Strings
 from sensor.detection.evidence import address_text, community_id
+from sensor.detection.places import Map
 from sensor.detection.sigma.column import Column, Of, Rows, Values, spelled
 from sensor.detection.sigma.content_columns import LOGGED, WHOLE, ZEEK
 from sensor.detection.sigma.dns_columns import DNS
+from sensor.detection.sigma.sensitive_columns import SENSITIVE
 from sensor.schema import Anomaly, ConnState, Proto, TokenFlag, TransactionFlag, Tunnel
 
 
@@ -248,6 +250,7 @@ ZEEK_HTTP: Mapping[str, Column] = {
 API: Mapping[str, Column] = {
     **ZEEK_HTTP,
     **WHOLE,
+    **SENSITIVE,
     "client_ip": _address("client"),
     "client_port": _plain("client_port"),
     "server_ip": _address("server"),
@@ -325,14 +328,32 @@ _LINE = ("cs-method", "c-uri", "cs-host", "cs-user-agent", "cs-referer")
 _ZEEK_LINE = ("method", "uri", "host", "user_agent", "referrer")
 
 
-def source_of(category: str | None, product: str | None, service: str | None) -> Source | None:
+def _country(side: str, places: Map) -> Column:
+    """Code of the country of an address."""
+
+    def describe(row: np.void) -> str:
+        place = places.place(address_text(int(row[f"{side}_hi"]), int(row[f"{side}_lo"])))
+        return place.country if place else ""
+
+    return _each(describe, f"{side}_hi", f"{side}_lo")
+
+
+COUNTRIES = ("country", "server_country")
+"""Fields of the category `api` that a table of places brings."""
+
+
+def source_of(
+    category: str | None, product: str | None, service: str | None, places: Map | None = None
+) -> Source | None:
     """The source that a rule's `logsource` names; None when the wire has nothing of it."""
     if category == "webserver" or (product in ("apache", "nginx") and service in ("access", None)):
         return Source(Of.TRANSACTIONS, WEBSERVER, _LINE)
     if category == "proxy":
         return Source(Of.TRANSACTIONS, PROXY, _LINE)
     if category == "api":
-        return Source(Of.TRANSACTIONS, API, _ZEEK_LINE)
+        sides = zip(COUNTRIES, ("client", "server"), strict=True)
+        located = {name: _country(side, places) for name, side in sides} if places else {}
+        return Source(Of.TRANSACTIONS, {**API, **located}, _ZEEK_LINE)
     if product == "zeek" and service == "http":
         return Source(Of.TRANSACTIONS, ZEEK_HTTP, _ZEEK_LINE)
     if category in ("dns", "dns_query") or (product in ("zeek", None) and service == "dns"):

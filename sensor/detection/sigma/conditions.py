@@ -30,7 +30,7 @@ from sigma.types import (
 
 from sensor.detection.detector import Batch
 from sensor.detection.sigma.column import Asked, Column, Of, Rows
-from sensor.detection.sigma.columns import Source
+from sensor.detection.sigma.columns import COUNTRIES, Source
 from sensor.detection.sigma.predicates import Unsupported, any_test, literals, moment_test, number_test, text_test
 
 Mask = npt.NDArray[np.bool_]
@@ -269,6 +269,8 @@ def _leaf(field: str, value: object, source: Source) -> Node:
         return MomentIs(source.of, moment_test(value))
     column = source.fields.get(field)
     if column is None:
+        if field in COUNTRIES:
+            raise Unsupported(f"field {field!r}, which takes `category: api` and detection.sigma.location_table")
         near = get_close_matches(field, source.fields, 3)
         alike = f"; alike: {', '.join(near)}" if near else ""
         raise Unsupported(f"field {field!r}, which is not known here{alike}")

@@ -18,6 +18,7 @@ from sigma.exceptions import SigmaError
 from sigma.rule import SigmaRule
 
 from sensor.alert import Kind, Rule, Severity
+from sensor.detection.places import Map
 from sensor.detection.sigma.columns import Source, source_of
 from sensor.detection.sigma.conditions import Any, Node, fields_of, tree
 from sensor.detection.sigma.correlation_rules import Correlation, correlation_of
@@ -94,8 +95,8 @@ def wanted_of(source: Source, fields: Iterable[str]) -> Wanted:
     return most(source.fields[name].wanted for name in fields if name in source.fields)
 
 
-def load(paths: Iterable[str]) -> RuleSet:
-    """All rules of these files and folders; SettingError when one of them cannot be read."""
+def load(paths: Iterable[str], places: Map | None = None) -> RuleSet:
+    """All rules of these files and folders, countries from `places`; SettingError when one cannot be read."""
     found = RuleSet()
     for path in _files(paths):
         try:
@@ -107,7 +108,7 @@ def load(paths: Iterable[str]) -> RuleSet:
             continue
         shared: dict[str, AnyValue] = {}
         for document in documents:
-            shared = _read(document, shared, str(path), found)
+            shared = _read(document, shared, str(path), found, places)
     _check_references(found)
     return found
 
@@ -123,7 +124,9 @@ def _files(paths: Iterable[str]) -> Iterator[Path]:
             raise SettingError(f"{path}: no such file or folder of rules")
 
 
-def _read(document: AnyValue, shared: dict[str, AnyValue], file: str, found: RuleSet) -> dict[str, AnyValue]:
+def _read(
+    document: AnyValue, shared: dict[str, AnyValue], file: str, found: RuleSet, places: Map | None
+) -> dict[str, AnyValue]:
     """Add one document; returns what the next ones of the file start from (`action: global`)."""
     if document is None:
         return shared
@@ -141,15 +144,15 @@ def _read(document: AnyValue, shared: dict[str, AnyValue], file: str, found: Rul
             confidence = _CONFIDENCES.get(str(document.get("status")), _CORRELATED)
             found.correlations.append(correlation_of(document, rule_of(document, "correlation"), confidence))
         else:
-            found.detecting.append(_detecting(document))
+            found.detecting.append(_detecting(document, places))
     except (Unsupported, SigmaError, SettingError) as error:
         found.problems.append(Problem(file, f"{document.get('title', 'untitled')}: {' '.join(str(error).split())}"))
     return shared
 
 
-def _detecting(document: dict[str, AnyValue]) -> Detecting:
+def _detecting(document: dict[str, AnyValue], places: Map | None) -> Detecting:
     parsed = SigmaRule.from_dict(document)
-    source = source_of(parsed.logsource.category, parsed.logsource.product, parsed.logsource.service)
+    source = source_of(parsed.logsource.category, parsed.logsource.product, parsed.logsource.service, places)
     if source is None:
         parts = (parsed.logsource.category, parsed.logsource.product, parsed.logsource.service)
         raise Unsupported(f"log source {'/'.join(part for part in parts if part)}: the wire has nothing of it")

@@ -28,6 +28,7 @@ MATCHING = [
     ("api", "request_headers|contains: 'x-odd: caf'", Wanted(request_head=True)),
     ("api", "request_body|contains: '\"isadmin\":true'", Wanted(request_body=65_536)),
     ("api", "response_body|re: 'ok.+done'", Wanted(response_body=65_536)),
+    ("api", "request_email: 0", Wanted(request_body=16_384)),
 ]
 OTHER = [
     ("webserver", "cs-cookie|contains: session=other"),
