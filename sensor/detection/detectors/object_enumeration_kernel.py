@@ -13,6 +13,7 @@ from sensor._jit import F64s, I32s, I64s, U32s, U64s, inline_kernel, kernel, par
 from sensor.schema import TRANSACTION
 from sensor.structures.entity_table_kernels import ENTITY, touch
 from sensor.structures.entity_tables import ENTITIES, IdentityKind
+from sensor.structures.prefetch import AHEAD, prefetch
 
 WORDS = 20
 """Of a pair's bitmaps: 1,024 bits for objects that were answered, 256 for those that were refused."""
@@ -265,6 +266,12 @@ def judge(pair, cohort, histograms, role, kind, row, now, limits, hits, progress
         _report(hits, progress, pair, row, now, threshold, usual, peers, Grade.ALONE, limits)
 
 
+@inline_kernel
+def _bit_of(transaction):
+    """Where the object stands in a pair's bitmap."""
+    return np.int64(transaction["object_id"] >> np.uint64(8)) & (_BITS - 1)
+
+
 @kernel
 def find_enumeration(
     transactions: TRANSACTION, entities: ENTITIES, start: int,
@@ -276,6 +283,11 @@ def find_enumeration(
     progress[Progress.HITS] = 0
     for row in range(start, len(transactions)):
         progress[Progress.ROW] = row
+        if row + AHEAD < len(transactions) and transactions[row + AHEAD]["object_id"] != 0:
+            later = np.int64(entities[row + AHEAD]["identity_endpoint"])
+            prefetch(pairs, later)
+            prefetch(pair_generations, later)
+            prefetch(bitmaps, later * WORDS + (_bit_of(transactions[row + AHEAD]) >> 6))
         transaction = transactions[row]
         if transaction["object_id"] == 0:
             continue
@@ -297,7 +309,7 @@ def find_enumeration(
             _clear_window(pair, bitmaps, base, now)
         if pair["bits"] + pair["refused_bits"] == 0:
             pair["first_ts"] = transaction["ts"]
-        bit = np.int64(transaction["object_id"] >> np.uint64(8)) & (_BITS - 1)
+        bit = _bit_of(transaction)
         if accepted:
             if not _set_bit(bitmaps, base, bit):
                 continue

@@ -14,6 +14,7 @@ from sensor.limits import NS
 from sensor.schema import TRANSACTION
 from sensor.structures.entity_tables import ENTITIES
 from sensor.structures.log_histogram import BINS, MIDDLES, bin_of, quantile_bin, top_bin
+from sensor.structures.prefetch import AHEAD, prefetch
 
 NO_PAGE, CURSOR = -1, -2
 DAY_NS = 86_400 * NS
@@ -272,6 +273,8 @@ def find_walks(
     pause_ns = np.int64(thresholds[Threshold.PAUSE_NS])
     for row in range(start, len(transactions)):
         progress[Progress.ROW] = row
+        if row + AHEAD < len(transactions) and transactions[row + AHEAD]["page"] != NO_PAGE:
+            prefetch(walks, np.int64(entities[row + AHEAD]["identity_endpoint"]))
         transaction = transactions[row]
         status = np.int64(transaction["status_code"])
         endpoint = np.int64(entities[row]["endpoint"])
