@@ -31,10 +31,11 @@ from sensor.structures.entity_table_kernels import ENTITY, admit, find_hashed, h
 from sensor.structures.hash_table import home, row_of
 from sensor.structures.hashing import mix
 from sensor.structures.log_histogram import BINS, LOGS, MIDDLES, quantile_bin, spread, top_bin
+from sensor.structures.prefetch import prefetch
 from sensor.structures.string_pool_kernels import ENTRY
 
-AHEAD = 64
-"""Transactions whose cells are read before they are needed; what they take stays in the first-level cache."""
+AHEAD = 32
+"""Transactions whose cells are asked for before they are needed; what they take stays in the first-level cache."""
 ROLE_MEMBERS = 2
 """Others of an endpoint who take as much make it a role: exporters are many, and each would be accused for the others.
 """
@@ -94,7 +95,6 @@ class Progress(IntEnum):
     ROW = 0
     HITS = 1
     ANSWERS = 2
-    READ = 3  # of no meaning
 
 
 @inline_kernel
@@ -274,16 +274,15 @@ def _key(transaction, strings):
 
 
 @part_kernel
-def look_ahead(transactions, strings, start, entities, slots, seeds, cells, hashes):
-    """Hash the keys of the transactions from row `start` on, as many as `hashes` has room for, and read what their
+def look_ahead(transactions, strings, start, entities, slots, seeds, cells, stretches, hashes):
+    """Hash the keys of the transactions from row `start` on, as many as `hashes` has room for, and ask for what their
     cells seem to be.
 
     One read of memory that is in no cache takes as long as all else that a transaction costs. Here none waits for the
-    one before, so that many are under way at once; what was read is thrown away. Returns the row to look ahead from
-    next: a row that names no string ends it, for the kernel to raise on that row and no other.
+    one before, so that many are under way at once. Returns the row to look ahead from next: a row that names no string
+    ends it, for the kernel to raise on that row and no other.
     """
     stop = min(start + len(hashes), len(transactions))
-    read = np.int64(0)
     for row in range(start, stop):
         transaction = transactions[row]
         if max(np.int64(transaction["method"]), np.int64(transaction["endpoint"])) >= len(strings):
@@ -293,13 +292,15 @@ def look_ahead(transactions, strings, start, entities, slots, seeds, cells, hash
             place, path, _ = _key(transaction, strings)
             hashed = hash_key(seeds, transaction["client_hi"], transaction["client_lo"], place, path)
             hashes[row - start] = hashed
-            read |= row_of(slots[home(slots, hashed)])
+            prefetch(slots, home(slots, hashed))
     for row in range(start, stop):
         cell_row = row_of(slots[home(slots, hashes[row - start])])
         if cell_row >= 0:
-            read |= np.int64(entities[cell_row]["used"]) | np.int64(cells[cell_row]["endpoint"])
-            read |= np.int64(cells[cell_row]["bytes"]) | np.int64(cells[cell_row]["present_bytes"])
-    return max(stop, start + 1), read
+            prefetch(entities, cell_row)
+            prefetch(cells, cell_row)
+            for stretch in range(cell_row * STRETCHES, (cell_row + 1) * STRETCHES, 2):
+                prefetch(stretches, stretch)
+    return max(stop, start + 1)
 
 
 @kernel
@@ -325,9 +326,7 @@ def find_bulk(
         progress[Progress.ROW] = row
         if row == ahead:
             first = row
-            ahead, progress[Progress.READ] = look_ahead(
-                transactions, strings, row, entities, slots, seeds, cells, hashes
-            )
+            ahead = look_ahead(transactions, strings, row, entities, slots, seeds, cells, stretches, hashes)
         transaction = transactions[row]
         if not _is_answer(transaction):
             continue
