@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from sensor.alert import Detection
-from sensor.config import ResponseTimesSettings
+from sensor.config import ResponseTimesSettings, Settings
 from sensor.detection.stage import DetectionStage
+from sensor.pipeline import Pipeline
 from tests.detection.tables import (
     NO_FLOWS,
     NO_STREAMS,
@@ -21,6 +23,8 @@ from tests.detection.tables import (
     run_transactions,
     transaction,
 )
+from tests.traffic import SECOND, Talk, merged, write_pcap
+from tests.traffic import START as WIRE_START
 
 RNG = np.random.default_rng(11)
 NOISE = np.exp(0.4 * RNG.standard_normal(100_000))
@@ -144,6 +148,26 @@ def test_what_is_usual_outlives_a_restart() -> None:
     entities = features.process(part)
     hits = after.process(part, NO_FLOWS, NO_STREAMS, int(part["now"][-1]), entities, features.tables)
     assert [(each.now, each.numbers) for each in hits] == [(each.now, each.numbers) for each in expected]
+
+
+def test_packets_of_a_server_that_becomes_slow(tmp_path: Path) -> None:
+    """From the wire, on connections that are kept open and for two requests each."""
+    talks = []
+    for n in range(300):
+        talk = Talk(source=f"10.0.1.{n % 10}", source_port=30_000 + n, start=WIRE_START + n * SECOND // 3).open()
+        for _ in range(2):
+            wait = 400 if n >= 150 else 10 + n % 7
+            talk.client(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n").pause(wait * 1_000_000)
+            talk.server(b"HTTP/1.1 204 No Content\r\n\r\n")
+        talks.append(talk.close())
+    capture = write_pcap(tmp_path / "slow.pcap", merged(*(talk.packets for talk in talks)))
+    settings = Settings(detection=alone(response_times=ResponseTimesSettings()))
+    alerts = [alert for batch in Pipeline(settings, [str(capture)]) for alert in batch.alerts]
+    assert {(alert.rule_id, alert.entity.value, alert.client_ip) for alert in alerts} == {
+        ("response-time-shift", "GET a/a", None)
+    }
+    assert 65 <= alerts[0].ts - WIRE_START / SECOND <= 85
+    assert alerts[0].numbers.observed == pytest.approx(400, rel=0.2)
 
 
 def test_real_endpoints_that_are_well() -> None:
