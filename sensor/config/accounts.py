@@ -95,6 +95,10 @@ class ConcurrentSessionsSettings(msgspec.Struct, frozen=True, kw_only=True, forb
     """Active days after which it is known how many places are usual; from then on it is told of at medium, and at low
     of a second place, with software that is new, of an account that never had two at once.
     """
+    accounts_max: AtLeastTwo = 20_000
+    """Accounts with several credentials remembered, about 270 bytes each; those not used lately give way and are
+    counted.
+    """
 
 
 class ObjectEnumerationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

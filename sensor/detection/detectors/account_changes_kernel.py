@@ -34,7 +34,7 @@ HABITS = np.dtype(
         *[(f"hi{i}", "u8") for i in range(PLACES)],
         *[(f"lo{i}", "u8") for i in range(PLACES)],
         *[(f"agent{i}", "u8") for i in range(PLACES)],
-        *[(f"family{i}", "u8") for i in range(PLACES)],
+        *[(f"family{i}", "u4") for i in range(PLACES)],
         ("next_family", "i4"),
     ],
     align=True,
@@ -158,7 +158,7 @@ def family_of(data, start, stop):
             depth -= 1
         elif depth <= 0 and 97 <= byte | 0x20 <= 122:
             family = mix(family, np.uint64(byte | 0x20))
-    return family | _ONE
+    return family & np.uint64(0xFFFFFFFF) | _ONE
 
 
 @part_kernel

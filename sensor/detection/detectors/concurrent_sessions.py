@@ -18,11 +18,20 @@ from sensor.config import ConcurrentSessionsSettings
 from sensor.detection.by_row import ByRow
 from sensor.detection.detector import REPORT_SECONDS, Batch, Strings
 from sensor.detection.detectors.account_changes import BROWSERS
-from sensor.detection.detectors.concurrent_sessions_kernel import ACCOUNT, HELD, HIT, SEAT, Progress, find_sessions
+from sensor.detection.detectors.concurrent_sessions_kernel import (
+    ACCOUNT,
+    HELD,
+    HIT,
+    HOLDER,
+    SEAT,
+    Progress,
+    find_sessions,
+)
 from sensor.detection.evidence import detection_of, identity_of
-from sensor.detection.kept import KeptByRow
+from sensor.detection.kept import Kept
 from sensor.detection.places import Networks
 from sensor.limits import NS
+from sensor.structures.entity_table import EntityTable
 from sensor.structures.entity_tables import IdentityKind
 from sensor.structures.word_search import folded_words
 
@@ -38,7 +47,7 @@ RULE = Rule(
 )
 
 
-class ConcurrentSessions(KeptByRow):
+class ConcurrentSessions(Kept):
     """See the file's head; settings: ConcurrentSessionsSettings."""
 
     rules = (RULE,)
@@ -52,18 +61,23 @@ class ConcurrentSessions(KeptByRow):
         path = settings.network_table
         self.networks = Networks(path, "detection.concurrent_sessions.network_table") if path else None
         self.browsers = folded_words(BROWSERS)
-        self.accounts, self.seats = ByRow(ACCOUNT), ByRow(SEAT, HELD)
-        super().__init__({"accounts": self.accounts, "seats": self.seats}, HIT, len(Progress))
+        self.holders = ByRow(HOLDER)
+        self.accounts = np.zeros(settings.accounts_max, ACCOUNT)
+        self.seats = np.zeros(settings.accounts_max * HELD, SEAT)
+        super().__init__(
+            "accounts", EntityTable(settings.accounts_max), {"accounts": self.accounts, "seats": self.seats},
+            {"holders": self.holders}, HIT, len(Progress),
+        )  # fmt: skip
 
     def process(self, batch: Batch) -> list[Detection]:
         detections: list[Detection] = []
         identity, pool = batch.tables.identity, self.strings.tables
-        columns = self.accounts.of(identity), self.seats.of(identity), identity.generations
+        columns: list[Any] = [self.holders.of(identity), identity.generations, *self.table.arrays]
         self.sweep(
             len(batch.transactions),
-            lambda start: find_sessions(
-                batch.transactions, batch.entities, start, pool.entries, pool.bytes, *columns, self.browsers,
-                self.thresholds, self.hits, self.progress,
+            lambda start: find_sessions(  # type: ignore[call-arg]  # counts no items of a list
+                batch.transactions, batch.entities, start, pool.entries, pool.bytes, *columns, self.accounts,
+                self.seats, self.browsers, self.thresholds, self.hits, self.progress,
             ),
             lambda hit: detections.extend(self._detections(hit, batch.transactions[hit["row"]])),
         )  # fmt: skip

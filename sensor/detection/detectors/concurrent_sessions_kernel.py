@@ -1,7 +1,8 @@
 """How many places an account is used from at once: in: transactions with their entities; out: rows at which that is too
 many.
 
-Of each account the last credentials are held, with the network and the software that each is used from. A credential
+Of each account that changes its credential the last ones are held, with the network and the software that each is used
+from; of all others only the one they have. A credential
 counts once it has come back several times after others were used: one that takes another's place (a renewed token, a
 phone that moves) never does. The one law: places differ from each other in network and in software both, so that the
 devices of one household, and the replicas of one program, are one place.
@@ -13,6 +14,7 @@ import numpy as np
 
 from sensor._jit import Bytes, F64s, I64s, U32s, U64s, inline_kernel, kernel, part_kernel
 from sensor.schema import TRANSACTION, TransactionFlag
+from sensor.structures.entity_table_kernels import ENTITY, find, touch
 from sensor.structures.entity_tables import ENTITIES, IdentityKind
 from sensor.structures.string_pool_kernels import ENTRY
 from sensor.structures.word_search import has_word
@@ -21,7 +23,7 @@ HELD = 5
 """Credentials held of an account."""
 AGENTS = 4
 """Kinds of software remembered of an account."""
-_LOW = np.uint64(0xFFFFFFFF)
+_ZERO, _LOW = np.uint64(0), np.uint64(0xFFFFFFFF)
 _V4 = np.uint64(1 << 63)
 _DAY_SECONDS = 86_400
 _LOOK_SECONDS = 10
@@ -41,15 +43,23 @@ SEAT = np.dtype(
     align=True,
 )
 """One credential of an account."""
+HOLDER = np.dtype(
+    [
+        ("generation", "u4"),
+        ("credential", "u4"),     # that was used last
+        ("looked", "u4"),         # when that was looked at last, seconds since 1970
+        ("agent", "u4"),
+        ("agent_day", "u2"),      # on which this software was first seen
+        ("day", "u2"),            # since 1970
+        ("days", "u2"),           # with uses, before this one
+    ],
+    align=True,
+)
+"""What is kept of every identity."""
 ACCOUNT = np.dtype(
     [
-        ("network", "u8"),        # this and the next two: of the last use that was looked at
-        ("credential", "u4"),
-        ("looked", "u4"),         # seconds since 1970
-        ("generation", "u4"),
         ("seat", "i4"),           # that was used last
         ("day", "i4"),
-        ("days", "i4"),           # with uses, before this one
         ("peak", "i4"),           # most places at once, on those days
         ("peak_today", "i4"),
         ("told_days", "i4"),      # on which more than `peak` was told of
@@ -87,31 +97,41 @@ def network_of(hi, lo):
     return _V4 | (lo >> np.uint64(8) & np.uint64(0xFFFFFF)) if hi == 0 else hi >> np.uint64(16)
 
 
+@inline_kernel
+def _begin_holder(holder, generation, day):
+    holder["generation"] = generation
+    holder["credential"] = 0
+    holder["looked"] = 0
+    holder["agent"] = 0
+    holder["day"] = day
+    holder["days"] = 0
+
+
 @part_kernel
-def _begin(account, seats, base, generation):
-    account["generation"] = generation
-    account["looked"] = 0
-    account["seat"] = -1
+def _begin(account, seats, base, holder, credential, looked):
+    """An account that has a second credential: what is known of it, and of the first one, until now."""
+    account["seat"] = 0
     account["day"] = -1
-    account["days"] = 0
     account["peak"] = 0
     account["peak_today"] = 0
     account["told_days"] = 0
     account["told_day"] = -1
     account["reported"] = 0
     account["run"] = 0
-    account["next_agent"] = 0
-    account["agent0"], account["agent1"], account["agent2"], account["agent3"] = 0, 0, 0, 0
+    account["next_agent"] = 1
+    account["agent0"], account["agent1"], account["agent2"], account["agent3"] = holder["agent"], 0, 0, 0
+    account["agent_day0"] = holder["agent_day"]
     for i in range(base, base + HELD):
         seats[i]["last"] = 0
         seats[i]["turns"] = 0
+    seats[base]["credential"] = credential
+    seats[base]["last"], seats[base]["begun"] = looked, looked
 
 
 @inline_kernel
 def _new_day(account, day):
     """What was usual takes in the day that is over; what was told of only once it has come back on other days."""
     if account["day"] >= 0:
-        account["days"] += 1
         told = account["told_day"] == account["day"]
         account["told_days"] += told
         if account["peak_today"] > account["peak"] and (not told or account["told_days"] >= 3):
@@ -195,11 +215,11 @@ def _places(seats, base, current, second, limits):
 
 
 @inline_kernel
-def _too_many(account, places, is_new, limits):
+def _too_many(account, days, is_new, limits):
     """From how many places on it is too many: fewer for an account that was always in one, with software that is new.
     """
     least = np.int64(limits[Threshold.PLACES])
-    if account["days"] < limits[Threshold.KNOWN_DAYS]:
+    if days < limits[Threshold.KNOWN_DAYS]:
         return least
     if account["peak"] <= 1 and is_new:
         return 2
@@ -207,7 +227,7 @@ def _too_many(account, places, is_new, limits):
 
 
 @part_kernel
-def _report(hits, progress, account, seats, base, seat, row, places, threshold, second, limits):
+def _report(hits, progress, account, days, seats, base, seat, row, places, threshold, second, limits):
     account["reported"] = second
     if account["told_day"] != account["day"]:
         account["told_day"] = account["day"]
@@ -215,7 +235,7 @@ def _report(hits, progress, account, seats, base, seat, row, places, threshold, 
     hit = hits[progress[Progress.HITS]]
     progress[Progress.HITS] += 1
     hit["row"], hit["places"], hit["threshold"] = row, places, threshold
-    hit["peak"], hit["days"] = account["peak"], account["days"]
+    hit["peak"], hit["days"] = account["peak"], days
     hit["run"], hit["begun"] = account["run"], seats[seat]["begun"]
     credentials = 0
     hit["network0"], hit["network1"], hit["network2"], hit["network3"], hit["network4"] = 0, 0, 0, 0, 0
@@ -236,12 +256,39 @@ def _report(hits, progress, account, seats, base, seat, row, places, threshold, 
     hit["credentials"] = credentials
 
 
+@part_kernel
+def _is_another(holder, credential, agent, second, day):
+    """Note a use that is looked at; whether it is of another credential than the one before."""
+    if holder["day"] != day:
+        holder["day"] = day
+        holder["days"] += 1
+    another = holder["looked"] != 0 and holder["credential"] != credential
+    if not another and holder["agent"] != agent:
+        holder["agent"], holder["agent_day"] = agent, day
+    holder["credential"], holder["looked"] = credential, second
+    return another
+
+
+@part_kernel
+def _sit(account, seats, base, credential, network, agent, second):
+    """Where the credential sits now; its seat."""
+    place = _seat_of(account, seats, base, credential, second)
+    seat = seats[place]
+    seat["last"] = second
+    seat["network"] = network
+    seat["agent"] = agent
+    return place
+
+
 @kernel
 def find_sessions(
     transactions: TRANSACTION, entities: ENTITIES, start: int, strings: ENTRY, pool_bytes: Bytes,
-    accounts: ACCOUNT, seats: SEAT, generations: U32s, browsers: U64s, limits: F64s, hits: HIT, progress: I64s,
+    holders: HOLDER, generations: U32s, table: ENTITY, slots: U64s, use: I64s, seeds: U64s,
+    accounts: ACCOUNT, seats: SEAT, browsers: U64s, limits: F64s, hits: HIT, progress: I64s,
 ) -> int:  # fmt: skip
-    """Look at transactions from row `start` on; returns the row to go on with. Each account has HELD `seats`."""
+    """Look at transactions from row `start` on; returns the row to go on with. `accounts` are those of the table's
+    rows, each with HELD `seats`.
+    """
     progress[Progress.HITS] = 0
     for row in range(start, len(transactions)):
         progress[Progress.ROW] = row
@@ -255,37 +302,43 @@ def find_sessions(
         if transaction["user"] == 0 or np.int64(transaction["flags"]) & _PASSING != 0:
             continue
         identity = np.int64(entity["identity"])
-        account, base = accounts[identity], identity * HELD
-        if account["generation"] != generations[identity]:
-            _begin(account, seats, base, generations[identity])
+        holder = holders[identity]
         second = np.int64(transaction["now"]) // 1_000_000_000
         credential = np.int64(transaction["user"] & _LOW)
-        network = network_of(transaction["client_hi"], transaction["client_lo"])
-        same = account["credential"] == credential and account["network"] == network
-        if same and second - account["looked"] < _LOOK_SECONDS:
-            continue
-        account["credential"], account["network"], account["looked"] = credential, network, second
         day = second // _DAY_SECONDS
-        if account["day"] != day:
-            _new_day(account, day)
-        place = _seat_of(account, seats, base, credential, second)
-        seat, before = seats[place], np.int64(account["seat"])
-        seat["last"] = second
-        seat["network"] = network
-        account["seat"] = place - base
+        if holder["generation"] != generations[identity]:
+            _begin_holder(holder, generations[identity], day)
+        if holder["credential"] == credential and second - holder["looked"] < _LOOK_SECONDS:
+            continue
         entry = strings[np.int64(transaction["user_agent"])]
         agent = np.int64(entry["hash"] & _LOW) | 1
-        if seat["agent"] != agent:
-            seat["agent"] = agent
-            begin = np.int64(entry["start"])
-            length = min(np.int64(entry["length"]), 8)
-            seat["browser"] = has_word(pool_bytes, begin, begin + length, browsers)
+        former, looked = np.int64(holder["credential"]), np.int64(holder["looked"])
+        another = _is_another(holder, credential, agent, second, day)
+        key = np.uint64(identity) | np.uint64(generations[identity]) << np.uint64(32)
+        touched = find(table, slots, seeds, key, _ZERO, _ZERO, _ZERO)
+        if touched < 0:
+            if not another:
+                continue
+            touched = -1 - touch(table, slots, use, seeds, key, _ZERO, _ZERO, _ZERO)
+            _begin(accounts[touched], seats, touched * HELD, holder, former, looked)
+        else:
+            touch(table, slots, use, seeds, key, _ZERO, _ZERO, _ZERO)
+        account, base = accounts[touched], touched * HELD
+        if account["day"] != day:
+            _new_day(account, day)
+        before = np.int64(account["seat"])
+        network = network_of(transaction["client_hi"], transaction["client_lo"])
+        place = _sit(account, seats, base, credential, network, agent, second)
+        account["seat"] = place - base
+        begin = np.int64(entry["start"])
+        seats[place]["browser"] = has_word(pool_bytes, begin, begin + min(np.int64(entry["length"]), 8), browsers)
         known_since = _day_of_agent(account, agent, day)
-        if before == place - base or before < 0 or seat["turns"] < limits[Threshold.TURNS]:
+        if before == place - base or seats[place]["turns"] < limits[Threshold.TURNS]:
             continue
         places = _places(seats, base, place, second, limits)
         account["peak_today"] = max(account["peak_today"], places)
-        threshold = _too_many(account, places, known_since == day, limits)
+        days = np.int64(holder["days"])
+        threshold = _too_many(account, days, known_since == day, limits)
         if places >= threshold and second - account["reported"] >= limits[Threshold.REPORT_SECONDS]:
-            _report(hits, progress, account, seats, base, place, row, places, threshold, second, limits)
+            _report(hits, progress, account, days, seats, base, place, row, places, threshold, second, limits)
     return len(transactions)
