@@ -17,6 +17,7 @@ _LOSING = (
     "evicted", "kernel_fault", "transactions_uninspected", "detectors_skipped", "flows_unread",
 )  # fmt: skip
 """Counters that say that something was lost in here."""
+_JUDGING = ("features.", "detection.")
 _LATELY_NS = 60 * NS
 
 
@@ -43,6 +44,14 @@ class Losses:
             marks.popleft()
         lost, of = dropped - marks[0][1], received - marks[0][2]
         self.seen = 1 - min(lost / of, 1) if of > 0 else 1.0
+
+    def at_verdict(self, before: Mapping[str, int]) -> dict[str, int]:
+        """`before` with what was lost by those who judge, who came to an end since."""
+        return {
+            name: count
+            for name, counters, member in self._counters
+            if (count := counters[member] if name.startswith(_JUDGING) else before.get(name, 0))
+        }
 
     @property
     def so_far(self) -> dict[str, int]:

@@ -24,10 +24,9 @@ from sensor.batch import Batch
 from sensor.capture.bpf import compile_filter
 from sensor.capture.layout import Count as CaptureCount
 from sensor.capture.live import LiveCapture, LiveCount
-from sensor.capture.paced import PacedCapture
 from sensor.capture.sources.afpacket import Instruction
 from sensor.capture.stage import CaptureStage
-from sensor.config import CaptureSettings, Settings
+from sensor.config import Settings
 from sensor.counters import Counters
 from sensor.decode.stage import DecodeStage
 from sensor.detection.stage import DetectionStage
@@ -39,11 +38,9 @@ from sensor.fingerprint import fingerprint_key
 from sensor.gathered import NO_FLOWS, NO_STREAMS, Ended, Gathered
 from sensor.limits import BLOCKS_TOGETHER, FLOWS_TOGETHER
 from sensor.losses import Losses
+from sensor.opening import open_crew, open_files, open_live
 from sensor.overload import Overload, Step
-from sensor.protocols.coding.bodies import Bodies
 from sensor.protocols.dns.stage import DnsStage
-from sensor.protocols.http1.tables import NUMBERS
-from sensor.protocols.http1.tables import Count as HttpCount
 from sensor.protocols.stage import Part as Read
 from sensor.protocols.stage import ProtocolStage
 from sensor.protocols.tls.stage import TlsStage
@@ -59,7 +56,7 @@ from sensor.structures.shared_memory import shared_zeros
 from sensor.structures.string_pool import StringPool
 from sensor.structures.string_pool_kernels import State as PoolState
 from sensor.tls import of_flows
-from sensor.workers.crew import Crew, Merged
+from sensor.workers.crew import Merged
 
 Rows = npt.NDArray[np.void]
 
@@ -76,6 +73,14 @@ class Prepared(NamedTuple):
     filter: list[Instruction]
 
 
+class _Begun(NamedTuple):
+    """A batch that is being judged: what was lost before it, None when nobody judges it, and what was found."""
+
+    batch: Batch
+    lost: dict[str, int] | None = None
+    detections: Sequence[Detection] = ()
+
+
 class Pipeline:
     """Iterate to read the inputs. `pool` holds the strings of the present batch's transactions."""
 
@@ -87,7 +92,7 @@ class Pipeline:
         a journal says it. `live`: packets are captured already.
         """
         self._live = live or open_live(settings)
-        self._capture = self._live or _files(settings.capture, inputs, loop)
+        self._capture = self._live or open_files(settings.capture, inputs, loop)
         self._decode = DecodeStage(settings.decode)
         wanted = settings.evidence.enabled and (loop or self._live)  # a capture that is read is its own evidence
         self._evidence = EvidenceStage(settings.evidence, settings.decode, settings.state.folder) if wanted else None
@@ -95,7 +100,7 @@ class Pipeline:
         self._reassembly = ReassemblyStage(settings.reassembly, zeros=np.zeros if alone else shared_zeros)
         self._state = RunState(settings.state, self._capture.files)
         key = fingerprint_key(self._state.key_file(settings.protocols.fingerprint_key_file))
-        self._crew = None if alone else _crew(settings, self._reassembly.flows, key)
+        self._crew = None if alone else open_crew(settings, self._reassembly.flows, key)
         self._protocols = self._crew or ProtocolStage(settings.protocols, self._reassembly.flows, key)
         self._dns = DnsStage(self._reassembly.flows)
         self._tls = TlsStage(settings.protocols, self._reassembly.flows)
@@ -112,6 +117,7 @@ class Pipeline:
         self._losses = Losses(self._counters())
         self._absence = Absence(settings.service.silent_seconds, self._state.away)
         self._gathered = Gathered()
+        self._begun: _Begun | None = None
         self._now = 0
         self._stopped = False
 
@@ -183,17 +189,22 @@ class Pipeline:
                 for part in self._reassembly.advance(block.now):
                     yield from self._batches(block.data, datagrams, part)
             self._keep_up()
+            if not block.more or self._state.is_due(self._now):
+                yield from self._end()
             self._state.checkpoint(self._now, self.bytes_read)
             if self._evidence:
                 self._reported += self._evidence.tend(self._now)
             if self._stopped and not self._live:
                 break
+        yield from self._end()
         if self._stopped:
             self._state.interrupt(self._now, self.bytes_read)
         for part in self._reassembly.finish():
             yield from self._batches(_NO_BYTES, _NO_BYTES, part)
+        yield from self._end()
         if len((waiting := self._dns.finish(self._now)).rows):
-            yield self._judge(Read(_NO_TRANSACTIONS, _NO_CONTENTS, _NO_BYTES, True), Ended(dns=waiting))
+            self._begin(Read(_NO_TRANSACTIONS, _NO_CONTENTS, _NO_BYTES, True), Ended(dns=waiting))
+        yield from self._end()
         last = self._alerting.finish(self._now)
         if self._evidence:
             self._evidence.want(last, self._now)
@@ -211,28 +222,36 @@ class Pipeline:
         dns = self._dns.process(data, datagrams, self._reassembly.pages, part.chunks, part.now)
         tls = self._tls.process(data, datagrams, self._reassembly.pages, part.chunks)
         last = None
+        yield from self._end()
         for read in self._protocols.process(data, datagrams, self._reassembly.pages, part.chunks, more):
             if read.last:
                 last = read
             elif len(read.transactions):
                 self._now = max(self._now, int(read.transactions["now"][-1]))
-                yield self._judge(read, Ended())
+                self._begin(read, Ended())
+                yield from self._end()
         found = self._protocols.tunnels, data, datagrams, self._reassembly.pages, part.chunks
         tls += self._tls.process_tunnels(*found)
         told = turned(copied(part.told), copied(part.told_streams))
         self._gathered.add(Ended(*self._ended(part.ended), *told, tls, self._websockets.process(*found), dns))
         if last:
             self._now = max(self._now, part.now)
-            yield self._judge(last, self._gathered.take())
+            self._begin(last, self._gathered.take())
+            if not self._crew:
+                yield from self._end()
 
-    def _judge(self, read: Read | Merged, ended: Ended) -> Batch:
+    def _begin(self, read: Read | Merged, ended: Ended) -> None:
+        """Have a batch judged. Workers go on with it beside the next block; `_end` waits for them."""
         now, (flows, streams, told, told_streams, tls, websockets, dns) = self._now, ended
+        batch = Batch(read.transactions, flows, streams, [], now, read.contents, read.arena, tls, websockets, dns)
         fresh = self._state.fresh(read.transactions, flows, streams, told, told_streams, dns, now)
         if fresh is None:
-            return Batch(read.transactions, flows, streams, [], now, read.contents, read.arena, tls, websockets, dns)
+            self._begun = _Begun(batch)
+            return
         fresh_tls = of_flows(tls, set(fresh[1]["serial"].tolist())) if len(fresh[1]) < len(flows) else tls
+        detections: list[Detection] = []
         if self._crew:
-            detections = self._crew.judge(*fresh, now, fresh_tls)
+            self._crew.judge(*fresh, now, fresh_tls)
         else:
             contents = read.contents[len(read.transactions) - len(fresh[0]) :]
             entities = self._features.process(fresh[0])
@@ -241,11 +260,23 @@ class Pipeline:
                 dns=fresh[5],
             )
         self._overload.note_rows(len(fresh[0]))
-        detections, self._reported = detections + self._reported, []
-        alerts = self._alerting.process(detections, now, self._losses.so_far, self._losses.seen)
+        self._begun = _Begun(batch, self._losses.so_far, detections)
+
+    def _end(self) -> Iterator[Batch]:
+        """The batch that was begun, if there is one: before anything that it is made of changes."""
+        if not self._begun:
+            return
+        (batch, lost, detections), self._begun = self._begun, None
+        if lost is None:
+            yield batch
+            return
+        if self._crew:
+            detections = self._crew.verdicts()
+        found, self._reported = [*detections, *self._reported], []
+        alerts = self._alerting.process(found, batch.now, self._losses.at_verdict(lost), self._losses.seen)
         if self._evidence:
-            self._evidence.want(alerts, now)
-        return Batch(read.transactions, flows, streams, alerts, now, read.contents, read.arena, tls, websockets, dns)
+            self._evidence.want(alerts, batch.now)
+        yield batch._replace(alerts=alerts)
 
     def _keep(self) -> None:
         """Let the protocols keep of messages what the detectors want, unless that gives way."""
@@ -364,23 +395,3 @@ class Pipeline:
             "overload": self._overload.counters,
             **evidence,
         }
-
-
-def open_live(settings: Settings) -> LiveCapture | None:
-    """Begin to capture, if interfaces are named: what needs rights, and nothing else does."""
-    return LiveCapture(settings.capture) if settings.capture.interfaces else None
-
-
-def _files(settings: CaptureSettings, inputs: Sequence[str], loop: bool) -> CaptureStage | PacedCapture:
-    return PacedCapture(settings, inputs, settings.replay_pace) if loop else CaptureStage(settings, inputs)
-
-
-def _crew(settings: Settings, flows: Rows, key: bytes) -> Crew:
-    """What takes the place of the stages from the protocols on, with several workers."""
-    protocols = settings.protocols
-    return Crew(
-        settings.workers.count, flows, Counters(HttpCount, np.zeros(NUMBERS, np.int64)),
-        parser=lambda: ProtocolStage(protocols, flows, key, decodes_bodies=False),
-        bodies=lambda pool: Bodies(protocols.decoding_ms_per_second, pool.tables),
-        most=(protocols.request_body_bytes, protocols.response_body_bytes),
-    )  # fmt: skip

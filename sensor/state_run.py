@@ -137,12 +137,16 @@ class RunState:
             return None
         return transactions, flows, streams[2 * skipped[1] :], told, told_streams[2 * skipped[2] :], lookups
 
+    def is_due(self, now: int) -> bool:
+        """Whether `checkpoint` may save: no verdict may be outstanding then."""
+        return self._folder is not None and now - self._saved_now >= self._interval_ns
+
     def checkpoint(self, now: int, bytes_read: int) -> None:
         """Save when it is time to."""
         if self._folder and time.monotonic() - self._touched >= _TOUCH_SECONDS:
             self._touched = time.monotonic()
             self._folder.touch()
-        if self._folder is None or now - self._saved_now < self._interval_ns:
+        if self._folder is None or not self.is_due(now):
             return
         if self._saved_now and self._folder.is_due(self._begun):
             self._save(now, bytes_read, finished=False)

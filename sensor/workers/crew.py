@@ -83,6 +83,8 @@ class Crew:
         self._members = [_Member(number) for number in range(workers)]
         self._wanted: tuple[Wanted, bool] = (Wanted(), False)
         self._stop = 0
+        self._judging = False
+        self._answers: list[Verdicts] = []
         self.tunnels: list[Tunnel] = []
 
     def start(self, features: Features, detection: Detecting, leave: Callable[[], None]) -> None:
@@ -116,6 +118,7 @@ class Crew:
 
     def _all(self, order: Order, what: object = None) -> list[Any]:
         """Give an order to every worker, and wait for all answers."""
+        self._collect()
         for member in self._members:
             member.tell(order, what)
         return [member.answer() for member in self._members]
@@ -182,8 +185,10 @@ class Crew:
     def judge(
         self, transactions: Rows, flows: Rows, streams: Rows, told: Rows, told_streams: Rows, dns: Lookups, now: int,
         tls: Sequence[TlsConnection],
-    ) -> list[Detection]:  # fmt: skip
-        """What the detectors say of the last rows of the part that was handed out, and of these flows."""
+    ) -> None:  # fmt: skip
+        """Let the detectors judge the last rows of the part that was handed out, and these flows, while the next block
+        is decoded and ordered here: `verdicts` waits for them.
+        """
         here = self._board
         for table, rows in (
             (here.ended, flows), (here.ended_streams, streams), (here.told, told), (here.told_streams, told_streams)
@@ -192,7 +197,21 @@ class Crew:
         stop = self._stop if len(transactions) else 0
         rested = self._detection.resting
         what = Judging(stop - len(transactions), stop, len(flows), len(told), now, list(tls), dns, rested)
-        answers: list[Verdicts] = self._all(Order.JUDGE, what)
+        self._collect()
+        for member in self._members:
+            member.tell(Order.JUDGE, what)
+        self._judging = True
+
+    def _collect(self) -> None:
+        """Take the answers of those who judge: they have to be done before anything else is asked of them."""
+        if self._judging:
+            self._judging = False
+            self._answers = [member.answer() for member in self._members]
+
+    def verdicts(self) -> list[Detection]:
+        """What the detectors say."""
+        self._collect()
+        answers = self._answers
         self._features.counters.values[:] = answers[0].features
         counted = np.stack([answer.detection for answer in answers])
         self._detection.counters.values[:] = counted.sum(axis=0)
@@ -214,6 +233,7 @@ class Crew:
         """What a memory holds; None before the workers began."""
         if not self._members[0].begun:
             return None
+        self._collect()
         member = self._members[self._owners.get(name.removeprefix("detection."), 0)]
         member.tell(Order.STATE, name)
         state: State = member.answer()
