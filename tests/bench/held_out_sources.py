@@ -7,7 +7,6 @@ of its text, so that what is looked at while patterns are mended never holds the
 
 from __future__ import annotations
 
-import ast
 import configparser
 import hashlib
 import html
@@ -226,11 +225,6 @@ def _prompts(place: Path) -> Iterator[Case]:
     for path in sorted(folder.glob("data/dan/*.json")):
         for text in json.loads(path.read_text()):
             yield Case("prompts", "jailbreak", text.replace("{generator.name}", "Bot"))
-    for node in ast.walk(ast.parse((folder / "probes/latentinjection.py").read_text())):
-        if isinstance(node, ast.Assign) and "injection_instructions" in map(ast.unparse, node.targets):
-            texts = [each.value for each in ast.walk(node.value) if isinstance(each, ast.Constant)]
-            for text in texts:
-                yield Case("prompts", "latent", str(text).replace("{TRIGGER}", "PWNED"))
 
 
 # --- naughty strings: some are attacks, most are what users type ------------------------------------------------------

@@ -32,7 +32,7 @@ _BLANKS = re.compile(r"&(?:tab|newline);", re.I)
 """Browsers leave them out of a scheme."""
 _UTF7 = re.compile(r"\+([A-Za-z0-9/]{2,40})-")
 _HEX_BYTE = re.compile(r"(?:0x|%0x)(2e|2f|5c)", re.I)
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{12,}={0,2}\s*\Z")
+_BASE64 = re.compile(r"(?:data:[\w/+.-]*;(?:[\w=-]+;)?base64,)?([A-Za-z0-9+/_-]{12,}(?:\r?\n[A-Za-z0-9+/_-]+)*={0,2})\s*\Z")
 _TOKEN = re.compile(r"[A-Za-z0-9+/]*(?=[A-Za-z0-9]{0,30}[A-Z])(?=[A-Za-z0-9]{0,30}[a-z])(?=[A-Za-z0-9]{0,30}\d)[A-Za-z0-9]{10,}[A-Za-z0-9+/]*={0,2}")
 """Base64 of octets: the plus in it is no space."""
 _PRINTABLE = re.compile(r"[\x09\x0a\x0d\x20-\x7e]*\Z")
@@ -107,9 +107,10 @@ def unutf7(text: str) -> str:
 
 def unbase64(text: str) -> str:
     """The text that base64 (also of gzip or zlib) stands for; "" when it does not stand for text."""
-    if len(text) < 12 or not _BASE64.match(text):
+    found = _BASE64.match(text) if len(text) >= 12 else None
+    if not found:
         return ""
-    plain = text.strip().rstrip("=").translate({45: "+", 95: "/"})
+    plain = "".join(found.group(1).split()).rstrip("=").translate({45: "+", 95: "/"})
     try:
         octets = base64.b64decode(plain + "=" * (-len(plain) % 4))
     except binascii.Error:

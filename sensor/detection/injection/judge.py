@@ -46,6 +46,8 @@ PHRASE_WORDS, PHRASE_SIGNS_MAX = 4, 2
 """So many words are prose in a short text too, when they are at least half of it and hardly a sign of code is there."""
 _LEAD = re.compile(r"[\s\"'(*\[-]{0,4}(?:[^\W\d_]{2,}[,:]?\s+){2}[^\W\d_]{2,}(?=[\s,.;:!?)]|\Z)")
 """Three plain words before anything else."""
+_REFERENCE = re.compile(r"`([^`<]{0,120})<https?://[^`>\s]{1,200}>`_{1,2}")
+"""Of reStructuredText."""
 _PIECE = re.compile(r"\S*[^\W\d_]\S*")
 _SIGNS = re.compile(r"[{}<>=;|&$%\\+]")
 _COMMAND = re.compile(r"\W{0,6}(?:" + RARE + r"|net|ping|echo|time|alias)[\s;|&]|\W{0,6}if\s+(?:not\b|exist\b|defined\b|errorlevel\b|[\W\d])", re.I)
@@ -73,6 +75,7 @@ def weighed(text: str) -> Reading:
     if " " not in text:
         return Reading(text, Weight.WHOLE)
     text = _LINK.sub(r"\1 ", text) if "](" in text else text
+    text = _REFERENCE.sub(r"\1", text) if ">`_" in text else text
     plain = _CODE_MARKS.sub(" ", text) if "`" in text or "<pre" in text or "<code" in text else text
     words, pieces = len(_WORD.findall(plain)), len(_PIECE.findall(plain))
     if words >= PROSE_WORDS:

@@ -15,10 +15,10 @@ www xp
 
 HARD = """
 actioncontext actioncontroller ansible applicationscope attributename censorship chainedtransformer clonetransformer
-computemetadata constanttransformer constraints conversation dan datasrc debugfmt declare directions downloadfile
+computemetadata constanttransformer constraints conversation dan datasrc debugfmt declare directions directives downloadfile
 downloadstring dynsrc evil exec execsync execute expression filewriter forclosure formaction fromcharcode
 fromcodepoint fscommand getproperty glob guidelines if ifconfig importlib innerhtml insertadjacenthtml
-instantiatefactory instantiatetransformer instruction instructions introspectionquery invoke invokertransformer
+instantiatefactory instantiatetransformer instructed instruction instructions introspectionquery invoke invokertransformer
 ipconfig jailbreak jailbroken javascript jyaml klztaau kubeconfig kubectl lastlog livescript lowsrc mainmodule
 mapreduce mkfifo moderation mro msysaccessobjects msysaces msysobjects msysqueries msysrelationships netstat npm
 objectdataprovider ognl openstack outerhtml passwd passwords phpinfo pip powershell pretend printenv processbuilder

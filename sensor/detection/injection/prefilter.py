@@ -46,7 +46,7 @@ TRIGGERS = [
     r"!\s*(?:entity|doctype|attlist|element)|xi:include|xsi:schema|xmlns|\bsystem\s+[\"']|&[%\w][\w-]*;\s*<|&\w+;|%\w+;|<!\[|methodcall|esi:",
     r"[\r\n\x85]\s*(?:[\w-]+\s*:|http/|get\s|post\s|head\s|<|[a-z]+\s+\S+\s+http/)", r"\bhttp/[01]", r"\x00|%00", r"%(?:c0|c1|u[0-9a-f]|25|%|[0-9a-f]?[g-z])|%n|[\xc0\xc1][\x80-\xbf]|\xef\xbf\xbd|0x[2-5][0-9a-f]|[25][fc]\.\.",
     r"\b(?:ignore|disregard|forget|override|bypass|discard|do\s+not\s+follow)\b[^.]{0,60}\b(?:instruction|prompt|rule|direction|guideline|command|context|message|training|constraint|polic)", r"\b(?:system|initial|hidden|original|secret|developer)\s+(?:prompt|instruction|message|configuration|mode)|\bjailbr|\bunrestricted|\bunfiltered|\bdo\s+anything\s+now|\byou\s+are\s+(?:now|dan|no\s+longer|free)|\b(?:dan|god|debug)\s+mode|\bpretend\b|\bact\s+as\b|\bwithout\s+any\b|\brepeat\s+(?:everything|all|the)\b",
-    r"<\|\w|\[/?inst\]|<<\s*/?sys|(?:system|assistant|human)\s*(?:prompt|message|instruction)?\s*:|<(?:system|assistant)|begin\s+system|instructions?\s*:|!\[[^\]]*\]\(https?:|\b(?:exfiltrate|chat\s+history|api\s+keys?|credentials)\b",
+    r"\b(?:your|its|my|'s)\s+(?:\w+\s+){0,2}(?:instructions|prompts?|rules\s+and|directives|guidelines)\b|\b(?:instructed|conversation)\b|\bignore\s+(?:\w+\s+){0,2}instructions|\byou\s+(?:are\s+going\s+)?to\s+(?:\w+\s+){0,2}(?:act|play|simulate|behave|respond|ignore)\b|\bnow\s+on,?\s+you\b", r"<\|\w|\[/?inst\]|<<\s*/?sys|(?:system|assistant|human)\s*(?:prompt|message|instruction)?\s*:|<(?:system|assistant)|begin\s+system|instructions?\s*:|!\[[^\]]*\]\(https?:|\b(?:exfiltrate|chat\s+history|api\s+keys?|credentials)\b",
 ]
 """Searched in every reading of a value, and in raw bytes."""
 

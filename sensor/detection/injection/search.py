@@ -201,6 +201,10 @@ def _content_type(head: bytes) -> bytes:
     return found.group(1).lower() if found else b""
 
 
+_OF_DOCUMENTS = ("xxe", "ssi", "evasion", "deserialisation")
+"""What XML as a whole can be; its texts are judged one by one."""
+
+
 def judge_piece(octets: bytes, kind: int, content_type: bytes) -> Iterator[tuple[Finding, Value]]:
     """The best finding of each kind in a target, a header line or a body, with its value."""
     head, body = b"GET / HTTP/1.1\n", b""
@@ -215,6 +219,8 @@ def judge_piece(octets: bytes, kind: int, content_type: bytes) -> Iterator[tuple
         if kind == PieceKind.BODY and value.place in ("header", "path"):
             continue
         found = judge(value.text, value.form)
+        if value.name == "document" and value.place == "xml":
+            found = [finding for finding in found if finding.kind in _OF_DOCUMENTS]
         if value.place == "path":
             found += judge_target(value.text)
         if found:

@@ -40,6 +40,8 @@ _JSON = re.compile(r"\s*(?:\{\s*\"|\[\s*[\[{\"\d])")
 _FULL_TEXT = re.compile(r"'\s+in\s+boolean\s+mode\b", re.I)
 _OUTFILE = re.compile(r"\binto\s+(?:out|dump)file\b|\bload\s+data\s+(?:local\s+)?infile\b", re.I)
 _CONDITIONAL = re.compile(r"/\*!(?:\d{5})?\s*\w|\b\w+/\*[^*]{0,20}\*/\s*\w+(?:/\*|\s|\()", re.I)
+_LINE_COMMENT = re.compile(r"([\w'\")])\s?(?:--|#)\w{0,20}\n(?=\s*[\w(])")
+"""Between words of a query it is a blank."""
 _PARTED = re.compile(r"\b([a-z]{1,8})/\*[^*]{0,40}\*/([a-z]{1,8})\b", re.I)
 _UNION = re.compile(
     r"\bunion(?:\s|/\*[^*]{0,40}\*/|\+|\()+(?:(?:all|distinct|distinctrow)(?:\s|/\*[^*]{0,40}\*/|\+|\()+)?select\b", re.I
@@ -49,6 +51,10 @@ _TAIL_UNION = re.compile(r"\bunion\s+(?:all\s+)?select\s+(?:\w+\s+){0,1}[a-z]{4,
 
 def judge_sql(text: str) -> list[Finding]:
     """The best break-out's evidence and that of rare words together."""
+    if "\n" in text and _LINE_COMMENT.search(text):
+        joined = judge_sql(_LINE_COMMENT.sub(r"\1 ", text))
+        if joined:
+            return joined
     evidence, points = "", 0
     text = _without_quotations(text)
     whole: list[Token] = []
@@ -154,12 +160,16 @@ def _holes(text: str) -> list[tuple[str, str]]:
     quotes = "'`" if _JSON.match(text) else "'\"`"
     for quote in quotes:
         at = text.find(quote)
-        if at > 0 and _OPTION.match(text, at - 1):
-            at = text.find(quote, at + 1)
+        option = _OPTION.match(text, at - 1) if at > 0 else None
+        if option:
+            at = text.find(quote, option.end())
         while at >= 0 and len(holes) < 8:
             holes.append(("quoted", text[at + 1 :]))
             again = text.find(quote, at + 1)
             at = again if again == at + 1 else -1  # a doubled quote may be an escape, or not
+    dollars = text.find("$$")
+    if dollars >= 0:
+        holes.append(("quoted", text[dollars + 2 :]))
     backslash = text.find("\\'")
     if backslash >= 0:
         holes.append(("quoted", text[backslash + 2 :]))

@@ -37,6 +37,7 @@ FUNCTIONS = frozenset((*_NAMES.split(), "if"))
 _JOINERS = ("and", "or", "xor", "having", "where")
 _COMPARING = ("like", "ilike", "glob", "regexp", "rlike", "is", "not", "between", "div", "mod", "sounds", "in", "similar")
 _LITERALS = ("number", "text", "open")
+_CUT_OFF = re.compile(r"\A-?\w{1,20}\$*--[ +]\w{0,8}\Z")
 _QUOTE_END = re.compile(r"\A[^\s'\"`]{0,60}['\"`]\s*;\Z")
 _CATALOGUE = re.compile(
     r"\A(?:information_schema|performance_schema|pg_catalog|sqlite_master|sqlite_schema|sysobjects|syscolumns|sysdatabases"
@@ -49,6 +50,8 @@ def judge_fragment(text: str, found: list[Token]) -> tuple[int, str]:
     """Points for a value that is a piece of SQL from its first token on."""
     if _QUOTE_END.match(text):
         return 5, "quote and statement end"
+    if _CUT_OFF.match(text):
+        return 5, "comment after a value"
     if not found or is_prose(found[:TOKENS_MAX], 2):
         return 0, ""
     if len(found) > TOKENS_MAX:

@@ -80,6 +80,9 @@ def _skip_operand(found: list[Token]) -> int:
     position = 0
     while position < len(found) and found[position].kind in ("(", "operator") and found[position].text in "(-+!~":
         position += 1
+    if found[position:] and found[position].kind == "call" and found[position].text.lower() in ("cast", "convert"):
+        closing = next((at for at in range(position, len(found)) if found[at].kind == ")"), len(found) - 1)
+        return closing + 1
     if position < len(found) and found[position].kind in ("number", "variable"):
         position += 1
         if position < len(found) and found[position].kind == "word" and len(found[position].text) == 1:
@@ -210,11 +213,13 @@ def _condition(rest: list[Token], quoted: bool, closed: int, position: int) -> t
     word = rest[0].text.lower()
     while index < len(rest) and (
         rest[index].kind in ("logic", "(") or (rest[index].kind == "key" and rest[index].text in (*_JOINERS, "exists", "any", "all"))
-        or rest[index].text in ("!", "-", "+", "~")
+        or rest[index].text in ("!", "-", "+", "~") or rest[index].text.lower() == "binary"
     ):  # fmt: skip
         index += 1
     after = rest[index:]
     base = 3 * quoted + (2 if closed else 0)
+    if quoted and any(token.text == "exists" for token in rest[:index]):
+        return base + 4, "condition on existence"
     if not after:
         return (base if quoted and word in ("and", "or", "||", "&&") else 0), "condition cut short"
     first = after[0]
