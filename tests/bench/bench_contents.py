@@ -72,8 +72,9 @@ def scanning() -> float:
     for _ in range(20):
         begun = time.process_time_ns()
         find_news(
-            contents, body, transactions, entities, generations, owners, most, 0, *names, digits, rows, counts, progress
-        )
+            contents, body, transactions, entities, generations, owners, most, 0, *names, digits, rows, counts,
+            progress, False,
+        )  # fmt: skip
         best = min(best, (time.process_time_ns() - begun) / (len(contents) * 4))
     return best
 

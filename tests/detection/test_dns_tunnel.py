@@ -4,20 +4,25 @@ however many, are not.
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sensor.alert import Detection
-from sensor.config import DnsTunnelSettings
+from sensor.api import read
+from sensor.config import DnsTunnelSettings, Settings, WorkerSettings
 from sensor.detection.detector import Batch
 from sensor.detection.detectors.dns_tunnel import DnsTunnel
 from sensor.detection.stage import DetectionStage
 from sensor.schema import ConnState, Proto, Service
 from tests.detection.lookups import CLIENT, CNAME, MX, NULL, PTR, TXT, A, Ask, batch_of, run_lookups
 from tests.detection.tables import Pool, alone, flow, run_flows
+from tests.protocols.dns.messages import query, response, udp
+from tests.traffic import write_pcap
 
 INSIDER, RESOLVER = "10.0.0.9", "10.0.1.53"
 Rows = list[tuple[np.ndarray, np.ndarray]]
@@ -186,3 +191,19 @@ def test_flows_whose_names_were_seen_are_left_to_names() -> None:
     assert found([row])
     row[0]["service"] = Service.DNS
     assert found([row]) == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_from_packets_to_an_alert(tmp_path: Path, workers: int) -> None:
+    """A tunnel and ordinary questions as packets, in one process and in two."""
+    chance, packets = random.Random(8), []
+    for n in range(300):
+        below = ".".join("".join(chance.choice("abcdef0123456789") for _ in range(50)) for _ in range(3))
+        for trans_id, text in ((n, f"{below}.t.evil.net"), (1_000 + n, f"www{n % 5}.example.org")):
+            asked, told = query(text, trans_id=trans_id), response(text, trans_id=trans_id)
+            packets += [udp(asked, 500 * n), udp(told, 500 * n + 9, back=True)]
+    settings = Settings(workers=WorkerSettings(count=workers))
+    capture = read(write_pcap(tmp_path / "a.pcap", sorted(packets, key=lambda packet: packet.ts)), settings)
+    alerts = [row for row in capture.alerts.to_dicts() if row["rule_id"] == "dns-tunnel"]
+    assert [(row["entity.value"], json.loads(row["details"])["domain"]) for row in alerts] == [("10.0.0.7", "evil.net")]
+    assert len(capture.dns) == 600

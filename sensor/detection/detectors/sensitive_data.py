@@ -83,7 +83,7 @@ class SensitiveData:
         return find_news(
             batch.contents, batch.arena, batch.transactions, batch.entities, batch.tables.endpoint.generations,
             self._owners, self._most.reshape(-1), start, *self._names, self._idle, self._digits, self._hits,
-            self._counts, self._progress,
+            self._counts, self._progress, False,
         )  # fmt: skip
 
     def _judge(self, batch: Batch, hits: int) -> list[Detection]:

@@ -53,9 +53,10 @@ def _is_news(counts, base, most, place, owned):
 def find_news(
     contents: CONTENT, arena: Bytes, transactions: TRANSACTION, entities: ENTITIES, generations: U32s, owners: U32s,
     most: U32s, start: int, hashes: U64s, kinds: Bytes, idle: U64s, digits: Bytes, rows: I64s, counts: U32s,
-    progress: I64s,
+    progress: I64s, every: bool,
 ) -> int:  # fmt: skip
-    """Look at bodies from row `start` on; returns the row to go on with.
+    """Look at bodies from row `start` on; returns the row to go on with. `every` body is told with all it holds, if it
+    is to be, whether that is news or not.
 
     Hit number h is of the request (side 0) or response (side 1) of row rows[h] >> 1, its side rows[h] & 1, and holds
     counts[KINDS * h + kind] of each kind. most[KINDS * (2 * endpoint + side) + kind] is what one message of the
@@ -70,9 +71,9 @@ def find_news(
             return row
         content = contents[row]
         endpoint = np.int64(entities[row]["endpoint"])
-        if endpoint <= 0 or transactions[row]["status_code"] >= 400:
+        if not every and (endpoint <= 0 or transactions[row]["status_code"] >= 400):
             continue
-        owned = owners[endpoint] == generations[endpoint]
+        owned = not every and owners[endpoint] == generations[endpoint]
         for side in range(2):
             offset = content["request_body_offset"] if side == 0 else content["response_body_offset"]
             length = np.int64(content["request_body_len"] if side == 0 else content["response_body_len"])
@@ -82,7 +83,8 @@ def find_news(
             for k in range(KINDS):
                 counts[base + k] = np.uint32(0)
             count_kinds(arena, offset, offset + length, hashes, kinds, idle, digits, counts, base)
-            _leave_out(counts, base, side, np.int64(transactions[row]["flags"]))
+            if not every:
+                _leave_out(counts, base, side, np.int64(transactions[row]["flags"]))
             if _is_news(counts, base, most, KINDS * (2 * endpoint + side), owned):
                 rows[hits] = 2 * row + side
                 hits += 1

@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sensor.detection.detector import Batch, Strings, sweep
-from sensor.detection.sensitive.bodies_kernel import count_bodies
 from sensor.detection.sensitive.kinds import KINDS, Kind
 from sensor.detection.sensitive.names import name_table
+from sensor.detection.sensitive.news_kernel import Progress, find_news
 from sensor.detection.sensitive.strings import IDLE_NAMES
 from sensor.detection.sigma.column import Column, Rows, Values, spelled
 from sensor.schema import Wanted
@@ -25,15 +25,18 @@ from sensor.schema import Wanted
 BODY_BYTES = 16_384
 """Of each body: records beyond repeat those before."""
 Counts = npt.NDArray[np.float64]
+_SIDES = ("request", "response")
+_HITS = 256
 
 
 class _Counted:
     """One side's counts of the batch at hand, -1 for rows that nobody has asked for."""
 
-    def __init__(self, side: str) -> None:
+    def __init__(self, side: int) -> None:
         self._side = side
         self._names = name_table()
         self._idle, self._digits = np.zeros(IDLE_NAMES, np.uint64), np.zeros(32, np.uint8)
+        self._hits, self._found = np.zeros(_HITS, np.int64), np.zeros(_HITS * KINDS, np.uint32)
         self._batch: weakref.ref[Batch] | None = None
         self._known = np.zeros((0, KINDS))
 
@@ -47,23 +50,29 @@ class _Counted:
         return self._known[rows]
 
     def _count(self, batch: Batch, rows: Rows) -> Counts:
-        counts = np.zeros((len(rows), KINDS), np.uint32)
+        counts = np.zeros((len(rows), KINDS))
         if not len(batch.contents):
-            return counts.astype(np.float64)
-        offsets = np.ascontiguousarray(batch.contents[f"{self._side}_body_offset"][rows], np.int64)
-        lengths = np.minimum(batch.contents[f"{self._side}_body_len"][rows].astype(np.int64), BODY_BYTES)
-        progress = np.zeros(2, np.int64)
+            return counts
+        contents = batch.contents[rows]
+        lengths = [f"{side}_body_len" for side in _SIDES]
+        contents[lengths[1 - self._side]] = 0
+        contents[lengths[self._side]] = np.minimum(contents[lengths[self._side]], BODY_BYTES)
+        transactions, entities, none = batch.transactions[rows], batch.entities[rows], np.zeros(0, np.uint32)
+        progress = np.zeros(len(Progress), np.int64)
 
         def count(start: int) -> int:
-            return count_bodies(
-                batch.arena, offsets, lengths, start, *self._names, self._idle, self._digits, counts.reshape(-1),
-                progress,
+            return find_news(
+                contents, batch.arena, transactions, entities, none, none, none, start, *self._names, self._idle,
+                self._digits, self._hits, self._found, progress, True,
             )  # fmt: skip
 
-        sweep(count, len(rows), progress, lambda hits: None)
+        def take(hits: int) -> None:
+            counts[self._hits[:hits] >> 1] = self._found.reshape(_HITS, KINDS)[:hits]
+
+        sweep(count, len(rows), progress, take)
         counts[2 * counts[:, Kind.CARD] < counts[:, Kind.CARD_LIKE], Kind.CARD] = 0  # numbers of another sort
         counts[:, Kind.CARD_LIKE] = 0
-        return counts.astype(np.float64)
+        return counts
 
 
 def _column(counted: _Counted, wanted: Wanted, kind: Kind | None) -> Column:
@@ -81,9 +90,9 @@ def _column(counted: _Counted, wanted: Wanted, kind: Kind | None) -> Column:
 
 def _columns() -> dict[str, Column]:
     columns: dict[str, Any] = {}
-    for side in ("request", "response"):
-        counted = _Counted(side)
-        wanted = Wanted(request_body=BODY_BYTES) if side == "request" else Wanted(response_body=BODY_BYTES)
+    for number, side in enumerate(_SIDES):
+        counted = _Counted(number)
+        wanted = Wanted(response_body=BODY_BYTES) if number else Wanted(request_body=BODY_BYTES)
         columns[f"{side}_sensitive"] = _column(counted, wanted, None)
         for kind in Kind:
             if kind != Kind.CARD_LIKE:

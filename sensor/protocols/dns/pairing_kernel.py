@@ -55,7 +55,7 @@ def _key(serial, asker, trans_id):
     return finish(mix(np.uint64(2 * serial + asker), np.uint64(trans_id)))
 
 
-@inline_kernel
+@part_kernel
 def _forget(t, place):
     """Take a question out of the index and of the order in which they came."""
     remove(t.slots, find_row(t.slots, t.hashes[place], place))
@@ -72,7 +72,7 @@ def _forget(t, place):
     t.numbers[Scalar.FREE] += 1
 
 
-@inline_kernel
+@part_kernel
 def _put_query(t, row, names, place, length):
     begin = t.numbers[Scalar.TEXTS]
     row["query"] = begin
@@ -97,7 +97,7 @@ def _tell_unanswered(t, now):
     t.counts[Count.UNANSWERED] += 1
 
 
-@inline_kernel
+@part_kernel
 def expire(t, now):
     """Tell the questions that have waited long enough at packet time `now`; False when there is no room for all."""
     while t.numbers[Scalar.FIRST] >= 0:
@@ -110,7 +110,7 @@ def expire(t, now):
     return True
 
 
-@inline_kernel
+@part_kernel
 def _find(t, serial, asker, trans_id, qtype):
     """Row of the question that waits with this id and, where a name was read, with it and this type; -1 when none."""
     hashed = _key(serial, asker, trans_id)
