@@ -24,6 +24,7 @@ from sensor.batch import Batch
 from sensor.capture.bpf import compile_filter
 from sensor.capture.layout import Count as CaptureCount
 from sensor.capture.live import LiveCapture, LiveCount
+from sensor.capture.opening import open_files, open_live
 from sensor.capture.sources.afpacket import Instruction
 from sensor.capture.stage import CaptureStage
 from sensor.config import Settings
@@ -38,7 +39,6 @@ from sensor.fingerprint import fingerprint_key
 from sensor.gathered import NO_FLOWS, NO_STREAMS, Ended, Gathered
 from sensor.limits import BLOCKS_TOGETHER, FLOWS_TOGETHER
 from sensor.losses import Losses
-from sensor.opening import open_crew, open_files, open_live
 from sensor.overload import Overload, Step
 from sensor.protocols.dns.stage import DnsStage
 from sensor.protocols.stage import Part as Read
@@ -48,6 +48,7 @@ from sensor.protocols.websocket.stage import WebSocketStage
 from sensor.reassembly.stage import Part, ReassemblyStage, turned
 from sensor.reassembly.tables import Count as FlowCount
 from sensor.schema import CONTENT, TRANSACTION, Wanted
+from sensor.sharing import crew_of
 from sensor.state_run import RunState
 from sensor.structures.entity_table_kernels import Use
 from sensor.structures.memory import Remembering
@@ -91,7 +92,7 @@ class Pipeline:
         """`loop`: the inputs are replayed again and again, at capture.replay_pace. `epoch`: of this run's alerts, where
         a journal says it. `live`: packets are captured already.
         """
-        self._live = live or open_live(settings)
+        self._live = live or open_live(settings.capture)
         self._capture = self._live or open_files(settings.capture, inputs, loop)
         self._decode = DecodeStage(settings.decode)
         wanted = settings.evidence.enabled and (loop or self._live)  # a capture that is read is its own evidence
@@ -100,7 +101,7 @@ class Pipeline:
         self._reassembly = ReassemblyStage(settings.reassembly, zeros=np.zeros if alone else shared_zeros)
         self._state = RunState(settings.state, self._capture.files)
         key = fingerprint_key(self._state.key_file(settings.protocols.fingerprint_key_file))
-        self._crew = None if alone else open_crew(settings, self._reassembly.flows, key)
+        self._crew = None if alone else crew_of(settings, self._reassembly.flows, key)
         self._protocols = self._crew or ProtocolStage(settings.protocols, self._reassembly.flows, key)
         self._dns = DnsStage(self._reassembly.flows)
         self._tls = TlsStage(settings.protocols, self._reassembly.flows)

@@ -66,9 +66,9 @@ def run(options: RunOptions) -> ExitCode:
         settings = _settings(options)
         check_outputs(options)
         with told_when_compiling(options.quiet):
-            from sensor.opening import open_live
+            from sensor.capture.opening import open_live
             from sensor.pipeline import Pipeline
-        live = open_live(settings)  # before anything starts a thread: rights are each thread's own
+        live = open_live(settings.capture)  # before anything starts a thread: rights are each thread's own
         for line in [*rights, *privileges.drop()] if live else ():
             say(options, line)
         outputs = Outputs(options, settings, partial(say, options), ordered=False, live=True)

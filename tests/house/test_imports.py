@@ -55,14 +55,14 @@ MAY_IMPORT = {
     "batch": BASE,
     "gathered": BASE,
     "losses": BASE,
-    "opening": BASE | {"capture", "protocols", "workers"},
+    "sharing": BASE | {"protocols", "workers"},
     "overload": BASE | {"alerting"},
     "evidence": BASE | {"alerting", "decode"},
     "pipeline": BASE | STAGES | {
-        "absence", "batch", "evidence", "gathered", "losses", "opening", "overload", "state_run", "workers",
+        "absence", "batch", "evidence", "gathered", "losses", "overload", "sharing", "state_run", "workers",
     },
     "api": BASE | {"pipeline", "export", "bus"},
-    "cli": BASE | SERVICE | STAGES | {"batch", "evidence", "opening", "pipeline", "collector", "api", "settings_file"},
+    "cli": BASE | SERVICE | STAGES | {"batch", "evidence", "pipeline", "collector", "api", "settings_file"},
     "__main__": {"cli"},
     "__init__": {"_version"},
 }
