@@ -338,7 +338,7 @@ class Pipeline:
     @property
     def notes(self) -> list[str]:
         """What the user should know of the state that was found and of rules that were not loaded, a line each."""
-        return [*self._state.notes, *self._detection.notes, *self._tls.notes]
+        return [*self._state.notes, *self._detection.notes]
 
     def fills(self) -> dict[str, tuple[int, int]]:
         """How full the tables are that traffic fills: rows taken and rows, by table."""

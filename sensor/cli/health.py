@@ -99,6 +99,10 @@ def examine(summary: Summary, counters: Counts) -> list[Finding]:
         _judged("vlan_asymmetry", "flows whose directions have different VLANs", summary.flows_vlans_differ,
                 summary.flows_both_ways, VLAN_MIN, "notice", "nothing: Tapir puts the two together"),
     ]  # fmt: skip
+    sealed = _counts(counters, "tls")["quic_without_ciphers"]
+    if sealed:
+        advice = "pip install 'tapir-sensor[quic]' reads names and fingerprints, protocols.quic = false leaves them out"
+        found.append(Finding("quic", "notice", "first datagrams of QUIC that were not opened", sealed, 0, advice))
     return found + _undecoded(_counts(counters, "decode"), frames) + _own(counters)
 
 

@@ -65,13 +65,6 @@ class TlsStage:
             counts=self.counters.values,
         )
 
-    @property
-    def notes(self) -> list[str]:
-        """What the user should know, a line each."""
-        if not self._quic or HAVE_CIPHERS:
-            return []
-        return ["QUIC is not read: pip install 'tapir-sensor[quic]', or say so with protocols.quic = false"]
-
     def process(
         self, data: npt.NDArray[np.uint8], datagrams: npt.NDArray[np.uint8], pages: npt.NDArray[np.uint8], chunks: Rows
     ) -> list[TlsConnection]:
@@ -138,6 +131,9 @@ class TlsStage:
     def _datagram(self, notice: Any, datagram: bytes) -> None:
         """Open the packets of one datagram of QUIC, unless both hellos are known."""
         counts, stream = self.counters.values, int(notice["stream"])
+        if not HAVE_CIPHERS:
+            counts[Count.QUIC_WITHOUT_CIPHERS] += 1
+            return
         known = self._know(stream >> 1)
         known.quic = known.quic or QuicConnection()
         if (known.quic.is_done and all(known.quic.sealed)) or not self._has_time(int(notice["now"])):

@@ -57,6 +57,7 @@ class Count(IntEnum):
     KERNEL_FAULT = 6
     QUIC_CONNECTIONS = 7
     QUIC_UNOPENED = 8        # Initial packets that did not authenticate: of lost connection ids, or damaged
+    QUIC_WITHOUT_CIPHERS = 9  # first datagrams of QUIC not opened because the extra `quic` is not installed
 
 
 class Scalar(IntEnum):

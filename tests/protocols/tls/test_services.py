@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -53,15 +55,32 @@ def test_a_lost_hello_behind_connect_is_no_fault(pair: Path, tmp_path: Path) -> 
     assert capture.counters["tls"]["kernel_fault"] == 0
 
 
+QUIC = [
+    Packet(1_700_000_000_000_000_000 + i, "10.0.0.1", 50_000, "10.0.0.2", 443, payload=payload, proto=17)
+    for i, payload in enumerate((seal(padded(crypto(CLIENT_HELLO))), b"\x40" * 1_300))
+]
+
+
 def test_quic_is_a_service(tmp_path: Path) -> None:
-    packets = [
-        Packet(1_700_000_000_000_000_000 + i, "10.0.0.1", 50_000, "10.0.0.2", 443, payload=payload, proto=17)
-        for i, payload in enumerate((seal(padded(crypto(CLIENT_HELLO))), b"\x40" * 1_300))
-    ]
-    capture = seen(tmp_path, packets)
+    capture = seen(tmp_path, QUIC)
     assert capture.flows["service"].to_list() == ["quic"]
     (row,) = capture.tls.to_dicts()
     assert (row["server_name"], row["quic_version"], row["offered_protocols"]) == ("example.com", "1", ["alpn"])
     assert (row["version"], row["established"], row["ja4"][:10]) == (None, False, "q13d0211an")
     off = msgspec.structs.replace(Settings().protocols, quic=False)
-    assert not len(seen(tmp_path, packets, msgspec.structs.replace(Settings(), protocols=off)).tls)
+    assert not len(seen(tmp_path, QUIC, msgspec.structs.replace(Settings(), protocols=off)).tls)
+
+
+def test_quic_without_its_library_is_counted_and_told(tmp_path: Path) -> None:
+    """In a Python in which cryptography is not installed; a capture without QUIC says nothing of it."""
+    examined = {}
+    for name, packets in (("quic", QUIC), ("other", [Packet(QUIC[0].ts, "10.0.0.1", 5_000, "10.0.0.2", 81)])):
+        path = write_pcap(tmp_path / f"{name}.pcap", packets)
+        code = f"import sys; sys.modules['cryptography'] = None; sys.argv[1:] = ['doctor', '--json', {str(path)!r}]"
+        command = [sys.executable, "-c", f"{code}; from sensor.__main__ import main; main()"]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        examined[name] = {finding["name"]: finding for finding in msgspec.json.decode(run.stdout)["findings"]}
+        assert "QUIC" not in run.stderr
+    assert examined["quic"]["quic"]["count"] == 1
+    assert "tapir-sensor[quic]" in examined["quic"]["quic"]["advice"]
+    assert "quic" not in examined["other"]
