@@ -142,7 +142,7 @@ class AccountChanges(Kept):
 
     def _moved(self, hit: Any, batch: Batch, here: Place, places: Map) -> list[Detection]:
         known = [
-            places.place(address_text(int(hit[f"hi{i}"]), int(hit[f"lo{i}"])))
+            places.place(address_text(int(hit["his"][i]), int(hit["los"][i])))
             for i in range(min(int(hit["clients"]), PLACES))
         ]
         last = known[int(hit["last"])]

@@ -31,10 +31,10 @@ HABITS = np.dtype(
         ("clients", "i4"),       # how many are remembered
         ("last_ts", "i8"),
         ("last", "i8"),          # which client was last
-        *[(f"hi{i}", "u8") for i in range(PLACES)],
-        *[(f"lo{i}", "u8") for i in range(PLACES)],
-        *[(f"agent{i}", "u8") for i in range(PLACES)],
-        *[(f"family{i}", "u4") for i in range(PLACES)],
+        ("his", "u8", (PLACES,)),
+        ("los", "u8", (PLACES,)),
+        ("agents", "u8", (PLACES,)),
+        ("families", "u4", (PLACES,)),
         ("next_family", "i4"),
     ],
     align=True,
@@ -42,7 +42,7 @@ HABITS = np.dtype(
 HIT = np.dtype(
     [("row", "i8"), ("change", "i8"), ("uses", "i8"), ("before_ts", "i8"), ("last", "i8"), ("clients", "i8"),
      ("before", "i8"), ("others", "i8"), ("people", "i8"),
-     *[(f"hi{i}", "u8") for i in range(PLACES)], *[(f"lo{i}", "u8") for i in range(PLACES)]]
+     ("his", "u8", (PLACES,)), ("los", "u8", (PLACES,))]
 )  # fmt: skip
 
 
@@ -88,35 +88,25 @@ def _begin(habits, generation):
     habits["clients"] = 0
     habits["last_ts"] = 0
     habits["last"] = -1
-    habits["agent0"], habits["agent1"], habits["agent2"], habits["agent3"] = _ZERO, _ZERO, _ZERO, _ZERO
-    habits["family0"], habits["family1"], habits["family2"], habits["family3"] = _ZERO, _ZERO, _ZERO, _ZERO
     habits["next_family"] = 0
+    for i in range(PLACES):
+        habits["agents"][i] = _ZERO
+        habits["families"][i] = 0
 
 
 @inline_kernel
 def _client_at(habits, hi, lo):
     """Which of the remembered clients this is, -1 when it is none of them."""
-    known = habits["clients"]
-    if known > 0 and habits["hi0"] == hi and habits["lo0"] == lo:
-        return 0
-    if known > 1 and habits["hi1"] == hi and habits["lo1"] == lo:
-        return 1
-    if known > 2 and habits["hi2"] == hi and habits["lo2"] == lo:
-        return 2
-    return 3 if known > 3 and habits["hi3"] == hi and habits["lo3"] == lo else -1
+    for i in range(np.int64(habits["clients"])):
+        if habits["his"][i] == hi and habits["los"][i] == lo:
+            return i
+    return -1
 
 
 @inline_kernel
 def _put_client(habits, hi, lo):
     place = np.int64(habits["next_client"])
-    if place == 0:
-        habits["hi0"], habits["lo0"] = hi, lo
-    elif place == 1:
-        habits["hi1"], habits["lo1"] = hi, lo
-    elif place == 2:
-        habits["hi2"], habits["lo2"] = hi, lo
-    else:
-        habits["hi3"], habits["lo3"] = hi, lo
+    habits["his"][place], habits["los"][place] = hi, lo
     habits["next_client"] = (place + 1) % PLACES
     habits["clients"] = min(habits["clients"] + 1, PLACES)
     return place
@@ -124,23 +114,16 @@ def _put_client(habits, hi, lo):
 
 @inline_kernel
 def _knows_agent(habits, agent):
-    return (
-        habits["agent0"] == agent or habits["agent1"] == agent or habits["agent2"] == agent
-        or habits["agent3"] == agent
-    )  # fmt: skip
+    known = False
+    for i in range(PLACES):
+        known |= habits["agents"][i] == agent
+    return known
 
 
 @inline_kernel
 def _put_agent(habits, agent):
     place = np.int64(habits["next_agent"])
-    if place == 0:
-        habits["agent0"] = agent
-    elif place == 1:
-        habits["agent1"] = agent
-    elif place == 2:
-        habits["agent2"] = agent
-    else:
-        habits["agent3"] = agent
+    habits["agents"][place] = agent
     habits["next_agent"] = (place + 1) % PLACES
 
 
@@ -164,20 +147,15 @@ def family_of(data, start, stop):
 @part_kernel
 def _put_family(habits, family):
     """Remember a family; 0 when it was known, 1 when it is new, 2 when it is the first."""
-    one, two, three, four = habits["family0"], habits["family1"], habits["family2"], habits["family3"]
-    if one == family or two == family or three == family or four == family:
-        return 0
+    fresh = True
+    for i in range(PLACES):
+        if habits["families"][i] == family:
+            return 0
+        fresh &= habits["families"][i] == 0
     place = np.int64(habits["next_family"])
     habits["next_family"] = (place + 1) % PLACES
-    if place == 0:
-        habits["family0"] = family
-    elif place == 1:
-        habits["family1"] = family
-    elif place == 2:
-        habits["family2"] = family
-    else:
-        habits["family3"] = family
-    return 2 if one == 0 and two == 0 else 1
+    habits["families"][place] = family
+    return 2 if fresh else 1
 
 
 @part_kernel
@@ -206,8 +184,8 @@ def _report(hits, progress, habits, row, change, before, others, people):
     hit["clients"] = habits["clients"]
     hit["before"] = before
     hit["others"], hit["people"] = others, people
-    hit["hi0"], hit["hi1"], hit["hi2"], hit["hi3"] = habits["hi0"], habits["hi1"], habits["hi2"], habits["hi3"]
-    hit["lo0"], hit["lo1"], hit["lo2"], hit["lo3"] = habits["lo0"], habits["lo1"], habits["lo2"], habits["lo3"]
+    for i in range(PLACES):
+        hit["his"][i], hit["los"][i] = habits["his"][i], habits["los"][i]
     progress[Progress.HITS] += 1
 
 

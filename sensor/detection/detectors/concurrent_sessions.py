@@ -84,7 +84,7 @@ class ConcurrentSessions(Kept):
         return detections
 
     def _detections(self, hit: Any, transaction: Any) -> list[Detection]:
-        networks = sorted({_text(int(hit[f"network{i}"])) for i in range(int(hit["credentials"]))})
+        networks = sorted({_text(int(network)) for network in hit["networks"][: hit["credentials"]]})
         if self.networks is not None:
             holders = {self.networks.network(text.partition("/")[0]) or text for text in networks}
             if len(holders) < hit["threshold"]:

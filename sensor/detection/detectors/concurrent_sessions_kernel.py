@@ -2,10 +2,10 @@
 many.
 
 Of each account that changes its credential the last ones are held, with the network and the software that each is used
-from; of all others only the one they have. A credential
-counts once it has come back several times after others were used: one that takes another's place (a renewed token, a
-phone that moves) never does. The one law: places differ from each other in network and in software both, so that the
-devices of one household, and the replicas of one program, are one place.
+from; of all others only the one they have. A credential counts once it has come back several times after others were
+used: one that takes another's place (a renewed token, a phone that moves) never does. The one law: places differ from
+each other in network and in software both, so that the devices of one household, and the replicas of one program, are
+one place.
 """
 
 from enum import IntEnum
@@ -67,14 +67,14 @@ ACCOUNT = np.dtype(
         ("reported", "u4"),       # seconds since 1970
         ("run", "u4"),
         ("next_agent", "i4"),
-        *[(f"agent{i}", "u4") for i in range(AGENTS)],
-        *[(f"agent_day{i}", "i4") for i in range(AGENTS)],
+        ("agents", "u4", (AGENTS,)),
+        ("agent_days", "i4", (AGENTS,)),
     ],
     align=True,
 )
 HIT = np.dtype(
     [("row", "i8"), ("places", "i8"), ("credentials", "i8"), ("peak", "i8"), ("days", "i8"), ("threshold", "i8"),
-     ("run", "i8"), ("begun", "i8"), *[(f"network{i}", "u8") for i in range(HELD)]]
+     ("run", "i8"), ("begun", "i8"), ("networks", "u8", (HELD,))]
 )  # fmt: skip
 
 
@@ -119,8 +119,9 @@ def _begin(account, seats, base, holder, credential, looked):
     account["reported"] = 0
     account["run"] = 0
     account["next_agent"] = 1
-    account["agent0"], account["agent1"], account["agent2"], account["agent3"] = holder["agent"], 0, 0, 0
-    account["agent_day0"] = holder["agent_day"]
+    for i in range(AGENTS):
+        account["agents"][i] = 0
+    account["agents"][0], account["agent_days"][0] = holder["agent"], holder["agent_day"]
     for i in range(base, base + HELD):
         seats[i]["last"] = 0
         seats[i]["turns"] = 0
@@ -144,23 +145,11 @@ def _new_day(account, day):
 @part_kernel
 def _day_of_agent(account, agent, day):
     """The day on which this software was first seen with the account."""
-    if account["agent0"] == agent:
-        return np.int64(account["agent_day0"])
-    if account["agent1"] == agent:
-        return np.int64(account["agent_day1"])
-    if account["agent2"] == agent:
-        return np.int64(account["agent_day2"])
-    if account["agent3"] == agent:
-        return np.int64(account["agent_day3"])
+    for i in range(AGENTS):
+        if account["agents"][i] == agent:
+            return np.int64(account["agent_days"][i])
     place = np.int64(account["next_agent"])
-    if place == 0:
-        account["agent0"], account["agent_day0"] = agent, day
-    elif place == 1:
-        account["agent1"], account["agent_day1"] = agent, day
-    elif place == 2:
-        account["agent2"], account["agent_day2"] = agent, day
-    else:
-        account["agent3"], account["agent_day3"] = agent, day
+    account["agents"][place], account["agent_days"][place] = agent, day
     account["next_agent"] = (place + 1) % AGENTS
     return day
 
@@ -238,20 +227,11 @@ def _report(hits, progress, account, days, seats, base, seat, row, places, thres
     hit["peak"], hit["days"] = account["peak"], days
     hit["run"], hit["begun"] = account["run"], seats[seat]["begun"]
     credentials = 0
-    hit["network0"], hit["network1"], hit["network2"], hit["network3"], hit["network4"] = 0, 0, 0, 0, 0
+    for i in range(HELD):
+        hit["networks"][i] = _ZERO
     for i in range(base, base + HELD):
         if _is_alive(seats[i], second, limits):
-            network = seats[i]["network"]
-            if credentials == 0:
-                hit["network0"] = network
-            elif credentials == 1:
-                hit["network1"] = network
-            elif credentials == 2:
-                hit["network2"] = network
-            elif credentials == 3:
-                hit["network3"] = network
-            else:
-                hit["network4"] = network
+            hit["networks"][credentials] = seats[i]["network"]
             credentials += 1
     hit["credentials"] = credentials
 
