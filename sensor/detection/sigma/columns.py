@@ -22,7 +22,7 @@ from sensor.detection.sigma.column import Column, Of, Rows, Values, spelled
 from sensor.detection.sigma.content_columns import LOGGED, WHOLE, ZEEK
 from sensor.detection.sigma.dns_columns import DNS
 from sensor.detection.sigma.sensitive_columns import SENSITIVE
-from sensor.schema import Anomaly, ConnState, Proto, TokenFlag, TransactionFlag, Tunnel
+from sensor.schema import Anomaly, ConnState, EndReason, Proto, Service, TokenFlag, TransactionFlag, Tunnel
 
 
 def _pooled(name: str, derive: Callable[[str], tuple[str, ...]] = lambda text: (text,)) -> Column:
@@ -290,7 +290,30 @@ API: Mapping[str, Column] = {
 
 _TRANSPORTS = {int(Proto.TCP): "tcp", int(Proto.UDP): "udp", int(Proto.ICMP): "icmp", int(Proto.ICMP6): "ipv6-icmp"}
 _SOURCE_IP, _TARGET_IP = _address("orig", "flows"), _address("resp", "flows")
+_TRANSPORT = _each(lambda row: _TRANSPORTS.get(int(row["proto"]), str(int(row["proto"]))), "proto", table="flows")
+_STATE = _each(lambda row: ConnState(int(row["conn_state"])).name, "conn_state", table="flows")
+_SERVICES = {int(Service.HTTP): "http", int(Service.SSL): "ssl", int(Service.QUIC): "quic", int(Service.DNS): "dns"}
+_SECONDS = _number("flows", lambda rows: (rows["last_ts"] - rows["start_ts"]) / 1e9)
+_STREAM = {
+    "pkts": "packets", "ip_bytes": "ip_bytes", "retransmitted_bytes": "retransmitted_bytes",
+    "missing_bytes": "missing_bytes", "overlap_bytes": "overlap_bytes", "out_of_order_pkts": "out_of_order_packets",
+    "dup_pkts": "duplicate_packets", "size_min": "size_min", "size_max": "size_max",
+}  # fmt: skip
 CONNECTION: Mapping[str, Column] = {
+    "id.orig_h": _SOURCE_IP,
+    "id.orig_p": _plain("orig_port", "flows"),
+    "id.resp_h": _TARGET_IP,
+    "id.resp_p": _plain("resp_port", "flows"),
+    "proto": _TRANSPORT,
+    "service": _each(lambda row: _SERVICES.get(int(row["service"]), ""), "service", table="flows"),
+    "conn_state": _STATE,
+    "duration": _SECONDS,
+    "vlan": _plain("vlan", "flows"),
+    "tunnel_id": _plain("tunnel_id", "flows"),
+    "end_reason": _each(lambda row: EndReason(int(row["end_reason"])).name.lower(), "end_reason", table="flows"),
+    "community_id": _community("orig", "resp", "flows"),
+    **{f"orig_{name}": _stream(field, 0) for name, field in _STREAM.items()},
+    **{f"resp_{name}": _stream(field, 1) for name, field in _STREAM.items()},
     "source.ip": _SOURCE_IP,
     "source.port": _plain("orig_port", "flows"),
     "destination.ip": _TARGET_IP,
@@ -303,15 +326,13 @@ CONNECTION: Mapping[str, Column] = {
     "destination.packets": _stream("packets", 1),
     "source.bytes": _stream("ip_bytes", 0),
     "destination.bytes": _stream("ip_bytes", 1),
-    "network.transport": _each(
-        lambda row: _TRANSPORTS.get(int(row["proto"]), str(int(row["proto"]))), "proto", table="flows"
-    ),
+    "network.transport": _TRANSPORT,
     "network.type": _each(
         lambda row: "ipv4" if int(row["orig_lo"]) >> 32 == 0xFFFF else "ipv6", "orig_lo", table="flows"
     ),
-    "network.state": _each(lambda row: ConnState(int(row["conn_state"])).name, "conn_state", table="flows"),
+    "network.state": _STATE,
     "network.community_id": _community("orig", "resp", "flows"),
-    "event.duration": _number("flows", lambda rows: (rows["last_ts"] - rows["start_ts"]) / 1e9),
+    "event.duration": _SECONDS,
 }
 
 
@@ -358,6 +379,8 @@ def source_of(
         return Source(Of.TRANSACTIONS, ZEEK_HTTP, _ZEEK_LINE)
     if category in ("dns", "dns_query") or (product in ("zeek", None) and service == "dns"):
         return Source(Of.LOOKUPS, DNS, ("query", "answers"))
+    if product == "zeek" and service == "conn":
+        return Source(Of.FLOWS, CONNECTION)
     if category in ("network", "network_connection", "firewall") and service in ("connection", None):
         return Source(Of.FLOWS, CONNECTION)
     return None
