@@ -20,6 +20,9 @@ _FULL = 0.8
 """A table that is fuller than this is marked: what comes next may evict something."""
 _LOSSES = ("dropped", "flows_evicted", "evicted", "kernel_fault", "interfaces_lost")
 _SHARE_BARS = 20
+_LEFT_OUT = ("nothing", "heads and bodies", "heads and bodies, costly detectors", "all but the flows of new connections")
+"""What is left undone, by the step of overload."""
+_MEMORY = {"anonymous": "of its own", "file": "mapped (libraries, the ring)", "shared": "shared"}
 
 
 def show(snapshot: dict[str, Any]) -> None:
@@ -65,11 +68,13 @@ def _head(snapshot: dict[str, Any]) -> Table:
         if count and name in _LOSSES
     ]
     table.add_row("lost", Text("; ".join(losses), "bold red") if losses else Text("nothing", "green"))
+    step = counters.get("overload", {}).get("step", 0)
+    table.add_row("left undone", Text(_LEFT_OUT[step], "bold red" if step else "green"))
     batches = snapshot["batches"]
     mean = batches["seconds_sum"] / max(batches["count"], 1)
     table.add_row("batches", f"{batches['count']:,}, {1000 * mean:.1f} ms each")
     memory = snapshot["memory_bytes"].items()
-    table.add_row("memory", ", ".join(f"{size / 1e6:,.0f} MB {kind}" for kind, size in memory))
+    table.add_row("memory", ", ".join(f"{size / 1e6:,.0f} MB {_MEMORY[kind]}" for kind, size in memory))
     return table
 
 
