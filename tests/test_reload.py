@@ -11,6 +11,7 @@ import pytest
 from sensor.config import FailedLoginsSettings, Settings
 from sensor.config.reload import LIVE, differences, is_live, taken_over
 from sensor.errors import SettingError
+from sensor.limits import BLOCKS_TOGETHER
 from sensor.pipeline import Pipeline
 from sensor.settings_file import load_settings
 from tests.replay.captures import PCAPS
@@ -34,8 +35,10 @@ def alerts(name: str, before: Settings, after: Settings | None = None, every: in
     return [json.dumps({key: each[key] for key in each if key not in NOT_THE_SAME}) for each in found]
 
 
-def settings(*words: str, batch_frames: int = 50) -> Settings:
-    return load_settings(None, ["alerting.sensor=lab", f"capture.batch_frames={batch_frames}", *words])
+def settings(*words: str, judged_frames: int = 50) -> Settings:
+    """Verdicts, between which settings are taken over, on about so many packets each."""
+    frames = max(judged_frames // BLOCKS_TOGETHER, 1)
+    return load_settings(None, ["alerting.sensor=lab", f"capture.batch_frames={frames}", *words])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -44,8 +47,8 @@ def test_detectors_that_are_made_anew_go_on_with_what_those_before_them_knew(nam
 
 
 def test_a_threshold_that_changed_counts_from_then_on() -> None:
-    lax = settings("detection.failed_logins.client_failures_max=1000", batch_frames=20)
-    strict = settings(batch_frames=20)
+    lax = settings("detection.failed_logins.client_failures_max=1000", judged_frames=20)
+    strict = settings(judged_frames=20)
     rules = {json.loads(each)["rule_id"] for each in alerts("hydra-basic", lax)}
     assert "brute-force-login" not in rules
     assert "brute-force-login" in {json.loads(each)["rule_id"] for each in alerts("hydra-basic", lax, strict)}
@@ -57,8 +60,8 @@ def test_detectors_are_switched_off_and_on(tmp_path: Path) -> None:
     off = settings("detection.failed_logins.enabled=false")
     assert alerts("hydra-basic", settings(), off) != alerts("hydra-basic", settings())
     assert any("brute-force-login" in each for each in alerts("hydra-basic", off, settings(), every=1))
-    allowed = settings(f"alerting.allow_file={allow}", batch_frames=1)
-    assert not any("brute-force" in each for each in alerts("hydra-basic", settings(batch_frames=1), allowed, every=1))
+    allowed = settings(f"alerting.allow_file={allow}", judged_frames=1)
+    assert not any("brute-force" in each for each in alerts("hydra-basic", settings(judged_frames=1), allowed, every=1))
 
 
 def test_a_fault_leaves_everything_as_it_was(tmp_path: Path) -> None:
