@@ -230,8 +230,8 @@ class DnsTunnelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     day_name_bytes_min: AtLeastOne = 150_000
     """So many in a day are."""
     clients_max: AtLeastTwo = 4_096
-    """Clients with long questions, and pairs of client and domain, that are remembered; those not seen for longest give
-    way and are counted.
+    """Clients with long questions, and four times as many pairs of client and domain, that are remembered; those not
+    seen for longest give way and are counted.
     """
 
 

@@ -137,6 +137,15 @@ def test_a_tunnel_behind_a_resolver() -> None:
     assert {each.details["domain"] for each in named(noise + tunnel)} == {"evil.com"}
 
 
+def test_a_slow_tunnel_in_a_large_network() -> None:
+    """What thousands of others ask for does not push it out."""
+    names = [f"edge-{n % 37}-{n % 5}.pop.cdn{n % 60}.net" for n in range(40_000)]
+    others = [Ask(n / 2, name, f"10.{n % 90}.0.{n % 101}") for n, name in enumerate(names)]
+    tunnel = [Ask(20 * n, f"{label(50)}.{label(50)}.evil.com") for n in range(1_500)]
+    (hit, *_) = named(others + tunnel, clients_max=1_000)
+    assert (hit.entity.value, hit.details["domain"]) == (CLIENT, "evil.com")
+
+
 TWINS: dict[str, Callable[[int], Ask]] = {
     "hashed names of a content network": lambda n: Ask(2 * n, f"r{n % 20}---sn-{label(8)}.googlevideo.com"),
     "customers of a content network": lambda n: Ask(2 * n, f"d{label(13)}.cloudfront.net"),

@@ -9,6 +9,7 @@ import pytest
 
 from sensor.alert import Detection, Severity
 from sensor.config import RandomDomainsSettings
+from sensor.detection.detectors import random_domains
 from sensor.detection.detectors.random_domains import RandomDomains
 from sensor.detection.stage import DetectionStage
 from tests.detection.lookups import CLIENT, MX, RESOLVER, A, Ask, batch_of, run_lookups
@@ -83,6 +84,17 @@ def test_a_restart_costs_nothing() -> None:
     assert [(each.now, each.numbers, each.run) for each in found] == [
         (each.now, each.numbers, each.run) for each in expected
     ]  # fmt: skip
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = RandomDomains(RandomDomainsSettings(), Pool())
+    one.process(batch_of([Ask(40 * n, f"www.site{n % 9}.com") for n in range(3_000)]))
+    ((_, client),) = one.clients.items()
+    assert [len(steps) for steps in client.spans] == [10, 10]
+    monkeypatch.setattr(random_domains, "DOMAINS_MAX", 100)
+    one.process(batch_of([Ask(200_000 + n / 9, made_up(), f"10.1.{n % 50}.1", rcode=3) for n in range(2_000)]))
+    assert one.domains == sum(client.domains for client in one.clients.values()) <= 100
+    assert one.evicted > 0
 
 
 def test_clients_that_find_no_room_give_way() -> None:

@@ -45,6 +45,8 @@ NAME_BYTES_MIN = 20
 """A shorter name carries next to nothing, unless its answer does."""
 CARRYING = np.array([5, 10, 15, 16, 24, 25, 33, 99, 65_399], np.uint16)
 """Types whose answers carry data: CNAME, NULL, MX, TXT, SIG, KEY, SRV, SPF, and what iodine calls private."""
+DOMAINS_EACH = 4
+"""Pairs of client and domain for each client that is remembered: most clients have none."""
 BELOW_MIN, BELOW_HASH, BELOW_LONG = 12, 20, 80
 """Mean bytes below the domain: less is no data; from here on a hash may stand there; no hash is as long."""
 ENTROPY_MIN = 2.5
@@ -120,12 +122,12 @@ class DnsTunnel:
                 found.append(_of_flow(flow, span, int(total), int(asked_times), seconds, least))
         return found
 
-    def _spans(self, table: dict[Any, list[Span]], key: Any) -> list[Span]:
+    def _spans(self, table: dict[Any, list[Span]], key: Any, each: int = 1) -> list[Span]:
         """Those of an entity, a new one's too; the one not seen for longest gives way."""
         spans = table.pop(key, None)
         if spans is None:
             spans = [Span(), Span()]
-            if len(table) >= self.settings.clients_max:
+            if len(table) >= each * self.settings.clients_max:
                 del table[next(iter(table))]
                 self.evicted += 1
         table[key] = spans
@@ -143,18 +145,20 @@ class DnsTunnel:
         for place in chosen.tolist():
             row = rows[place]
             name = self.names.of(lookups, row)
-            if name.below:
+            if name.below >= BELOW_MIN:
                 found += self._note_name(lookups, row, name, bool(carrying[place]))
         return found
 
     def _note_name(self, lookups: Lookups, row: Any, name: Name, carrying: bool) -> list[Detection]:
         client, now, found = (int(row["client_hi"]), int(row["client_lo"])), int(row["now"]), []
         new = self._is_new((hash(client) ^ int(row["name_hash"])) & _WORD)
+        if not new and (*client, name.domain) not in self.domains:
+            return []
         shared = self._ask(name.domain, hash(client), now) >= SHARED_CLIENTS
         first = int(row["answer"])
         answered = int(lookups.answers["bytes"][first : first + int(row["answers"])].sum()) if carrying else 0
         figures = (name.below * new, new, 1, carrying, row["rcode"] == 3, answered, name.entropy * new)
-        spans = self._spans(self.domains, (*client, name.domain))
+        spans = self._spans(self.domains, (*client, name.domain), DOMAINS_EACH)
         for span, (seconds, least) in zip(spans, self.of_names, strict=True):
             sums = _Figures(*span.add(now, int(row["ts"]), [float(each) for each in figures], _step(seconds)))
             enough = _enough(sums, least) * (SHARED_FACTOR if shared else 1)

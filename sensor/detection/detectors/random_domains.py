@@ -39,6 +39,8 @@ STEPS = 10
 DAY_SECONDS = 86_400.0
 DOMAINS_KEPT = 512
 """Of one step of a client: more change nothing in a verdict."""
+DOMAINS_MAX = 131_072
+"""Of all clients and steps together, 20 MB; the client not seen for longest gives way."""
 ODD_MIN = 0.3
 """Share of domains like no word from which on the verdict is the rule's; below it is a milder one."""
 _NXDOMAIN = 3
@@ -63,6 +65,11 @@ class _Client:
     runs: list[int] = field(default_factory=lambda: [0, 0])
     row: bytes = b""
 
+    @property
+    def domains(self) -> int:
+        """How many are remembered, step by step."""
+        return sum(len(step.missing) for steps in self.spans for step in steps.values())
+
 
 class RandomDomains:
     """See the file's head; settings: RandomDomainsSettings."""
@@ -76,6 +83,7 @@ class RandomDomains:
         self.names = Names()
         self.clients: dict[tuple[int, int], _Client] = {}
         self.ticks = Ticks(self._step_ns(0), STEPS)
+        self.domains = 0
         self.evicted = 0
 
     def _step_ns(self, span: int) -> int:
@@ -114,9 +122,12 @@ class RandomDomains:
         client = int(row["client_hi"]), int(row["client_lo"])
         for cell in self._cells(client, step, day):
             cell.first_ts = min(cell.first_ts, int(row["ts"]))
-            if len(cell.missing) < DOMAINS_KEPT:
+            if name.domain not in cell.missing and len(cell.missing) < DOMAINS_KEPT:
                 cell.missing[name.domain] = name.is_odd
+                self.domains += 1
         self.clients[client].row = row.tobytes()
+        while self.domains > DOMAINS_MAX and len(self.clients) > 1:
+            self._forget_oldest()
 
     def _cells(self, key: tuple[int, int], step: int, day: int) -> tuple[_Step, _Step]:
         """The present steps of a client; the one not seen for longest gives way to a new one."""
@@ -124,23 +135,34 @@ class RandomDomains:
         if client is None:
             client = _Client()
             if len(self.clients) >= self.settings.clients_max:
-                del self.clients[next(iter(self.clients))]
-                self.evicted += 1
+                self._forget_oldest()
         self.clients[key] = client
-        return client.spans[0].setdefault(step, _Step()), client.spans[1].setdefault(day, _Step())
+        for steps, present in zip(client.spans, (step, day), strict=True):
+            if present not in steps:
+                self._forget_steps(steps, present)
+                steps[present] = _Step()
+        return client.spans[0][step], client.spans[1][day]
+
+    def _forget_steps(self, steps: dict[int, _Step], present: int) -> None:
+        """Those that have left the span."""
+        for gone in [each for each in steps if each <= present - STEPS]:
+            self.domains -= len(steps.pop(gone).missing)
+
+    def _forget_oldest(self) -> None:
+        client = self.clients.pop(next(iter(self.clients)))
+        self.domains -= client.domains
+        self.evicted += 1
 
     def _judge(self, now: int) -> Iterator[Detection]:
         """Clients that asked for what does not exist in the step that ends now."""
         last = now // self._step_ns(0) - 1
-        for client in self.clients.values():
+        for key in sorted(self.clients):
+            client = self.clients[key]
             step = client.spans[0].get(last)
             if step is None or not step.missing:
                 continue
             for which, (seconds, least) in enumerate(self.spans):
-                steps = client.spans[which]
-                newest = (now - 1) // self._step_ns(which)
-                for gone in [each for each in steps if each <= newest - STEPS]:
-                    del steps[gone]
+                self._forget_steps(client.spans[which], (now - 1) // self._step_ns(which))
                 yield from self._verdict(client, which, now, seconds, least)
 
     def _verdict(self, client: _Client, which: int, now: int, seconds: float, least: int) -> Iterator[Detection]:
@@ -194,5 +216,6 @@ class RandomDomains:
                 {step: _Step(good, missing, ts) for step, good, missing, ts in steps} for steps, _ in (window, day)
             )
             self.clients[key] = _Client((first, second), [window[1], day[1]], row)
+        self.domains = sum(client.domains for client in self.clients.values())
         self.ticks.current[:] = saved["current"]
         return True
