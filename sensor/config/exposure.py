@@ -33,6 +33,8 @@ class ExposedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Look for pages, files, errors and versions that servers should not show."""
     body_bytes: BodyBytes = 4_096
     """Of an answer's body that are looked at."""
+    current_banners: bool = False
+    """Tell of servers that name a version which is still repaired, too; else only of versions out of support."""
     entities_max: AtLeastOne = 8_192
     """Endpoints, and servers, whose findings are remembered; the oldest give way and are counted."""
 

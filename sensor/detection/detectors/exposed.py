@@ -53,7 +53,7 @@ class Exposed:
     rules = (PAGES, INSIDES, TRACE, BANNER, OPEN)
 
     def __init__(self, settings: ExposedSettings, strings: Strings) -> None:
-        self.strings = strings
+        self.settings, self.strings = settings, strings
         self.wanted = Wanted(response_head=True, response_body=settings.body_bytes)
         self.faults = 0
         self._cases = Cases(self.rules, settings.entities_max)
@@ -100,9 +100,9 @@ class Exposed:
 
     def _banner(self, batch: Batch, row: int) -> list[Detection]:
         shown = banners(_kept(batch, row, "response_head"))
-        if not shown:
-            return []
         old = [name for name, is_old in shown if is_old]
+        if not (old or (shown and self.settings.current_banners)):
+            return []
         details: dict[str, Any] = {"shown": [name for name, _ in shown][:8]} | ({"out_of_support": old} if old else {})
         return self._say(BANNER, "server", batch, row, "servers", details)
 

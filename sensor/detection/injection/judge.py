@@ -13,7 +13,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from sensor.detection.injection.decode import readings
-from sensor.detection.injection.finding import Finding
+from sensor.detection.injection.finding import STRONG, Finding
 from sensor.detection.injection.paths import judge_path
 from sensor.detection.injection.pattern import Pattern
 from sensor.detection.injection.patterns_browser import BROWSER
@@ -33,7 +33,7 @@ _SQL_MARKS = re.compile(
     re.I,
 )
 _PATH_MARKS = re.compile(r"\.\.|[/\\%?\x00]|\.(?:ini|conf|log|env|git|ht|bash|ssh|xml|php|ya?ml|py)|passwd|(.)\1{99}", re.I)
-_CODE_MARKS = re.compile(r"```.*?(?:```|\Z)|``[^`]+``|`[^`\n]{1,200}`|<(pre|code)>.*?</\1>", re.S | re.I)
+_CODE_MARKS = re.compile(r"```.*?(?:```|\Z)|``[^`]+``|`[^`\n]{1,200}`|(?<![^\s(])`(?!\s)[^`'\n]{1,80}'(?=[\s,.;:)])|<(pre|code)>.*?</\1>", re.S | re.I)
 _WORD = re.compile(r"(?<![^\s(\"'“„«¿¡])[^\W\d_]{2,}(?:[-'’][^\W\d_]+)*(?=[.:](?:\s|\Z)|[\s,;!?)\"'”“»…]|\Z)")
 _LINK = re.compile(r"!?\[([^\]\n]{0,80})\]\((?:https?://[a-z]|/\w|#|[a-z][\w-]*[./])[\w/#?=&%@~+-]*(?:\.[\w/#?=&%@~+-]+)*\)", re.I)
 """Of Markdown, to an ordinary address: its words count, its address does not."""
@@ -51,7 +51,13 @@ _REFERENCE = re.compile(r"`([^`<]{0,120})<https?://[^`>\s]{1,200}>`_{1,2}")
 _PIECE = re.compile(r"\S*[^\W\d_]\S*")
 _SIGNS = re.compile(r"[{}<>=;|&$%\\+]")
 _COMMAND = re.compile(r"\W{0,6}(?:" + RARE + r"|net|ping|echo|time|alias)[\s;|&]|\W{0,6}if\s+(?:not\b|exist\b|defined\b|errorlevel\b|[\W\d])", re.I)
-_SHOWN = re.compile(r"\A\s*\$\s+[a-z./~]|(?:\A|\s)```[a-z]{0,12}\s", re.I)
+_COMMAND_LINE = re.compile(r"\s*(?:[A-Z_]+=\S*\s+|sudo\s+)*" + RARE + r"\s", re.I)
+"""What begins with a command is what people ask about and paste; what is injected stands behind a break-out."""
+_PRODUCT = re.compile(
+    r"\W{0,6}(?:python|perl|ruby|lua|php|git|mysql|bash|expect|wish|fish|dash|nano|puppet|gimp|emacs)\s+[^\W\d_]{2,}\s", re.I
+)
+"""A name of a program with which a sentence may begin."""
+_SHOWN = re.compile(r"\A\s*[*-]\s+`[^`]+`\s|\A\s*\$\s+[a-z./~]|(?:\A|\s)```[a-z]{0,12}\s", re.I)
 """Code that is shown as code: behind a prompt or a fence."""
 
 
@@ -82,10 +88,12 @@ def weighed(text: str) -> Reading:
         return Reading(plain, Weight.BEST_HALF if 5 * words >= 3 * pieces else Weight.HALF)
     if _SHOWN.search(text):
         return Reading(text, Weight.BEST_HALF)
+    if _COMMAND.match(plain) and not _PRODUCT.match(plain):
+        return Reading(text, Weight.WHOLE)
     signs = len(_SIGNS.findall(plain))
     enough = PHRASE_WORDS if signs or not plain.lstrip("*- ")[:1].isalpha() else PHRASE_WORDS - 1
     mostly = words >= enough and 2 * words >= pieces
-    if (mostly or _LEAD.match(plain)) and not _COMMAND.match(plain) and signs <= PHRASE_SIGNS_MAX:
+    if (mostly or _LEAD.match(plain)) and signs <= PHRASE_SIGNS_MAX:
         return Reading(text, Weight.BEST_HALF)
     return Reading(text, Weight.WHOLE)
 
@@ -95,6 +103,7 @@ def judge_reading(text: str) -> list[Finding]:
     text, weight = weighed(text)
     points: dict[str, int] = {}
     evidence: dict[str, list[str]] = {}
+    plainly = False
     octets = (_VARIABLE.sub(r"\1", text) if "$(" in text else text).encode("utf-8", "surrogatepass")
     for table, scanner in _SCANNERS:
         for number in scanner.matches(octets):
@@ -107,6 +116,9 @@ def judge_reading(text: str) -> list[Finding]:
             else:
                 points[pattern.kind] = max(before, pattern.points // 2)
             evidence.setdefault(pattern.kind, []).append(pattern.evidence)
+            plainly |= pattern.plain and pattern.kind == "cmdi"
+    if points.get("cmdi", 0) >= STRONG and not plainly and _COMMAND_LINE.match(text):
+        points["cmdi"] = STRONG - 1
     found = [Finding(kind, worth, ", ".join(dict.fromkeys(evidence[kind]))) for kind, worth in points.items()]
     if _SQL_MARKS.search(text):
         found += judge_sql(text)

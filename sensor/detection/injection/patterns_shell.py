@@ -59,7 +59,7 @@ SHELL = [
     Pattern("cmdi", 8, "path of a program", r"(?:\A|\\[nrt]|[^\w\s.*~-]\s*)(?:/usr(?:/local)?)?/s?bin/[\w?*'\[]|\s(?:/usr(?:/local)?)?/s?bin/(?:[\w?*'\[]*[?*'\[]|(?:ba|z|k|c|da)?sh\b|cat\b|id\b|nc\b|ls\b|env\b|ping\b|echo\b|sleep\b|curl\b|wget\b|uname\b|whoami\b)"),
     Pattern("cmdi", 6, "path of a program after a separator", r"[;|&`\n]\s*/(?:usr|bin|sbin|etc|tmp|var|opt|dev)/"),
     Pattern("cmdi", 8, "substitution", r"\$\(\s*(?:(?:" + RARE + r"|" + _COMMON + r"|[/<~.])[^)]*\)|\(|\s*cmd\b)|`\s*(?:" + RARE + r"|id|echo|sleep|ping|who|date|env)\b[^`]*`|[<>]\(\s*[a-z/]"),
-    Pattern("cmdi", 9, "internal field separator", r"\$\{?ifs\b|\{ifs\}|\$ifs\$", True),
+    Pattern("cmdi", 9, "internal field separator", r"\$\{?ifs\b|\{ifs\}|\$ifs\$"),
     Pattern("cmdi", 8, "word with nothing inside", r"[a-z/](?:\$@|\$\*|\$\{?[0-9]\}?|``|\$\(\)|\$\{\w*\}|'')[a-z/]\w*|\b\w+(?:\\[a-z]){2,}|\b[a-z](?:'[a-z]*'|\"[a-z]*\"){1,}[a-z]{1,4}[\s/]+[/~-]|[a-z]\^[a-z]\^?[a-z]"),
     Pattern("cmdi", 6, "quotes inside a word", r"(?:\A|[\s;|&`(=/])[a-z]{1,12}(?:''|\"\")[a-z]{1,12}\s", True),
     Pattern("cmdi", 7, "variables put together", r"\$\w+\$\w+\$\w+|(?:\b[a-z]\w?=\S{1,6};){2,}|\b\w=['\"]?\w+['\"]?;\s*\w*\$\{?\w|\$\{[a-z_]+:\d+(?::\d+)?\}|\$\{\w+%%?\S|\$\{(?:path|pwd|home|shell|hostname|user|env)[}:%#]"),

@@ -122,6 +122,7 @@ _HARD_KEYS = frozenset(
     ["select", "where", "union", "having", "insert", "update", "delete", "drop", "alter", "create", "exec", "table", "null"]
 )
 """Words of SQL that prose has now and then, and a query has often."""
+_CONTRACTION = re.compile(r"[^\W\d_]'(?:s|t|re|ve|ll|d|m)\b", re.I)
 _OPTION = re.compile(r"\s['\"`]+--[a-z]")
 """Of a command, quoted: no comment."""
 _COMPUTED = re.compile(r"\|\||(?<!['\"`])=\s*['\"(\d]|\(\s*select\b|(?:--|#|;)\s*\Z", re.I)
@@ -160,6 +161,8 @@ def _holes(text: str) -> list[tuple[str, str]]:
     quotes = "'`" if _JSON.match(text) else "'\"`"
     for quote in quotes:
         at = text.find(quote)
+        while at > 0 and _CONTRACTION.match(text, at - 1):
+            at = text.find(quote, at + 1)
         option = _OPTION.match(text, at - 1) if at > 0 else None
         if option:
             at = text.find(quote, option.end())

@@ -160,8 +160,9 @@ def _statement(rest: list[Token]) -> tuple[int, str]:
     if word == "copy" and any(token.text.lower() == "program" for token in rest):
         return 8, "copy program"
     if word in ("set", "do", "use", "print", "kill", "backup", "handler", "prepare", "merge") and (
-        second.kind in ("variable", "text", "open") or (second.kind == "call" and TELLING_CALLS.match(second.text))
-    ):
+        second.kind == "variable" or (second.kind in ("text", "open") and word != "set")
+        or (second.kind == "call" and TELLING_CALLS.match(second.text))
+    ):  # fmt: skip
         return 5, word
     return 0, ""
 
