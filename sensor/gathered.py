@@ -40,22 +40,24 @@ class Ended(NamedTuple):
 
 @dataclass
 class Gathered:
-    """`blocks`: of how many blocks it is; `flows`: how many flows have ended."""
+    """`blocks`: of how many blocks it is; `flows`: how many flows have ended; `now`: packet time at the end of them."""
 
     blocks: int = 0
     flows: int = 0
+    now: int = 0
     _parts: list[Ended] = field(default_factory=list)
 
-    def add(self, part: Ended) -> None:
-        """Rows are not to be changed by anyone from now on."""
+    def add(self, part: Ended, now: int) -> None:
+        """Rows are not to be changed by anyone from now on; packet time is `now` at the end of the part."""
+        self.now = max(self.now, now)
         self.flows += len(part.flows)
         self._parts.append(part)
 
     def take(self) -> Ended:
         """All of it; what comes afterwards is gathered anew."""
         parts, self._parts, self.blocks, self.flows = self._parts, [], 0, 0
-        if len(parts) == 1:
-            return parts[0]
+        if len(parts) < 2:
+            return parts[0] if parts else Ended()
         return Ended(
             joined([part.flows for part in parts]),
             joined([part.streams for part in parts]),

@@ -228,13 +228,13 @@ class Pipeline:
             if read.last:
                 last = read
             elif len(read.transactions):
-                self._now = max(self._now, int(read.transactions["now"][-1]))
-                self._begin(read, Ended())
+                self._now = max(self._now, int(read.transactions["now"][-1]), self._gathered.now)
+                self._begin(read, self._gathered.take())  # of blocks before: no flow is judged later than its time
                 yield from self._end()
         found = self._protocols.tunnels, data, datagrams, self._reassembly.pages, part.chunks
         tls += self._tls.process_tunnels(*found)
         told = turned(copied(part.told), copied(part.told_streams))
-        self._gathered.add(Ended(*self._ended(part.ended), *told, tls, self._websockets.process(*found), dns))
+        self._gathered.add(Ended(*self._ended(part.ended), *told, tls, self._websockets.process(*found), dns), part.now)
         if last:
             self._now = max(self._now, part.now)
             self._begin(last, self._gathered.take())

@@ -17,9 +17,9 @@ def ended(*serials: int) -> Ended:
 
 def test_what_several_blocks_ended_comes_in_their_order() -> None:
     gathered = Gathered()
-    for part in (ended(3, 1), ended(), ended(2)):
-        gathered.add(part)
-    assert gathered.flows == 3
+    for now, part in enumerate((ended(3, 1), ended(), ended(2))):
+        gathered.add(part, now)
+    assert (gathered.flows, gathered.now) == (3, 2)
     taken = gathered.take()
     assert taken.flows["serial"].tolist() == [3, 1, 2]
     assert taken.streams["packets"].tolist() == [3, 3, 1, 1, 2, 2]
@@ -29,7 +29,8 @@ def test_what_several_blocks_ended_comes_in_their_order() -> None:
 
 def test_it_is_taken_once() -> None:
     gathered = Gathered(blocks=2)
-    gathered.add(ended(1))
+    gathered.add(ended(1), 1)
     gathered.take()
-    gathered.add(Ended(NO_FLOWS, NO_STREAMS, NO_FLOWS, NO_STREAMS))
+    assert len(gathered.take().flows) == 0
+    gathered.add(Ended(NO_FLOWS, NO_STREAMS, NO_FLOWS, NO_STREAMS), 2)
     assert (gathered.blocks, gathered.flows, len(gathered.take().flows)) == (0, 0, 0)

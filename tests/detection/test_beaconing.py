@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from sensor.alert import Detection
-from sensor.config import DetectionSettings
+from sensor.config import BeaconingSettings, CaptureSettings, DetectionSettings, Settings
 from sensor.detection.stage import DetectionStage
+from sensor.pipeline import Pipeline
 from sensor.schema import ConnState
-from tests.detection.tables import Pool, flow, join, real_alerts, run_flows, run_transactions, transaction
+from tests.detection.tables import REAL, Pool, alone, flow, join, real_alerts, run_flows, run_transactions, transaction
 
 FAR, INSIDER = "203.0.113.7", "10.0.0.9"
 
@@ -98,3 +99,16 @@ def test_what_is_known_outlives_a_restart() -> None:
 def test_real_beacons() -> None:
     hits = [alert for alert in real_alerts("12-beacon") if alert["rule_id"] == "beaconing"]
     assert {alert["entity.value"] for alert in hits} == {"10.60.1.35", "10.60.1.36"}
+
+
+def test_real_beacons_are_found_as_soon_in_large_batches_as_in_small_ones() -> None:
+    capture = REAL / "12-beacon.pcap.xz"
+    if not capture.exists():
+        pytest.skip(f"{capture} is not there: the captures that the project does not own lie beside its checkout")
+    found = []
+    for frames in (8_192, 512):
+        beacons, capturing = alone(beaconing=BeaconingSettings()), CaptureSettings(batch_frames=frames)
+        settings = Settings(detection=beacons, capture=capturing)
+        alerts = [alert for batch in Pipeline(settings, [str(capture)]) for alert in batch.alerts]
+        found.append([(alert.entity.value, alert.ts) for alert in alerts if alert.state == "raised"])
+    assert found[0] == found[1]
