@@ -89,20 +89,21 @@ def _lost_before(t, flow, link, whole):
     """How many requests were lost just before a broken one, which begins at link["seq"], `whole` being where they
     began; -1 when that is not sure.
 
-    As many as responses wait, or were lost before these, that acknowledged no more, less those to requests known; all
-    of them may be, while it is open how many requests were lost earlier. No request of this client is smaller than its
-    smallest head without the target; but one with a body can be as large as several.
+    As many as responses wait, or were lost before these, that acknowledged no more, less those to requests known (this
+    one too, if its end was acknowledged); all of them may be, while it is open how many requests were lost earlier. No
+    request of this client is smaller than its smallest head without the target, five sixths of it when it asks ahead;
+    but one with a body can be as large as several.
     """
     answers = -np.int64(flow["queued"])
     request = np.int64(flow["first"]) if flow["wait_first"] >= 0 else np.int64(-1)
     while request >= 0:
         answers -= t.links[request]["lost"] if t.links[request]["broken"] == 0 else WAITING_MAX
         request = np.int64(t.links[request]["next"])
-    response = np.int64(flow["wait_first"])
-    while response >= 0 and t.links[response]["ack"] <= link["seq"]:
+    response, least = np.int64(flow["wait_first"]), 1
+    while response >= 0 and t.links[response]["ack"] <= max(link["seq"], link["end"]):
         answers += 2 if t.links[response]["broken"] == 2 else 1
+        least = max(least, answers if t.links[response]["ack"] <= link["seq"] else answers - 1)
         response = np.int64(t.links[response]["next"])
-    least = max(answers, 1)
     smallest = np.int64(flow["base"]) if flow["ahead"] == 0 else 5 * np.int64(flow["base"]) // 6
     most = (link["seq"] - whole) // max(smallest, 18)
     sure = most <= least or flow["bodies"] != 0 if flow["ahead"] == 0 else most == least
@@ -140,8 +141,7 @@ def _note_manner(t, flow_row, message):
         _asks_ahead(flow)
     elif sound and link["ack"] <= server["delivered"]:
         _asks_ahead(flow)
-        if link["broken"] == 0:
-            flow["rolling"] = 1
+        flow["rolling"] = 1
 
 
 @inline_kernel

@@ -127,6 +127,28 @@ def test_no_client_gets_a_wrong_pair(
     paired(Client(ahead, batch, near, far, service, think), share, random.Random(seed))
 
 
+@pytest.mark.parametrize("seed", [*range(60), 51_857, 52_780])
+def test_requests_of_uneven_sizes_get_no_wrong_pair(seed: int) -> None:
+    """The size of a hole tells little of how many requests were in it."""
+    chance = random.Random(seed)
+    client = Client(chance.randint(1, 6), chance.random() < 0.4, chance.choice([0, 1, 2, 5, 20]),
+                    chance.choice([0, 1, 5, 20]), chance.choice([0, 1, 3, 20, 60]),
+                    chance.choice([0, 0, 0, 2, 50, 300]), mss=chance.choice([1_000, 1_460, 300]))  # fmt: skip
+    count, share = chance.randint(4, 30), chance.choice([0.01, 0.03, 0.05])
+    size = chance.choice([0, 20, 20, 1_500, 4_000]) + chance.choice([0, 0, 0, 0])
+    asked = []
+    for number in range(count):
+        query = "a" * chance.choice([0, 0, 30, 90])
+        more = ["X-Pad: " + "y" * chance.choice([1, 40])] if chance.random() < 0.5 else []
+        asked.append(request(f"{target(number)}?{query}", *more))
+    whole = converse(client, asked, lambda number: response(b"x" * (size + number)))
+    first = chance.choice([0, 3, 3])
+    kept = [packet for i, packet in enumerate(whole.packets) if i < first or chance.random() >= share]
+    for row in observe(kept).transactions:
+        if row["request"] and row["response"] and row["response_body_max"] >= 0:
+            assert row["uri"].split("?")[0] == target(row["response_body_max"] - size)
+
+
 @pytest.mark.parametrize("lost", [(), (3,), (6,), (3, 6), (6, 9), (4, 7)])
 def test_answers_to_head_have_no_body_after_a_loss_either(lost: tuple[int, ...]) -> None:
     """Their Content-Length is that of the body they would have had."""
