@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,8 @@ class Clock:
     def timed(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """The same function, on the clock; when it is a generator, its steps are."""
 
-        def wrapped(*arguments: Any) -> Any:
-            result = self.call(name, function, *arguments)
+        def wrapped(*arguments: Any, **named: Any) -> Any:
+            result = self.call(name, partial(function, **named), *arguments)
             return self._steps(name, result) if isinstance(result, Iterator) else result
 
         return wrapped
