@@ -14,7 +14,7 @@ from sensor.protocols.http1.uri import fold_id, number_at
 from sensor.protocols.http1.words import find_folded, folded, short_word
 from sensor.structures.bytesearch import find_byte
 
-_AMP, _EQUAL = 0x26, 0x3D
+_AMP, _EQUAL, _DOT = 0x26, 0x3D, 0x2E
 _ID, _UID, _UUID, _GUID = folded("id"), folded("uid"), folded("uuid"), folded("guid")
 _OWNER, _USER, _ACCOUNT = folded("owner"), folded("user"), folded("account")
 _CUSTOMER = folded("customer")
@@ -98,7 +98,7 @@ def read_query(numbers, data, start, stop):
             elif _is_id_name(data, i, equal) and not is_secret_name(data, i, equal):
                 numbers[Scalar.OBJECT_ID] = fold_id(numbers, data, equal + 1, end)
                 numbers[Scalar.OBJECT_NUMBER] = number_at(data, equal + 1, end)
-            jwt = end - equal > 20 and begins_jwt(data, equal + 1)
+            jwt = end - equal > 20 and begins_jwt(data, equal + 1) and find_byte(data, equal, end, _DOT) < end
             if end - equal > 4 and (jwt or is_secret_name(data, i, equal)):
                 secret = True
                 if end - equal > 8 and (jwt or _is_credential_name(data, i, equal)):

@@ -69,3 +69,8 @@ def test_a_secret_in_the_target_is_marked_whether_or_not_it_is_shown(shown: bool
 
 def test_a_password_in_the_target_is_no_credential() -> None:
     assert one(request("/a?password=hunter22hunter22"), OK)["user"] == 0
+
+
+def test_a_cursor_that_is_json_in_base64_is_no_credential():
+    assert not one(request("/orders?cursor=eyJpZCI6IDQyLCAiYWZ0ZXIiOiB0cnVlfQ"), OK)["url_secret"]
+    assert one(request("/orders?cursor=eyJhbGciOiJub25lIn0.eyJzdWIiOiJib2IifQ."), OK)["url_secret"]
