@@ -21,7 +21,7 @@ from tests.test_reload import settings
 
 def alert_of(name: str, rule: str) -> Alert:
     """The last revision of the first alert of this rule."""
-    pipeline = Pipeline(settings(batch_frames=5000), [str(PCAPS / f"{name}.pcap")])
+    pipeline = Pipeline(settings(judged_frames=5000), [str(PCAPS / f"{name}.pcap")])
     return [alert for batch in pipeline for alert in batch.alerts if alert.rule_id == rule][-1]
 
 
