@@ -36,6 +36,8 @@ INPUT_BUFFER_BYTES = 1 << 20
 """Read buffer of one of several inputs: room for two of the longest blocks, and no more, as there may be hundreds."""
 INPUT_ROWS = 4_096
 """Frames indexed at a time of one of several inputs."""
+PIPE_BYTES = 1 << 20
+"""What a pipe may hold (Linux lets everybody have as much): with its usual 64 KiB a block is eighty packets at most."""
 SHORT_READ_BYTES = 16_384
 """Read of each of several files to learn when it begins, until its first frame is there."""
 COMPRESSED_READ_BYTES = 65_536

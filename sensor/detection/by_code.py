@@ -5,18 +5,41 @@ The one law: a code is judged again when it has become another string's, so code
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from sensor.detection.detector import Strings
+from sensor.detection.scan import Scanner
+
+Test = Callable[[Sequence[str]], Sequence[bool]]
+_MATCHES_MAX = 1 << 30
+
+
+def each(test: Callable[[str], bool]) -> Test:
+    """One text at a time: for strings of which there are few."""
+    return lambda texts: [test(text) for text in texts]
+
+
+def matching(scanner: Scanner) -> Test:
+    """All texts in one search: those in which something matches; no expression matches a line end."""
+
+    def test(texts: Sequence[str]) -> list[bool]:
+        ends = np.cumsum([len(text) + 1 for text in texts])
+        found = scanner.positions("\n".join(texts).encode("ascii"), _MATCHES_MAX)
+        places = np.searchsorted(ends, [end for _, end in found])
+        passes = np.zeros(len(texts), np.bool_)
+        passes[places] = True
+        return passes.tolist()  # type: ignore[no-any-return]
+
+    return test
 
 
 class ByCode:
     """Verdicts of `test` on the texts of codes; no string passes that is absent."""
 
-    def __init__(self, strings: Strings, test: Callable[[str], bool]) -> None:
+    def __init__(self, strings: Strings, test: Test) -> None:
         self._strings, self._test = strings, test
         self._hashes = np.zeros(len(strings.tables.entries), np.uint64)  # of the string that was judged last
         self._passes = np.zeros(len(strings.tables.entries), np.bool_)
@@ -24,12 +47,11 @@ class ByCode:
 
     def passing(self, codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.intp]:
         """Places of the codes whose text passes, in order."""
-        hashes = self._strings.tables.entries["hash"][codes]
-        unknown = np.flatnonzero(self._hashes[codes] != hashes)
-        for place in unknown.tolist():
-            code = int(codes[place])
-            if self._hashes[code] != hashes[place]:
-                self._hashes[code] = hashes[place]
-                self._passes[code] = self._test(self._strings.text(code))
-                self._passed += int(self._passes[code])
+        hashes = self._strings.tables.entries["hash"]
+        unknown = codes[self._hashes[codes] != hashes[codes]]
+        if len(unknown):
+            new = np.unique(unknown)
+            self._hashes[new] = hashes[new]
+            self._passes[new] = self._test([self._strings.text(code) for code in new.tolist()])
+            self._passed += int(np.count_nonzero(self._passes[new]))
         return np.flatnonzero(self._passes[codes]) if self._passed else np.zeros(0, np.intp)

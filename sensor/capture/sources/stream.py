@@ -6,14 +6,16 @@ packet is thus seen as soon as it arrives, and a burst of one-packet writes beco
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import select
 import socket
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from sensor.errors import InputError
-from sensor.limits import CONNECT_TIMEOUT_SECONDS
+from sensor.limits import CONNECT_TIMEOUT_SECONDS, PIPE_BYTES
 
 
 class StreamBytes:
@@ -23,6 +25,8 @@ class StreamBytes:
         self.name, self.position = name, 0
         self._opened = opened
         self._descriptor = opened.fileno()
+        with suppress(OSError):  # no pipe, or an administrator's limit
+            fcntl.fcntl(self._descriptor, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         self._poll = select.poll()
         self._poll.register(self._descriptor, select.POLLIN)
 

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from sensor.alert import Detection, Entity, Kind, Numbers, Rule, Severity
 from sensor.config import ThreatIntelSettings
-from sensor.detection.by_code import ByCode
+from sensor.detection.by_code import ByCode, each
 from sensor.detection.detector import Batch, Strings, nanoseconds
 from sensor.detection.evidence import address, community_id, host_name
 from sensor.detection.findings import REMIND_SECONDS, Case, Cases, found
@@ -94,8 +94,8 @@ class ThreatIntel:
 
     def _take(self, matcher: Matcher) -> None:
         self.matcher = matcher
-        self._hosts = ByCode(self.strings, self._is_listed)
-        self._agents = ByCode(self.strings, lambda text: bool(matcher.user_agent(text, 0.0)))
+        self._hosts = ByCode(self.strings, each(self._is_listed))
+        self._agents = ByCode(self.strings, each(lambda text: bool(matcher.user_agent(text, 0.0))))
         self._addresses: dict[str, npt.NDArray[np.int64] | None] = {"client": None, "server": None}
 
     @property

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from sensor.alert import Detection, Kind, Numbers, Rule, Severity
 from sensor.config import UnusualExportsSettings
-from sensor.detection.by_code import ByCode
+from sensor.detection.by_code import ByCode, each
 from sensor.detection.by_row import ByRow, Columns
 from sensor.detection.detector import Batch, Strings, nanoseconds
 from sensor.detection.evidence import detection_of, identity_of
@@ -58,8 +58,8 @@ class UnusualExports:
         columns = Columns(identities=self.identities, endpoints=self.endpoints, pairs=self.pairs)
         self.state, self.restore = columns.state, columns.restore
         self.owners = Owners("identity", self.identities)
-        self.named = ByCode(strings, lambda text: bool(_NAMES.search(text)))
-        self.typed = ByCode(strings, lambda text: bool(_TYPES.search(text)))
+        self.named = ByCode(strings, each(lambda text: bool(_NAMES.search(text))))
+        self.typed = ByCode(strings, each(lambda text: bool(_TYPES.search(text))))
 
     def process(self, batch: Batch) -> list[Detection]:
         rows = batch.transactions

@@ -17,13 +17,14 @@ import numpy.typing as npt
 from sensor.alert import Detection, Entity, Http, Kind, Numbers, Rule, Severity
 from sensor.config import WebScanSettings
 from sensor.detection import carried
-from sensor.detection.by_code import ByCode
+from sensor.detection.by_code import ByCode, each, matching
 from sensor.detection.by_row import ByRow
 from sensor.detection.carried import packed, refill, unpacked
 from sensor.detection.detector import Batch, Strings, Table, nanoseconds
 from sensor.detection.detectors.web_scan_kernel import CLIENT, MISS, count_misses
 from sensor.detection.evidence import address, community_id, http_of
 from sensor.detection.owners import Owners
+from sensor.detection.scan import Scanner
 from sensor.detection.ticking import Distinct, Part, Rolling, Ticks
 from sensor.structures.entity_table_kernels import Use
 from sensor.structures.records import copied, joined
@@ -120,8 +121,8 @@ class WebScan:
         least = min(settings.targets_min, settings.hour_targets_min, settings.day_targets_min)
         self._suspect_misses = max(1, least // 2)
         self._seen: dict[int, _Seen] = {}
-        self._scanners = ByCode(strings, lambda text: bool(_SCANNERS.search(text)))
-        self._methods = ByCode(strings, lambda text: text not in _COMMON)
+        self._scanners = ByCode(strings, matching(Scanner([_SCANNERS.pattern])))
+        self._methods = ByCode(strings, each(lambda text: text not in _COMMON))
 
     def take_over(self, before: WebScan) -> None:
         """Go on with the windows of the one before; where their length was changed they begin anew."""

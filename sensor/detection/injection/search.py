@@ -41,6 +41,12 @@ MATCHES_MAX = 200_000
 """Matches of one search of a text: beyond it the rest of the text counts as suspicious."""
 CREDITS_MAX = 6_000.0
 CREDITS_PER_TRANSACTION = 1 / 24
+CHECKS_MAX = 12_000.0
+"""Header lines that may be looked at for whether they are worth a judge's time: a flood of new ones (every agent and
+referrer another) takes no time from targets and bodies.
+"""
+CHECKS_PER_SECOND = 40
+CHECKS_PER_TRANSACTION = 1 / 20
 
 
 class Count(IntEnum):
@@ -68,6 +74,7 @@ class Search:
         self._classes, (self._hashes, self._kinds) = byte_classes(), word_table()
         self._known: OrderedDict[tuple[int, bytes], Verdicts] = OrderedDict()
         self._credits = CREDITS_MAX
+        self._checks = CHECKS_MAX
         self._now = 0
         self._row = 0
 
@@ -88,7 +95,7 @@ class Search:
             if numbers.size:
                 self._judge_rows(numbers, pieces, suspicious, contents, arena, nows, hits)
         self._reader.note_clean(pieces, suspicious)
-        self._earn(len(contents), int(nows[-1]) if len(nows) else self._now)
+        self._earn(len(contents) - self._row, int(nows[-1]) if len(nows) else self._now)
         return hits
 
     def _suspicious(self, text: Text) -> Octets:
@@ -115,12 +122,16 @@ class Search:
         hits: list[Hit],
     ) -> None:
         """Judge the suspicious pieces row by row; what turns out to be clean is no longer suspicious."""
+        kinds, hashes = pieces["kind"][numbers].tolist(), pieces["hash"][numbers].tolist()
         for first, last in _runs(pieces["row"][numbers]):
             row = int(pieces["row"][numbers[first]])
             found: Best = {}
-            for number in numbers[first:last].tolist():
-                piece = pieces[number]
-                verdict = self._verdict(piece, contents[row], arena, row, int(nows[row]))
+            content, now = contents[row], int(nows[row])
+            for place in range(first, last):
+                if self._is_shed(kinds[place], hashes[place], row, now):
+                    continue
+                number = numbers[place]
+                verdict = self._verdict(pieces[number], content, arena)
                 if verdict is None:
                     continue
                 if verdict:
@@ -129,7 +140,16 @@ class Search:
                     suspicious[number] = 0
             hits += [Hit(row, finding, value) for finding, value in _telling(found)]
 
-    def _verdict(self, piece: np.void, content: np.void, arena: Octets, row: int, now: int) -> Verdicts | None:
+    def _is_shed(self, kind: int, hashed: int, row: int, now: int) -> bool:
+        """Whether a header line is left out, because there is no budget to look whether it is worth a judge's time."""
+        self._earn(row - self._row, now)
+        self._row = row
+        if self._checks >= 1 or kind != PieceKind.HEADER or (hashed, b"") in self._known:
+            return False
+        self.counters.values[Count.SHED] += 1
+        return True
+
+    def _verdict(self, piece: np.void, content: np.void, arena: Octets) -> Verdicts | None:
         """What was found in a piece, from memory when it was judged before; None when the budget is spent."""
         kind = int(piece["kind"])
         context = _content_type(_bytes_of(content, arena, "request_head")) if kind == PieceKind.BODY else b""
@@ -137,29 +157,33 @@ class Search:
         known = self._known.get(key)
         if known == ():
             return known
+        if known is None and kind == PieceKind.HEADER:
+            self._checks -= 1
         start, length = int(piece["start"]), int(piece["length"])
         if kind == PieceKind.LINE:
             start, length = target(arena, start, length)
         octets = arena[start : start + length].tobytes()
         whole = needs_whole(octets)
         if known is None and not whole and not self._is_doubtful(octets, kind, context):
-            known = self._known[key] = ()
+            known = ()
+            self._remember(key, known)
         if known is None:
-            self._earn(row - self._row, now)
-            self._row = row
             if self._credits < 1:
                 self.counters.values[Count.SHED] += 1
                 return None
             self._credits -= 1
             self.counters.values[Count.JUDGED] += 1
             known = tuple(judge_piece(octets, kind, context))
-            self._known[key] = known + _UNDECIDED if whole else known
-            if len(self._known) > KNOWN_MAX:
-                self._known.popitem(last=False)
+            self._remember(key, known + _UNDECIDED if whole else known)
         if not whole:
             return known
         head, body = (_bytes_of(content, arena, name) for name in ("request_head", "request_body"))
         return (*known, *judge_protocol(head, body), *_UNDECIDED)
+
+    def _remember(self, key: tuple[int, bytes], verdicts: Verdicts) -> None:
+        self._known[key] = verdicts
+        if len(self._known) > KNOWN_MAX:
+            self._known.popitem(last=False)
 
     def _is_doubtful(self, octets: bytes, kind: int, context: bytes) -> bool:
         """Whether the piece, decoded, still holds what a judge could find something in."""
@@ -176,10 +200,14 @@ class Search:
 
     def _earn(self, rows: int, now: int) -> None:
         """More budget for packet time and transactions that went by."""
+        if rows <= 0 and now <= self._now:
+            return
         seconds = max(now - self._now, 0) / 1e9 if self._now else 0.0
         self._now = max(self._now, now)
         earned = seconds * self.judged_per_second + max(rows, 0) * CREDITS_PER_TRANSACTION
         self._credits = min(self._credits + earned, CREDITS_MAX)
+        checks = seconds * CHECKS_PER_SECOND + max(rows, 0) * CHECKS_PER_TRANSACTION
+        self._checks = min(self._checks + checks, CHECKS_MAX)
 
 
 def _runs(rows: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
