@@ -41,12 +41,12 @@ MATCHES_MAX = 200_000
 """Matches of one search of a text: beyond it the rest of the text counts as suspicious."""
 CREDITS_MAX = 6_000.0
 CREDITS_PER_TRANSACTION = 1 / 24
-CHECKS_MAX = 12_000.0
+CHECKS_MAX = 3_000.0
 """Header lines that may be looked at for whether they are worth a judge's time: a flood of new ones (every agent and
 referrer another) takes no time from targets and bodies.
 """
-CHECKS_PER_SECOND = 40
-CHECKS_PER_TRANSACTION = 1 / 20
+CHECKS_PER_SECOND = 20
+CHECKS_PER_TRANSACTION = 1 / 40
 
 
 class Count(IntEnum):
