@@ -67,7 +67,7 @@ class Injection:
 
     @property
     def evicted(self) -> int:
-        return self._evicted
+        return self._evicted + self.shed
 
     @property
     def shed(self) -> int:
