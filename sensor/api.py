@@ -74,7 +74,7 @@ def read(
     alerts: dict[str, Alert] = {}
     for batch in pipeline:
         transactions.add(batch.transactions, None, pipeline.pool)
-        flows.add(batch.flows, batch.streams, pipeline.pool)
+        flows.add(batch.flows, batch.streams, pipeline.pool, batch.tls)
         tls += batch.tls
         websockets += batch.websockets
         if len(batch.dns.rows):
@@ -107,11 +107,11 @@ class _Collected:
     def __len__(self) -> int:
         return sum(map(len, self._frames))
 
-    def add(self, rows: Rows, streams: Rows | None, pool: Pool) -> None:
+    def add(self, rows: Rows, streams: Rows | None, pool: Pool, tls: Sequence[TlsConnection] = ()) -> None:
         from sensor.export.frames import frame
         from sensor.export.writers import NO_STREAMS
 
-        for released in self._held.add(rows, NO_STREAMS if streams is None else streams, pool):
+        for released in self._held.add(rows, NO_STREAMS if streams is None else streams, pool, tls):
             for cells in released.slices():
                 self._frames.append(frame(cells, released.offsets, released.texts))
             self._keys.append(tuple(key.copy() for key in self._table.keys(rows)))

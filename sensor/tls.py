@@ -38,15 +38,19 @@ class TlsConnection(Connection, kw_only=True, frozen=True):
     orig_record_bytes: int = 0
     resp_records: int = 0
     resp_record_bytes: int = 0
+    orig_record_size_min: int | None = None
     orig_record_size_mean: float | None = None
     orig_record_size_max: int | None = None
     orig_record_size_deviation: float | None = None
+    orig_record_interval_min_ms: float | None = None
     orig_record_interval_mean_ms: float | None = None
     orig_record_interval_max_ms: float | None = None
     orig_record_interval_deviation_ms: float | None = None
+    resp_record_size_min: int | None = None
     resp_record_size_mean: float | None = None
     resp_record_size_max: int | None = None
     resp_record_size_deviation: float | None = None
+    resp_record_interval_min_ms: float | None = None
     resp_record_interval_mean_ms: float | None = None
     resp_record_interval_max_ms: float | None = None
     resp_record_interval_deviation_ms: float | None = None
@@ -97,16 +101,20 @@ TLS_COLUMNS = {
     "orig_record_bytes": "their bytes, encrypted",
     "resp_records": "likewise, of the server",
     "resp_record_bytes": "likewise, of the server",
-    "orig_record_size_mean": "mean size of the client's records of application data, bytes",
+    "orig_record_size_min": "the smallest of the client's records of application data, bytes",
+    "orig_record_size_mean": "their mean size, bytes",
     "orig_record_size_max": "the largest of them, bytes",
     "orig_record_size_deviation": "standard deviation of their sizes, bytes",
-    "orig_record_interval_mean_ms": "mean time between two of them, ms; null when there are fewer",
+    "orig_record_interval_min_ms": "shortest time between two of them, ms; null when there are fewer",
+    "orig_record_interval_mean_ms": "mean time between two of them, ms",
     "orig_record_interval_max_ms": "longest time between two of them, ms",
     "orig_record_interval_deviation_ms": "standard deviation of these times, ms",
-    "resp_record_size_mean": "mean size of the server's records of application data, bytes",
+    "resp_record_size_min": "the smallest of the server's records of application data, bytes",
+    "resp_record_size_mean": "their mean size, bytes",
     "resp_record_size_max": "the largest of them, bytes",
     "resp_record_size_deviation": "standard deviation of their sizes, bytes",
-    "resp_record_interval_mean_ms": "mean time between two of them, ms; null when there are fewer",
+    "resp_record_interval_min_ms": "shortest time between two of them, ms; null when there are fewer",
+    "resp_record_interval_mean_ms": "mean time between two of them, ms",
     "resp_record_interval_max_ms": "longest time between two of them, ms",
     "resp_record_interval_deviation_ms": "standard deviation of these times, ms",
     "records_exact": "no record was lost track of; otherwise the counts are lower bounds",

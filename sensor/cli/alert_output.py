@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sensor.batch import Batch
     from sensor.bus.stream import AlertStream
     from sensor.config import Settings
-    from sensor.export.held import HeldRows, Pool
+    from sensor.export.held import HeldRows, Pool, Released
     from sensor.pipeline import Pipeline
 
 _OBSERVE_SECONDS = 0.5
@@ -93,7 +93,7 @@ class AlertOutput:
 
             rows, streams = (batch.transactions, NO_STREAMS) if name == "transactions" else (batch.flows, batch.streams)
             if self._stream and len(rows) and self._stream.wants(_TOPICS[name]):
-                for body in _messages(held, rows, streams, pool):
+                for body in _messages(held.add(rows, streams, pool, () if name == "transactions" else batch.tls)):
                     self._stream.put_table(_TOPICS[name], body)
 
     def observe(self, pipeline: Pipeline, now: int) -> list[Detection]:
@@ -148,11 +148,11 @@ def _held_rows() -> dict[str, HeldRows]:
     return {name: HeldRows(table_of(name), escape=False, ordered=False) for name in _TOPICS}
 
 
-def _messages(held: HeldRows, rows: object, streams: object, pool: Pool) -> Iterator[bytes]:
+def _messages(runs: Iterable[Released]) -> Iterator[bytes]:
     """Arrow IPC streams, each under limits.ALERT_BYTES_MAX."""
     from sensor.export.frames import frame
 
-    for released in held.add(rows, streams, pool):  # type: ignore[arg-type]
+    for released in runs:
         for cells in released.slices():
             yield from _packed(frame(cells, released.offsets, released.texts))
 

@@ -140,7 +140,7 @@ class Outputs:
 
             self.transactions.at(batch.now).write(batch.transactions, NO_STREAMS, pool)
         if self.flows and len(batch.flows):
-            self.flows.at(batch.now).write(batch.flows, batch.streams, pool)
+            self.flows.at(batch.now).write(batch.flows, batch.streams, pool, batch.tls)
         if self.tls and batch.tls:
             self.tls.at(batch.now).write(batch.tls)
         if self.websockets and batch.websockets:

@@ -116,7 +116,28 @@ def _direction(side: str) -> tuple[Column, ...]:
     )
 
 
+def _records(side: str) -> tuple[Column, ...]:
+    """As in the TLS table (sensor/tls.py), but by who opened the flow; null for flows that are not TLS over TCP."""
+    return (
+        _int(f"{side}_records", "TLS records of application data; null where the flow is not TLS over TCP"),
+        _int(f"{side}_record_bytes", "their bytes, encrypted"),
+        _int(f"{side}_record_size_min", "smallest of these records, bytes"),
+        Column(f"{side}_record_size_mean", Kind.DECIMAL, "their mean size, bytes", digits=3),
+        _int(f"{side}_record_size_max", "largest of them, bytes"),
+        Column(f"{side}_record_size_deviation", Kind.DECIMAL, "standard deviation of their sizes, bytes", digits=3),
+        _ms(f"{side}_record_interval_min_ms", "shortest time between two of them, ms"),
+        _ms(f"{side}_record_interval_mean_ms", "mean time between them, ms"),
+        _ms(f"{side}_record_interval_max_ms", "longest time between two of them, ms"),
+        _ms(f"{side}_record_interval_deviation_ms", "standard deviation of these times, ms"),
+    )
+
+
 FLOW_DIRECTION_COLUMNS = len(_direction("orig"))
+FLOW_RECORD_COLUMNS = (
+    *_records("orig"),
+    *_records("resp"),
+    Column("records_exact", Kind.BOOL, "no TLS record was lost track of; otherwise the counts are lower bounds"),
+)
 FLOW_COLUMNS = (
     Column("ts", Kind.TIME, "first packet", digits=9),
     _text("uid", "the connection; the same in transactions"),
@@ -144,6 +165,7 @@ FLOW_COLUMNS = (
     _text("end_reason", "why the flow ended: fin, reset, idle, evicted, reused, capture_end"),
     *_direction("orig"),
     *_direction("resp"),
+    *FLOW_RECORD_COLUMNS,
 )
 
 

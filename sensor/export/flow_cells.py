@@ -7,7 +7,7 @@ The one law: every conversion (units, null, names of numbers) of flows is in thi
 import numpy as np
 
 from sensor._jit import Bytes, I64s, inline_kernel, kernel
-from sensor.export.columns import FLOW_COLUMNS, FLOW_DIRECTION_COLUMNS
+from sensor.export.columns import FLOW_COLUMNS, FLOW_DIRECTION_COLUMNS, FLOW_RECORD_COLUMNS
 from sensor.export.json_lines import NULL
 from sensor.export.texts import put_address, put_history, put_uid
 from sensor.schema import FLOW, STREAM, ConnState, Proto
@@ -18,7 +18,7 @@ from sensor.structures.uid import flow_uid
     TS, UID, ORIG_H, ORIG_P, RESP_H, RESP_P, PROTO, SERVICE, DURATION, ORIG_BYTES, RESP_BYTES, CONN_STATE, MISSED_BYTES,
     MISSED_EXACT, HISTORY, ORIG_PKTS, ORIG_IP_BYTES, RESP_PKTS, RESP_IP_BYTES, COMMUNITY_ID, VLAN, TUNNEL, TUNNEL_ID,
     END_REASON, ORIG,
-) = range(len(FLOW_COLUMNS) - 2 * FLOW_DIRECTION_COLUMNS + 1)  # fmt: skip
+) = range(len(FLOW_COLUMNS) - 2 * FLOW_DIRECTION_COLUMNS - len(FLOW_RECORD_COLUMNS) + 1)  # fmt: skip
 """Where each column's cell is in a row; ORIG is the first of the originator's own."""
 (
     SIZE_MIN, SIZE_MEAN, SIZE_MAX, SIZE_DEVIATION, INTERVAL_MIN, INTERVAL_MEAN, INTERVAL_MAX, INTERVAL_DEVIATION,
@@ -27,6 +27,8 @@ from sensor.structures.uid import flow_uid
 ) = range(FLOW_DIRECTION_COLUMNS)  # fmt: skip
 """Where they are behind the first of a direction's own."""
 _COLUMNS = len(FLOW_COLUMNS)
+RECORDS = _COLUMNS - len(FLOW_RECORD_COLUMNS)
+"""The first of those about TLS records; null here, filled for the few flows that have them."""
 _EXACT = 1 << ConnState.SF | 1 << ConnState.RSTO | 1 << ConnState.RSTR | 1 << ConnState.REJ
 
 
@@ -137,3 +139,5 @@ def flow_cells(
             _put_direction(cells, cell + ORIG + FLOW_DIRECTION_COLUMNS * side, stream, flags)
             missed += stream["missing_bytes"]
         cells[cell + MISSED_BYTES] = missed
+        for column in range(RECORDS, _COLUMNS):
+            cells[cell + column] = NULL

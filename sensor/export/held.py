@@ -10,7 +10,7 @@ the texts are kept here, each about once a batch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -23,6 +23,7 @@ from sensor.export.held_kernels import Held
 from sensor.export.json_lines import SPARE_BYTES
 from sensor.export.tables import Rows, Table
 from sensor.schema import STREAM
+from sensor.tls import TlsConnection
 
 _KNOWN_CODES = 1 << 14
 _ESCAPED_MAX = 2
@@ -101,10 +102,16 @@ class HeldRows:
         self._spare_offsets, self._spare_texts = self._offsets[:0], self._texts[:0]
         self._forget()
 
-    def add(self, rows: Rows, streams: Rows, pool: Pool) -> Iterator[Released]:
-        """Take the rows of a batch; yields what is due for release meanwhile."""
+    def add(
+        self, rows: Rows, streams: Rows, pool: Pool, tls: Sequence[TlsConnection] = ()
+    ) -> Iterator[Released]:
+        """Take the rows of a batch, and the TLS connections that ended with its flows; yields what is due for release
+        meanwhile.
+        """
         if not len(rows):
             return
+        if tls and self._table.records:
+            self._table.records.note(rows, tls)
         rows, streams = np.ascontiguousarray(rows), np.ascontiguousarray(streams)
         numbers = self._keep(rows, pool)
         if not self.ordered:

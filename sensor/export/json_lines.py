@@ -14,8 +14,8 @@ NULL = -(2**63)
 """The cell that stands for null."""
 SPARE_BYTES = 32
 """Bytes that every text buffer must have behind its last text, and the output behind its last line."""
-KEY_BYTES = 32
-"""Bytes that every key has, with its comma, quotes and colon: keys lie this far apart."""
+KEY_BYTES = 64
+"""Bytes that every key has at most, with its comma, quotes and colon: keys lie this far apart."""
 CELL_BYTES = 48
 """Bytes that a number, a word or a text of at most SHORT_BYTES takes, with its quotes."""
 SHORT_BYTES = 32
@@ -73,6 +73,8 @@ def json_lines(
             number = cells[row * columns + column]
             kind = kinds[column]
             copy32(keys, column * KEY_BYTES, out, position)
+            if key_lengths[column] > 32:
+                copy32(keys, column * KEY_BYTES + 32, out, position + 32)
             position += key_lengths[column]
             if kind == Kind.INT:
                 if number == NULL:
@@ -95,7 +97,7 @@ def json_lines(
                 position = _put_text(out, position, start, length, data)
             elif kind == Kind.NAMES:
                 position = _put_names(out, position, number, digits[column], text_offsets, texts)
-            elif kind == Kind.BOOL:
+            elif kind == Kind.BOOL and number != NULL:
                 store64(out, position, _TRUE_WORD if number != 0 else _FALSE_WORD)
                 position += 4 if number != 0 else 5
             elif number == NULL:

@@ -15,8 +15,9 @@ import numpy.typing as npt
 from sensor import schema
 from sensor.export.cells import Cells, Words
 from sensor.export.columns import FLOW_COLUMNS, TRANSACTION_COLUMNS, Column, Kind
-from sensor.export.flow_cells import flow_cells
+from sensor.export.flow_cells import RECORDS, flow_cells
 from sensor.export.json_lines import SPARE_BYTES
+from sensor.export.record_cells import RecordCells
 from sensor.export.transaction_cells import CONNECTION, CONNECTION_BYTES, CONNECTIONS, transaction_cells
 from sensor.schema import Anomaly, ConnState, EndReason, Proto, Service, Tunnel
 
@@ -43,6 +44,10 @@ class Table(Protocol):
     companions: int           # STREAM rows per row
     names_bytes: int          # what all names of a NAMES column take in JSON
 
+    @property
+    def records(self) -> RecordCells | None:
+        """Of flows: what TLS connections tell of them."""
+
     def keys(self, rows: Rows) -> tuple[npt.NDArray[Any], ...]:
         """What rows are ordered by, ties in order: (ts, flow, depth)."""
 
@@ -61,6 +66,7 @@ class Transactions:
     columns: Sequence[Column]
     dtype = schema.TRANSACTION
     companions = 0
+    records: RecordCells | None = None
     pooled: ClassVar = {column.name: column.name for column in TRANSACTION_COLUMNS if column.kind == Kind.POOLED}
 
     def __init__(self) -> None:
@@ -111,6 +117,7 @@ class Flows:
         self._flags = words.codes({mask: _tcp_letters(mask) for mask in range(1, 256)})
         self._letters = np.frombuffer(schema.HISTORY_LETTERS.encode(), np.uint8).copy()
         self._cells = Cells(self.columns, words)
+        self.records = RecordCells()
 
     def keys(self, rows: Rows) -> tuple[npt.NDArray[Any], ...]:
         return rows["start_ts"], rows["serial"]
@@ -123,4 +130,5 @@ class Flows:
             self._services, self._flags, self._letters, cells.work, cells.matrix.reshape(-1), cells.offsets, cells.data,
             first,
         )  # fmt: skip
+        self.records.put(run.held["serial"][run.order[start:stop]], cells.matrix, RECORDS)
         return cells

@@ -10,6 +10,7 @@ The one law: the file's bytes depend on the rows and nothing else. Files hold pe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -20,6 +21,7 @@ from sensor.export.files import Output, format_of
 from sensor.export.held import HeldRows, Pool, Released
 from sensor.export.json_lines import CELL_BYTES, KEY_BYTES, SPARE_BYTES, json_lines
 from sensor.export.tables import Flows, Rows, Table, Transactions
+from sensor.tls import TlsConnection
 
 _OUT_BYTES = 1 << 18
 """Bytes written at a time: few enough to stay in the second-level cache."""
@@ -80,9 +82,11 @@ class Writer:
     def rows_late(self) -> int:
         return self._held.rows_late
 
-    def write(self, rows: Rows, streams: Rows, pool: Pool) -> None:
-        """Take the rows of a batch; `streams` are their STREAM rows, two a flow, empty for transactions."""
-        for released in self._held.add(rows, streams, pool):
+    def write(self, rows: Rows, streams: Rows, pool: Pool, tls: Sequence[TlsConnection] = ()) -> None:
+        """Take the rows of a batch; `streams` are their STREAM rows, two a flow, and `tls` what some of them spoke;
+        both empty for transactions.
+        """
+        for released in self._held.add(rows, streams, pool, tls):
             self._put(released)
         if not self._held.ordered:
             self._sink.flush()

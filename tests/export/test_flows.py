@@ -9,7 +9,7 @@ import pytest
 
 from sensor import schema
 from sensor._jit import U64s, kernel
-from sensor.export.columns import FLOW_COLUMNS
+from sensor.export.columns import FLOW_COLUMNS, FLOW_RECORD_COLUMNS
 from sensor.export.writers import open_writer
 from sensor.schema import ConnState, EndReason, Proto, Service, TcpFlag, Tunnel
 from sensor.structures.uid import flow_uid
@@ -123,7 +123,7 @@ def test_a_flow_in_full(flow, tmp_path):
         "resp_unsure_dup_pkts": 0,
         "resp_ack_min_ms": None,
         "resp_tcp_flags": None,
-    }
+    } | {column.name: None for column in FLOW_RECORD_COLUMNS}
 
 
 def test_parquet_and_json_lines_agree(tmp_path):

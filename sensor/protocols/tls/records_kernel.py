@@ -76,15 +76,17 @@ def _leave(t, stream_row):
 def _measure(side, length, ts):
     """A record of application data begins."""
     if side["sealed_records"] == 0:
-        side["first_sealed"] = length
+        side["first_sealed"] = side["size_min"] = length
     else:
         gap = ts - side["sealed_ts"]
+        side["gap_min"] = gap if side["sealed_records"] == 1 else min(side["gap_min"], gap)
         side["gap_max"] = max(side["gap_max"], gap)
         side["gaps_sum"] += gap
         side["gaps_sumsq"] += np.float64(gap) * np.float64(gap)
     side["sealed_ts"] = ts
     side["sealed_records"] += 1
     side["sealed_bytes"] += length
+    side["size_min"] = min(np.int64(side["size_min"]), length)
     side["size_max"] = max(np.int64(side["size_max"]), length)
     side["sizes_sumsq"] += np.float64(length) * np.float64(length)
 
@@ -204,9 +206,9 @@ def _end(t, flow_row, now):
 def _begin(t, stream_row, ts):
     side = t.sides[stream_row]
     side["ts"], side["sealed_bytes"], side["sealed_records"], side["first_sealed"] = ts, 0, 0, 0
-    side["sealed_ts"] = side["gap_max"] = side["gaps_sum"] = 0
+    side["sealed_ts"] = side["gap_min"] = side["gap_max"] = side["gaps_sum"] = 0
     side["sizes_sumsq"] = side["gaps_sumsq"] = 0.0
-    side["left"] = side["slot"] = side["kept"] = side["length"] = side["size_max"] = 0
+    side["left"] = side["slot"] = side["kept"] = side["length"] = side["size_min"] = side["size_max"] = 0
     side["alert"] = -1
     side["header"] = side["kind"] = side["flags"] = 0
 

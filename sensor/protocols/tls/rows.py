@@ -138,10 +138,12 @@ def _of_side(side: Any) -> dict[str, float | int | None]:
     found: dict[str, float | int | None] = {}
     if count > 0:
         mean, deviation = _spread(float(side["sealed_bytes"]), float(side["sizes_sumsq"]), count)
-        found = {"size_mean": mean, "size_max": int(side["size_max"]), "size_deviation": deviation}
+        found = {"size_mean": mean, "size_deviation": deviation}
+        found |= {"size_min": int(side["size_min"]), "size_max": int(side["size_max"])}
     if gaps > 0:
         mean, deviation = _spread(float(side["gaps_sum"]), float(side["gaps_sumsq"]), gaps)
         found["interval_mean_ms"], found["interval_deviation_ms"] = round(mean / MS, 3), round(deviation / MS, 3)
+        found["interval_min_ms"] = round(int(side["gap_min"]) / MS, 3)
         found["interval_max_ms"] = round(int(side["gap_max"]) / MS, 3)
     return found
 

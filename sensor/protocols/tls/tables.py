@@ -73,10 +73,12 @@ SIDE = np.dtype(
         ("waits_for", "i8"),
         ("sealed_ts", "i8"),     # of the last of them
         ("sizes_sumsq", "f8"),
-        ("gap_max", "i8"),       # times between two of them, ns
+        ("gap_min", "i8"),       # times between two of them, ns
+        ("gap_max", "i8"),
         ("gaps_sum", "i8"),
         ("gaps_sumsq", "f8"),
-        ("size_max", "i4"),      # of them, bytes
+        ("size_min", "i4"),      # of them, bytes
+        ("size_max", "i4"),
         ("sealed_records", "i4"),
         ("first_sealed", "i4"),  # length of the first of them, 0 when there was none
         ("left", "i4"),          # payload bytes of the present record that are still to come
