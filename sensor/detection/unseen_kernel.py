@@ -45,10 +45,15 @@ class Progress(IntEnum):
     BYTES = 2
     KEY0 = 3
     KEY1 = 4
+    READ = 5  # of no meaning: what was read ahead
 
 
 _AHEAD = 4
 """Rows ahead of which memory is asked for."""
+_WARMED_ROWS = 256
+"""Rows from which on the memory is read before it is searched: as a whole it comes at once, hash by hash it is waited
+for with each.
+"""
 LINES_MAX = 64
 """Header lines of one message that are pieces of their own."""
 _ROOM = 2 * LINES_MAX + 8
@@ -231,6 +236,15 @@ def _ask(content, arena):
         prefetch(arena, np.int64(content["request_body_offset"]))
 
 
+@part_kernel
+def _warm(memory):
+    """Read a word of each cache line; returns something that depends on all of them, lest they are not read."""
+    read = np.uint64(0)
+    for place in range(0, len(memory), 8):
+        read ^= memory[place]
+    return read
+
+
 @kernel
 def walk(
     contents: CONTENT, arena: Bytes, start: int, wants: Bytes, memory: U64s, changing: Bytes, pieces: PIECE,
@@ -241,6 +255,8 @@ def walk(
     `wants` uint8[6]: by PieceKind the bits of the readers that want it. `memory` has a power of two of entries: the
     upper 56 bits of a hash, and bits of readers. `changing` uint8[256]: how often lines of a name are new.
     """
+    if len(contents) - start >= _WARMED_ROWS:
+        progress[Progress.READ] = np.int64(_warm(memory))
     for row in range(start, len(contents)):
         progress[Progress.ROW] = row
         if progress[Progress.PIECES] + _ROOM > len(pieces):

@@ -16,6 +16,8 @@ from numba.extending import intrinsic
 AHEAD = 8
 """Rows ahead at which to ask: what they take stays in the first-level cache."""
 _LINE_BYTES = 64
+_ALIGNED_BYTES = 16
+"""Of which the start of every table is a multiple."""
 _BYTE, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 
 
@@ -31,7 +33,8 @@ def _prefetch(typingctx: Any, table: Any, row: Any) -> Any:
         )
         start = builder.bitcast(array.data, _BYTE.as_pointer())
         begin = builder.mul(args[1], ir.Constant(_I64, width))
-        for offset in range(0, width, _LINE_BYTES):
+        last = [width - 1] if width > _ALIGNED_BYTES else []  # rows begin anywhere in a line
+        for offset in [*range(0, width, _LINE_BYTES), *last]:
             place = builder.gep(start, [builder.add(begin, ir.Constant(_I64, offset))])
             builder.call(hint, [place, *(ir.Constant(_I32, value) for value in (0, 3, 1))])
         return context.get_dummy_value()
