@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 class Tunnel(NamedTuple):
     """`flow` is its row and `serial` its number; `starts` the stream offset, by direction, where the inner bytes begin;
-    `client` the direction of who asked; `kind` TunnelKind; `ts` ns; `head` the beginning of the answer's head.
+    `client` the direction of who asked; `kind` TunnelKind; `ts` ns; `head` the beginning of the answer's head; `sides`
+    SIDE[2] of a WebSocket on a stream of HTTP/2 that ended, as bytes.
     """
 
     flow: int
@@ -25,3 +26,4 @@ class Tunnel(NamedTuple):
     uri: str
     user_agent: str
     head: bytes
+    sides: bytes = b""

@@ -144,7 +144,7 @@ class ProtocolStage:
             tunnels=np.zeros(TUNNELS, TUNNEL),
             tunnel_heads=np.zeros(TUNNELS * TUNNEL_HEAD_BYTES, np.uint8),
             proxies=networks(settings.trusted_proxies),
-            h2=http2_tables(),
+            h2=http2_tables(TUNNELS),
         )
         state = numbers
         state[Scalar.OPEN_FREE] = open_max

@@ -5,7 +5,7 @@ The one law: the strings are copied at once, before the pool may forget them.
 
 from __future__ import annotations
 
-from sensor.protocols.http1.tables import TUNNEL_HEAD_BYTES, Scalar, Tables
+from sensor.protocols.http1.tables import TUNNEL_HEAD_BYTES, Scalar, Tables, TunnelKind
 from sensor.structures.string_pool import StringPool
 from sensor.tunnel import Tunnel
 
@@ -15,6 +15,7 @@ def tunnels_of(tables: Tables, pool: StringPool) -> list[Tunnel]:
     found = []
     for number in range(int(tables.numbers[Scalar.TUNNELS])):
         row, start = tables.tunnels[number], number * TUNNEL_HEAD_BYTES
+        over = tables.h2.websockets.over[2 * number : 2 * number + 2]
         starts = int(row["from_client"]), int(row["from_server"])
         found.append(
             Tunnel(
@@ -24,6 +25,7 @@ def tunnels_of(tables: Tables, pool: StringPool) -> list[Tunnel]:
                 host=pool.text(int(row["host"])), uri=pool.text(int(row["uri"])),
                 user_agent=pool.text(int(row["user_agent"])),
                 head=tables.tunnel_heads[start : start + int(row["head_len"])].tobytes(),
+                sides=over.tobytes() if row["kind"] == TunnelKind.WEBSOCKET_OVER else b"",
             )
         )  # fmt: skip
     return found

@@ -219,6 +219,8 @@ class TunnelKind(IntEnum):
     UPGRADE = 0       # 101 Switching Protocols, to something else than WebSocket
     WEBSOCKET = 1
     CONNECT = 2
+    WEBSOCKET_STREAM = 3  # CONNECT to websocket on a stream of HTTP/2: it ends with the stream
+    WEBSOCKET_OVER = 4    # that stream ended: what was counted of it
 
 
 class Waits(IntEnum):

@@ -25,6 +25,34 @@ _REQUEST, _RESPONSE = 1, 2
 _WEBSOCKET = 3
 
 
+@part_kernel
+def tunnel_row(t, flow_row, kind, depth, ts):
+    """A TUNNEL row with all that its flow tells; its number, -1 when this part has no more, counted."""
+    number = t.numbers[Scalar.TUNNELS]
+    if number == len(t.tunnels):
+        t.numbers[Count.TUNNELS_LEFT_OUT] += 1
+        return -1
+    flow = t.http_flows[flow_row]
+    real = np.int64(flow["flow"])
+    tunnel = t.tunnels[number]
+    tunnel["serial"], tunnel["flow"], tunnel["client"] = t.flows[real]["serial"], real, flow["client"]
+    tunnel["uid_hi"], tunnel["uid_lo"] = flow["uid_hi"], flow["uid_lo"]
+    tunnel["kind"], tunnel["depth"], tunnel["ts"] = kind, depth, ts
+    tunnel["host"] = tunnel["uri"] = tunnel["user_agent"] = 0
+    tunnel["from_client"] = tunnel["from_server"] = tunnel["head_len"] = 0
+    t.numbers[Scalar.TUNNELS] = number + 1
+    return number
+
+
+@part_kernel
+def name_tunnel(t, number, row, data, start, used):
+    """Add what the transaction `row` that opened it tells, and the answer's head data[start:start + used]."""
+    tunnel = t.tunnels[number]
+    tunnel["host"], tunnel["uri"], tunnel["user_agent"] = row["host"], row["uri"], row["user_agent"]
+    tunnel["head_len"] = min(used, TUNNEL_HEAD_BYTES)
+    copy_bytes(data, start, min(used, TUNNEL_HEAD_BYTES), t.tunnel_heads, number * TUNNEL_HEAD_BYTES)
+
+
 @inline_kernel
 def tell_tunnel(t, data, stream_row, used, head_end, ack, ts):
     """Note the tunnel that the head of `used` bytes up to Field.END of data opens; returns its TunnelKind.
@@ -42,21 +70,12 @@ def tell_tunnel(t, data, stream_row, used, head_end, ack, ts):
     t.numbers[Count.TUNNELS] += 1
     if np.int64(flow["flow"]) != stream_row >> 1:  # a stream of HTTP/2, whose bytes are not the connection's
         return np.int64(TunnelKind.UPGRADE)
-    number = t.numbers[Scalar.TUNNELS]
-    if number == len(t.tunnels):
-        t.numbers[Count.TUNNELS_LEFT_OUT] += 1
-        return kind
-    asked = row["flags"] & TransactionFlag.REQUEST != 0 and link["end"] > 0
-    tunnel = t.tunnels[number]
-    tunnel["serial"], tunnel["flow"], tunnel["client"] = flow["serial"], stream_row >> 1, 1 - (stream_row & 1)
-    tunnel["uid_hi"], tunnel["uid_lo"], tunnel["depth"] = flow["uid_hi"], flow["uid_lo"], row["trans_depth"]
-    tunnel["host"], tunnel["uri"], tunnel["user_agent"] = row["host"], row["uri"], row["user_agent"]
-    tunnel["from_server"], tunnel["ts"], tunnel["kind"] = head_end, ts, kind
-    tunnel["from_client"] = link["end"] if asked else ack
-    tunnel["head_len"] = min(used, TUNNEL_HEAD_BYTES)
-    copy_bytes(data, t.numbers[Field.END] - used, min(used, TUNNEL_HEAD_BYTES), t.tunnel_heads,
-               number * TUNNEL_HEAD_BYTES)  # fmt: skip
-    t.numbers[Scalar.TUNNELS] = number + 1
+    number = tunnel_row(t, stream_row >> 1, kind, row["trans_depth"], ts)
+    if number >= 0:
+        asked = row["flags"] & TransactionFlag.REQUEST != 0 and link["end"] > 0
+        t.tunnels[number]["from_server"] = head_end
+        t.tunnels[number]["from_client"] = link["end"] if asked else ack
+        name_tunnel(t, number, row, data, t.numbers[Field.END] - used, used)
     return kind
 
 

@@ -4,6 +4,8 @@ from sensor._jit import at, part_kernel
 from sensor.protocols.http1.body import body_bytes
 from sensor.protocols.http1.tables import Count, State
 from sensor.protocols.http2.slots import flow_of
+from sensor.protocols.http2.tables import Tunnel
+from sensor.protocols.http2.tunnels import pass_through
 
 _LENGTH_BYTES = 4
 
@@ -43,8 +45,11 @@ def take_body(t, slot, direction, data, start, stop):
     if stream["state"] == State.CLOSE:
         body_bytes(t, stream_row, data, start, stop)
         stream["body"] += stop - start
-        if t.h2.slots[slot]["grpc"] & (1 << direction) != 0:
+        record = t.h2.slots[slot]
+        if record["grpc"] & (1 << direction) != 0:
             count_messages(t, stream_row, slot, direction, data, start, stop)
+        elif record["tunnel"] == Tunnel.GRANTED:
+            pass_through(t, record, direction, data, start, stop)
     elif stream["state"] == State.OPAQUE:
         t.numbers[Count.TUNNEL_BYTES] += stop - start
     else:

@@ -21,6 +21,7 @@ from sensor.protocols.http2.tables import (
     FrameState,
     Part,
 )
+from sensor.protocols.http2.tunnels import lose_through
 from sensor.schema import Anomaly
 
 _HIGHEST = (1 << 31) - 1
@@ -178,6 +179,7 @@ def lose_side(t, connection, stream_row, length):
         record["messages"][direction] = -1
         mark(t, row, Anomaly.REQUEST_GAP, Anomaly.RESPONSE_GAP)
         stop_reading(t, row)
+        lose_through(t, record, direction, -1)
         slot = np.int64(record["newer"])
 
 

@@ -12,7 +12,7 @@ from sensor.protocols.http1.feed import leave_unfinished
 from sensor.protocols.http1.messages import end_message
 from sensor.protocols.http1.tables import Count
 from sensor.protocols.http2.slots import find_slot, finish_slot, flow_of, note_messages, settle_slot
-from sensor.protocols.http2.tables import RESETS_MAX
+from sensor.protocols.http2.tables import RESETS_MAX, Tunnel
 from sensor.schema import Anomaly
 
 
@@ -51,7 +51,8 @@ def end_side(t, slot, direction, ts):
             elif most == seen:
                 t.open[message]["anomalies"] |= np.uint64(Anomaly.LENGTH_MISMATCH)
         note_messages(t, slot, direction)
-        end_message(t, stream_row, ts)
+        asks = record["tunnel"] == Tunnel.GRANTED and t.http_flows[stream_row >> 1]["client"] == direction
+        end_message(t, stream_row, t.open[message]["ts"] if asks else ts)
     record["ended"] = record["ended"] | (1 << direction)
     settle_slot(t, slot)
 
@@ -98,7 +99,8 @@ def leave_streams(t, connection, direction):
     slot = np.int64(t.h2.connections[connection]["oldest"])
     while slot >= 0:
         note_messages(t, slot, direction)
-        leave_unfinished(t, 2 * flow_of(t, slot) + direction)
+        if t.h2.slots[slot]["tunnel"] != Tunnel.GRANTED:
+            leave_unfinished(t, 2 * flow_of(t, slot) + direction)
         slot = np.int64(t.h2.slots[slot]["newer"])
 
 

@@ -19,6 +19,7 @@ from sensor.protocols.http2.tables import (
     FrameState,
     Kind,
 )
+from sensor.protocols.http2.tunnels import lose_through
 from sensor.schema import Anomaly
 
 
@@ -32,12 +33,14 @@ def _lose_data(t, connection, stream_row, length, ts):
         stream = t.http_streams[row]
         if side["padding"] < 0:
             stream["unknown"] += length
+            lose_through(t, t.h2.slots[slot], direction, -1)
             mark_slot(t, slot, Anomaly.REQUEST_GAP if t.http_flows[row >> 1]["client"] == direction else
                       Anomaly.RESPONSE_GAP)
         else:
             body = min(length, np.int64(side["left"]) - np.int64(side["padding"]))
             if body > 0 and stream["state"] == State.CLOSE:
                 gap(t, row, body, 0, ts)
+                lose_through(t, t.h2.slots[slot], direction, body)
                 if stream["remaining"] >= body:
                     stream["remaining"] -= body
                 else:

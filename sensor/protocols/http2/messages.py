@@ -22,7 +22,8 @@ from sensor.protocols.http2.slots import (
     open_slot,
     settle_slot,
 )
-from sensor.protocols.http2.tables import DECODED_MAX, Flag, Kind, Part
+from sensor.protocols.http2.tables import DECODED_MAX, Flag, Kind, Part, Tunnel
+from sensor.protocols.http2.tunnels import ask_tunnel, grant_tunnel
 from sensor.schema import Anomaly, TransactionFlag
 from sensor.structures.bytesearch import find_byte
 
@@ -99,6 +100,10 @@ def _begin(t, slot, side_row, response, ts):
         h.slots[slot]["declared"][direction] = -1  # an answer to HEAD, 304: nothing comes, whatever it says
     message = open_message(t, slot)
     if message >= 0:
+        if not response:
+            ask_tunnel(t, h.slots[slot], message)
+        elif h.slots[slot]["tunnel"] != Tunnel.NONE and 200 <= t.numbers[Field.STATUS] < 300:
+            grant_tunnel(t, h.slots[slot], flow_row, message, begin, stop - begin, ts)
         if _is_grpc(t, h.text):
             _fill_grpc(t, slot, message, response)
         _forget_unknown(t, message, response)

@@ -12,7 +12,8 @@ from sensor.protocols.http1.feed import clear_flow, finish_messages, leave_unfin
 from sensor.protocols.http1.holds import release_hold
 from sensor.protocols.http1.settle import resolve_waiting
 from sensor.protocols.http1.tables import Count, State
-from sensor.protocols.http2.tables import BUCKETS, ORPHANS_MAX, STREAMS_PER_CONNECTION_MAX, Part
+from sensor.protocols.http2.tables import BUCKETS, ORPHANS_MAX, STREAMS_PER_CONNECTION_MAX, Part, Tunnel
+from sensor.protocols.http2.tunnels import close_websocket, leave_tunnel
 
 
 @inline_kernel
@@ -66,6 +67,8 @@ def release_slot(t, slot):
         if h.sides[side_row]["slot"] == slot:
             h.sides[side_row]["slot"] = -1
     flow_row = flow_of(t, slot)
+    if record["websocket"] > 0:
+        close_websocket(t, record, flow_row)
     release_hold(t, t.http_streams[2 * flow_row])
     release_hold(t, t.http_streams[2 * flow_row + 1])
     h.free[h.parts[Part.SLOTS_FREE]] = slot
@@ -90,7 +93,10 @@ def finish_slot(t, slot):
     flow_row = flow_of(t, slot)
     for direction in range(2):
         note_messages(t, slot, direction)
-        leave_unfinished(t, 2 * flow_row + direction)
+        if t.h2.slots[slot]["tunnel"] == Tunnel.GRANTED:
+            leave_tunnel(t, 2 * flow_row + direction)
+        else:
+            leave_unfinished(t, 2 * flow_row + direction)
     finish_messages(t, flow_row)
     release_slot(t, slot)
 
@@ -126,6 +132,8 @@ def open_slot(t, connection, stream_id):
     record["grpc"] = 0
     record["gap"] = 0
     record["orphan"] = 0
+    record["tunnel"] = Tunnel.NONE
+    record["websocket"] = 0
     for direction in range(2):
         record["declared"][direction] = -1
         record["messages"][direction] = 0

@@ -17,6 +17,8 @@ from sensor.limits import (
     HTTP2_LARGE_TABLES_MAX,
     HTTP2_STREAMS_MAX,
 )
+from sensor.protocols.websocket.tables import SIDE as WEBSOCKET_SIDE
+from sensor.protocols.websocket.tables import Count as WebSocketCount
 
 SIDE = np.dtype(
     [
@@ -82,6 +84,8 @@ SLOT = np.dtype(
         ("grpc", "u1"),        # bit of each direction whose messages are counted
         ("gap", "u1"),         # bit of each direction that lost its framing meanwhile
         ("orphan", "u1"),
+        ("tunnel", "u1"),      # Tunnel
+        ("websocket", "i4"),   # its pair of sides + 1, 0 when none
     ],
     align=True,
 )
@@ -134,7 +138,10 @@ TEXT_BYTES = LINES_AT + 6 * HEAD_BYTES_MAX
 
 CONNECTION_STACK = HTTP2_STREAMS_MAX
 LARGE_STACK = CONNECTION_STACK + HTTP2_CONNECTIONS_MAX
-"""Where the stacks of free slots (at 0), connections and large rings lie in `free`."""
+WEBSOCKET_STACK = LARGE_STACK + HTTP2_LARGE_TABLES_MAX
+"""Where the stacks of free slots (at 0), connections, large rings and pairs of sides lie in `free`."""
+WEBSOCKETS_MAX = 2_048
+"""WebSockets on streams at a time, about 500 bytes each; one that finds no room is counted and not followed."""
 
 
 class FrameState(IntEnum):
@@ -151,6 +158,15 @@ class BlockState(IntEnum):
     NONE = 0
     OPEN = 1      # frames of a header block are put together
     DROPPED = 2   # they are passed over: the block was too long, or a part of it was lost
+
+
+class Tunnel(IntEnum):
+    """Whether a stream carries another protocol (RFC 9113, 8.5)."""
+
+    NONE = 0
+    ASKED = 1      # CONNECT
+    WEBSOCKET = 2  # CONNECT to websocket (RFC 8441)
+    GRANTED = 3
 
 
 class Kind(IntEnum):
@@ -199,6 +215,15 @@ class Part(IntEnum):
     SLOTS_FREE = 24
     CONNECTIONS_FREE = 25
     LARGE_FREE = 26
+    WEBSOCKETS_FREE = 27
+
+
+class WebSockets(NamedTuple):
+    """What is counted of WebSockets on streams, two rows each."""
+
+    sides: Annotated[Rows, WEBSOCKET_SIDE]
+    over: Annotated[Rows, WEBSOCKET_SIDE]  # rows 2*i and 2*i+1 are those of TUNNEL row i when that tells of an end
+    counts: I64s
 
 
 class Http2Tables(NamedTuple):
@@ -213,15 +238,17 @@ class Http2Tables(NamedTuple):
     text: Bytes       # TEXT_BYTES in which a header list is written out
     free: I32s
     parts: I64s       # Part
+    websockets: WebSockets
 
 
-def http2_tables() -> Http2Tables:
-    """Empty tables; nothing of them takes memory before it is used."""
+def http2_tables(tunnels_max: int) -> Http2Tables:
+    """Empty tables; nothing of them takes memory before it is used. `tunnels_max`: TUNNEL rows of a part."""
     parts = np.zeros(len(Part) + 8, np.int64)
     parts[Part.SLOTS_FREE] = HTTP2_STREAMS_MAX
     parts[Part.CONNECTIONS_FREE] = HTTP2_CONNECTIONS_MAX
     parts[Part.LARGE_FREE] = HTTP2_LARGE_TABLES_MAX
-    numbers = (HTTP2_STREAMS_MAX, HTTP2_CONNECTIONS_MAX, HTTP2_LARGE_TABLES_MAX)
+    parts[Part.WEBSOCKETS_FREE] = WEBSOCKETS_MAX
+    numbers = (HTTP2_STREAMS_MAX, HTTP2_CONNECTIONS_MAX, HTTP2_LARGE_TABLES_MAX, WEBSOCKETS_MAX)
     stacks = [np.arange(n, dtype=np.int32)[::-1] for n in numbers]
     return Http2Tables(
         connections=np.zeros(HTTP2_CONNECTIONS_MAX, CONNECTION),
@@ -233,4 +260,9 @@ def http2_tables() -> Http2Tables:
         text=np.zeros(TEXT_BYTES, np.uint8),
         free=np.concatenate(stacks),
         parts=parts,
+        websockets=WebSockets(
+            np.zeros(2 * WEBSOCKETS_MAX, WEBSOCKET_SIDE),
+            np.zeros(2 * tunnels_max, WEBSOCKET_SIDE),
+            np.zeros(len(WebSocketCount), np.int64),
+        ),
     )

@@ -76,7 +76,7 @@ class TlsStage:
         pages: npt.NDArray[np.uint8], chunks: Rows,
     ) -> list[TlsConnection]:  # fmt: skip
         """Look again at chunks that were processed, for TLS behind CONNECT or an upgrade that they brought."""
-        opened = [tunnel for tunnel in tunnels if tunnel.kind != TunnelKind.WEBSOCKET]
+        opened = [tunnel for tunnel in tunnels if tunnel.kind in (TunnelKind.UPGRADE, TunnelKind.CONNECT)]
         if not (opened and self._enabled):
             return []
         for tunnel in opened:

@@ -45,7 +45,8 @@ def _is_shortest(second, length):
 
 
 @inline_kernel
-def _lose(t, side):
+def lose_frames(t, side):
+    """Where the next frame begins is not known any more. Of `t` here and below: `sides` and `counts`."""
     side["state"] = State.LOST
     side["faults"] = side["faults"] | Fault.LOSS
     side["have"] = 0
@@ -212,7 +213,7 @@ def _begins_with_frames(side, buffer, position, stop):
 
 
 @part_kernel
-def _walk(t, side_row, buffer, position, stop):
+def walk_frames(t, side_row, buffer, position, stop):
     """Go through the bytes [position:stop] of a side, which begin where a segment does."""
     side = t.sides[side_row]
     if side["state"] == State.LOST:
@@ -231,7 +232,7 @@ def _walk(t, side_row, buffer, position, stop):
         elif _header_byte(side, at(buffer, position)):
             side["have"] = 0
             if not _begin_frame(t, side):
-                _lose(t, side)
+                lose_frames(t, side)
                 side["missing"] += stop - position
                 return
             position += 1
@@ -240,7 +241,7 @@ def _walk(t, side_row, buffer, position, stop):
 
 
 @inline_kernel
-def _skip(t, side, length):
+def skip_frames(t, side, length):
     """Bytes that nobody saw: harmless inside a payload."""
     side["missing"] += length
     if side["state"] == State.FRAMES and side["left"] >= length:
@@ -250,15 +251,20 @@ def _skip(t, side, length):
         if side["left"] == 0:
             _end_frame(side)
     elif side["state"] != State.LOST:
-        _lose(t, side)
+        lose_frames(t, side)
+
+
+@inline_kernel
+def end_frames(side):
+    """Nothing more comes from this side."""
+    if side["state"] == State.FRAMES and (side["left"] > 0 or side["have"] > 0):
+        side["faults"] = side["faults"] | Fault.UNFINISHED
 
 
 @inline_kernel
 def _end(t, flow_row, connection, now):
     for side_row in (2 * connection, 2 * connection + 1):
-        side = t.sides[side_row]
-        if side["state"] == State.FRAMES and (side["left"] > 0 or side["have"] > 0):
-            side["faults"] = side["faults"] | Fault.UNFINISHED
+        end_frames(t.sides[side_row])
     notice = t.notices[t.numbers[Scalar.NOTICES]]
     notice["now"], notice["flow"], notice["connection"] = now, flow_row, connection
     t.numbers[Scalar.NOTICES] += 1
@@ -294,10 +300,10 @@ def read_frames(t: Tables, data: Bytes, datagrams: Bytes, pages: Bytes, chunks: 
                 offset, length = offset + before, length - before
             side["state"] = State.FRAMES
         if kind == ChunkKind.GAP:
-            _skip(t, side, length)
+            skip_frames(t, side, length)
             continue
         buffer = data
         if chunk["source"] != ChunkSource.BLOCK:
             buffer = pages if chunk["source"] == ChunkSource.PAGES else datagrams
-        _walk(t, side_row, buffer, offset, offset + length)
+        walk_frames(t, side_row, buffer, offset, offset + length)
     return stop

@@ -43,6 +43,7 @@ class WebSocketStage:
         self.counters = Counters(Count)
         self._free = list(range(connections_max - 1, -1, -1))
         self._open: dict[int, tuple[int, Tunnel]] = {}
+        self._streams: dict[tuple[int, int], Tunnel] = {}
         self._tables = Tables(
             flows=flows,
             slots=np.zeros(len(flows), np.int32),
@@ -57,10 +58,14 @@ class WebSocketStage:
         pages: npt.NDArray[np.uint8], chunks: Rows,
     ) -> list[WebSocketConnection]:  # fmt: skip
         """The WebSockets that ended with these chunks, which opened `tunnels`."""
+        found: list[WebSocketConnection] = []
         for tunnel in tunnels:
             if tunnel.kind == TunnelKind.WEBSOCKET:
                 self._begin(tunnel)
-        found: list[WebSocketConnection] = []
+            elif tunnel.kind == TunnelKind.WEBSOCKET_STREAM:
+                self._begin_stream(tunnel)
+            elif tunnel.kind == TunnelKind.WEBSOCKET_OVER:
+                found += self._end_stream(tunnel)
         row = 0
         while self._open and row < len(chunks):
             try:
@@ -88,20 +93,41 @@ class WebSocketStage:
         self._open[tunnel.flow] = connection, tunnel
         self.counters.values[Count.CONNECTIONS] += 1
 
+    def _begin_stream(self, tunnel: Tunnel) -> None:
+        """One on a stream of HTTP/2, whose frames are counted where the stream is read."""
+        self._streams[tunnel.serial, tunnel.depth] = tunnel
+        if len(self._streams) > CONNECTIONS_MAX:
+            del self._streams[next(iter(self._streams))]
+            self.counters.values[Count.CONNECTIONS_EXHAUSTED] += 1
+        self.counters.values[Count.CONNECTIONS] += 1
+
+    def _end_stream(self, over: Tunnel) -> list[WebSocketConnection]:
+        """Its row; none when it is not known any more how it began."""
+        tunnel = self._streams.pop((over.serial, over.depth), None)
+        if tunnel is None:
+            return []
+        sides = np.frombuffer(over.sides, SIDE)
+        self.counters.values[Count.FRAMES] += int(sides["frames"].sum())
+        self.counters.values[Count.LOSSES] += int(np.count_nonzero(sides["faults"] & Fault.LOSS))
+        flow = self._tables.flows[tunnel.flow]
+        return [_row(flow, tunnel, sides, over.ts, min(over.ts, int(flow["last_ts"])))]
+
     def _end(self, notice: Any) -> WebSocketConnection:
         connection, tunnel = self._open.pop(int(notice["flow"]))
         self._free.append(connection)
         sides = self._tables.sides[2 * connection : 2 * connection + 2]
-        return _row(self._tables.flows[tunnel.flow], tunnel, sides, int(notice["now"]))
+        flow = self._tables.flows[tunnel.flow]
+        return _row(flow, tunnel, sides, int(notice["now"]), int(flow["last_ts"]))
 
 
-def _row(flow: Any, tunnel: Tunnel, sides: Rows, now: int) -> WebSocketConnection:
+def _row(flow: Any, tunnel: Tunnel, sides: Rows, now: int, last_ts: int) -> WebSocketConnection:
+    """`now` is packet time at which it had ended, `last_ts` its last packet's."""
     faults = int(sides["faults"][0] | sides["faults"][1])
     subprotocols = _header(tunnel, "sec-websocket-protocol")
     return WebSocketConnection(
         **names_of(flow, tunnel.uid, tunnel.client),
         ts=tunnel.ts / NS,
-        duration=max(int(flow["last_ts"]) - tunnel.ts, 0) / NS,
+        duration=max(last_ts - tunnel.ts, 0) / NS,
         trans_depth=tunnel.depth,
         host=tunnel.host or None,
         uri=tunnel.uri or None,

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensor._jit import Bytes, kernel
+from sensor.protocols.http1.tables import TUNNELS
 from sensor.protocols.http2.codes import HUFFMAN_FIRST, HUFFMAN_PLACE, HUFFMAN_SYMBOLS
 from sensor.protocols.http2.hpack import read_block, reset_table
 from sensor.protocols.http2.lines import write_head
@@ -42,7 +43,7 @@ class Reader:
     """One side's dynamic table, fed block by block."""
 
     def __init__(self, lost: bool = False) -> None:
-        self.tables = http2_tables()
+        self.tables = http2_tables(TUNNELS)
         _reset(self.tables, int(lost))
 
     def read(self, block: bytes) -> bool:

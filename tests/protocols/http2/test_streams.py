@@ -205,21 +205,6 @@ def test_pushed_answers() -> None:
     assert [row["anomalies"] for row in rows] == [set(), {"pushed"}]
 
 
-def test_a_tunnel_is_counted_and_not_read() -> None:
-    talk = Dialogue()
-    stream = talk.ends[0].get_next_available_stream_id()
-    talk.ends[0].send_headers(stream, [(":method", "CONNECT"), (":authority", "db.test:5432")])
-    talk.flush(0)
-    talk.ends[1].send_headers(stream, [(":status", "200")])
-    talk.flush(1)
-    talk.say(0, stream, b"GET / HTTP/1.1\r\n\r\n", end=False)
-    outcome = observe(talk.packets())
-    row = outcome.only
-    assert (row["method"], row["uri"], row["status_code"]) == ("CONNECT", "db.test:5432", 200)
-    assert (outcome.protocols["tunnels"], outcome.protocols["tunnel_bytes"]) == (1, 18)
-    assert outcome.tunnels == []
-
-
 def test_after_an_upgrade_the_first_request_is_stream_1() -> None:
     talk = Dialogue(begin=False)
     settings_field = talk.ends[0].initiate_upgrade_connection()
