@@ -10,7 +10,16 @@ from typing import Annotated
 import msgspec
 
 from sensor import limits
-from sensor.config.values import AtLeastOne, AtLeastTwo, NotNegative, Seconds, SecondsOrNone, Share, Times
+from sensor.config.values import (
+    AtLeastOne,
+    AtLeastTwo,
+    BodyBytes,
+    NotNegative,
+    Seconds,
+    SecondsOrNone,
+    Share,
+    Times,
+)
 
 
 class AccountChangesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -124,6 +133,36 @@ class ObjectEnumerationSettings(msgspec.Struct, frozen=True, kw_only=True, forbi
     """Without others of the role: new objects in one minute; half of it once three minutes are known."""
     alone_ratio_min: Times = 5.0
     """Without others of the role: times the busiest minute before."""
+    cohorts_max: AtLeastTwo = limits.COHORTS_MAX
+    """Pairs of endpoint and role remembered; those not used lately give way and are counted."""
+
+
+class NeverGivenSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for identities that read objects whose ids no answer gave to them, where others read what they were given.
+    """
+    window_seconds: Seconds = 86_400.0
+    """Packet time over which reads are counted; an id that was given is remembered for as long at least."""
+    ids_min: AtLeastTwo = 20
+    """Different ids of one endpoint that were never given."""
+    share_min: Share = 0.3
+    """Share of the different ids it read there."""
+    faithful_min: AtLeastTwo = 8
+    """Other identities, of its role, that read nearly only ids that were given to them: from so many on it is the
+    endpoint's way.
+    """
+    faithful_share_min: Share = 0.95
+    """Share that these must be of all others."""
+    others_max: NotNegative = 2
+    """Others that may read what they were not given: more of them are a role, and only who was faithful the day before
+    is reported.
+    """
+    body_bytes: BodyBytes = 4_096
+    """Of an answer's body that are searched for ids. Longer lists count as so many ids that may have been given; more
+    bytes cost all that look at bodies.
+    """
+    identities_max: AtLeastTwo = 20_000
+    """Identities of which is remembered what they were given, 1 KiB each; the lighter ones give way and are counted."""
     cohorts_max: AtLeastTwo = limits.COHORTS_MAX
     """Pairs of endpoint and role remembered; those not used lately give way and are counted."""
 

@@ -12,6 +12,7 @@ from sensor.config.accounts import (
     ConcurrentSessionsSettings,
     FailedLoginsSettings,
     LoginAttacksSettings,
+    NeverGivenSettings,
     ObjectEnumerationSettings,
     PrivilegeAbuseSettings,
     TokenAbuseSettings,
@@ -203,6 +204,7 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     slow_scan: SlowScanSettings = SlowScanSettings()
     login_attacks: LoginAttacksSettings = LoginAttacksSettings()
     object_enumeration: ObjectEnumerationSettings = ObjectEnumerationSettings()
+    never_given: NeverGivenSettings = NeverGivenSettings()
     account_changes: AccountChangesSettings = AccountChangesSettings()
     privilege_abuse: PrivilegeAbuseSettings = PrivilegeAbuseSettings()
     token_abuse: TokenAbuseSettings = TokenAbuseSettings()

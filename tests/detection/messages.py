@@ -22,6 +22,7 @@ class Talk:
         self.pool = Pool()
         self.rows: list[np.ndarray] = []
         self.bytes: list[tuple[bytes, bytes, bytes, bytes]] = []
+        self.flags: list[int] = []  # ContentFlag
 
     start = START
 
@@ -34,12 +35,13 @@ class Talk:
 
     def say(self, seconds: float, target: str, body: bytes = b"", answer: bytes = b"{}", headers: bytes = b"",
             client: str = "10.0.0.1", wait_seconds: float = 0.01, answer_head: bytes = b"HTTP/1.1 200 OK\r\n\r\n",
-            **given: Any) -> None:  # fmt: skip
+            content_flags: int = 0, **given: Any) -> None:  # fmt: skip
         row = transaction(self.pool, seconds, client, **given)
         row["request_end_ts"] = row["ts"]
         row["response_ts"] = row["ts"] + round(wait_seconds * SECOND)
         row["response_body_len"] = len(answer)
         self.rows.append(row)
+        self.flags.append(content_flags)
         method, space, rest = target.partition(" ")
         if not space:
             method, rest = "POST" if body else "GET", target
@@ -54,6 +56,7 @@ class Talk:
             part = rows[start : start + batch]
             contents, arena = np.zeros(len(part), CONTENT), bytearray()
             names = ("request_head", "request_body", "response_head", "response_body")
+            contents["flags"] = self.flags[start : start + batch]
             for content, message in zip(contents, self.bytes[start : start + batch], strict=True):
                 for name, octets in zip(names, message, strict=True):
                     content[f"{name}_offset"], content[f"{name}_len"] = len(arena), len(octets)

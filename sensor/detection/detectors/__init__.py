@@ -15,6 +15,7 @@ from sensor.detection.detectors.failed_logins import FailedLogins
 from sensor.detection.detectors.honeytokens import Honeytokens
 from sensor.detection.detectors.injection import Injection
 from sensor.detection.detectors.login_attacks import LoginAttacks
+from sensor.detection.detectors.never_given import NeverGiven
 from sensor.detection.detectors.object_enumeration import ObjectEnumeration
 from sensor.detection.detectors.off_hours import OffHours
 from sensor.detection.detectors.outside_uploads import OutsideUploads
@@ -44,6 +45,7 @@ DETECTORS = {
     "slow_scan": SlowScan,
     "login_attacks": LoginAttacks,
     "object_enumeration": ObjectEnumeration,
+    "never_given": NeverGiven,
     "account_changes": AccountChanges,
     "privilege_abuse": PrivilegeAbuse,
     "token_abuse": TokenAbuse,
