@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 
-from sensor.detection.injection.finding import Finding
+from sensor.detection.injection.finding import STRONG, Finding
 from sensor.detection.injection.sql_fragments import is_prose, judge_fragment
 from sensor.detection.injection.sql_grammar import RARE_NAMES, TELLING_CALLS, judge_after
-from sensor.detection.injection.sql_tokens import KEYWORDS, Token, tokens
+from sensor.detection.injection.sql_tokens import KEYWORDS, STATEMENT, Token, tokens
 
 _RARE_CALLS = re.compile(
     r"\b(?:sleep|benchmark|pg_sleep(?:_for|_until)?|xp_(?:cmdshell|dirtree|regread|fileexist|subdirs|loginconfig|\w+)"
@@ -68,6 +68,8 @@ def judge_sql(text: str) -> list[Finding]:
             found, why = max((found, why), (5, "select after a quote"))
         if hole == "bare" and found < 10 and cut and cut[0].kind in ("key", "word") and is_prose(cut[:60], 2):
             found //= 2
+        if "comment" in why and _DASH.search(part):
+            found //= 2
         if hole == "quoted" and found < 10 and _is_spoken_quote(text, len(text) - len(part) - 1):
             found //= 2
         if found > points:
@@ -78,6 +80,8 @@ def judge_sql(text: str) -> list[Finding]:
     dense, dense_why = _density(whole)
     if dense > points // 2:
         points, evidence = points + dense, f"{evidence}, {dense_why}" if evidence else dense_why
+    if whole and whole[0].kind == "key" and whole[0].text in STATEMENT:
+        points = min(points, STRONG - 1)
     more, why = _rare(text)
     if more:
         points, evidence = points + more, f"{evidence}, {why}" if evidence else why
@@ -125,6 +129,8 @@ _HARD_KEYS = frozenset(
 _CONTRACTION = re.compile(r"[^\W\d_]'(?:s|t|re|ve|ll|d|m)\b", re.I)
 _OPTION = re.compile(r"\s['\"`]+--[a-z]")
 """Of a command, quoted: no comment."""
+_DASH = re.compile(r"\A[^-]*\s--\s+(?:[^\W\d_]+[,']?\s+){2}[^\W\d_]{2,}")
+"""Before words it is a dash."""
 _COMPUTED = re.compile(r"\|\||(?<!['\"`])=\s*['\"(\d]|\(\s*select\b|(?:--|#|;)\s*\Z", re.I)
 _SPOKEN_WORDS = 3
 _QUOTATION = re.compile(

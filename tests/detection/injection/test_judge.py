@@ -73,6 +73,42 @@ def test_attacks_are_named(kind: str, value: str) -> None:
     assert kind in [finding.kind for finding in judge(value) if finding.points >= WEAK]
 
 
+DOCUMENTS = {
+    "a mail that is quoted": "Hello Anna,\nSee below what they wrote.\n\nFrom: Ben\nTo: Anna\nSubject: lunch",
+    "notes in French": "Il s'agit d'un essai\n(s'il y en a encore) et on verra bien;\n\n-- Anne",
+    "a listing in a manual": "The file is read like this::\n\n    os.system('cat /etc/passwd; id')\n\nNobody should.",
+    "between rulers": "EXAMPLE\n\n----\n$ curl http://localhost:8000/ | sh\n----\n\nas the manual of it says.",
+    "a page as it is edited": "# Pages\n\nWrite this line into the page:\n\n    <script>alert(1)</script>\n\nand look.",
+    "code": "Does anybody know why?\n\ndef run(self):\n    if rc == 0 or rc == 1:\n        print('a' + name)",
+    "a format with places": "inventory <%s> contains duplicate definitions of %s",
+}
+BEGINS = {
+    "sqli": "x' or 1=1 -- -\nand some more lines of text\nthat nobody reads until the end",
+    "cmdi": "8.8.8.8; cat /etc/passwd\nand some more lines of text\nthat nobody reads until the end",
+    "crlf": "anna@example.com\r\nBcc: everybody@example.com\r\n\r\nand some lines of text that are the mail",
+}
+"""What breaks out with the first line, though a document follows."""
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_what_people_paste_is_quiet(name: str) -> None:
+    assert worst(judge(DOCUMENTS[name])) < WEAK
+
+
+@pytest.mark.parametrize("kind", BEGINS)
+def test_a_document_behind_it_hides_no_attack(kind: str) -> None:
+    assert kind in [finding.kind for finding in judge(BEGINS[kind]) if finding.points >= WEAK]
+
+
+def test_much_evidence_is_not_weighed_away_by_words() -> None:
+    text = "javascript:alert('The Page is at: '+document.location+' its Cookies are '+document.cookie)"
+    assert worst(judge(text)) >= STRONG
+
+
+def test_a_statement_from_the_first_word_on_is_low() -> None:
+    assert WEAK <= worst(judge("INSERT INTO demo2(command) VALUES('reset');")) < STRONG
+
+
 @pytest.mark.parametrize("value", QUIET)
 def test_what_people_write_is_quiet(value: str) -> None:
     assert worst(judge(value)) < WEAK

@@ -1,0 +1,141 @@
+"""How much of a text is prose, or a document: in: one reading of a value; out: what of it is judged, at which weight.
+
+What people write has words next to one another; what they paste has many lines. In both an attack is rare and what
+looks like one common: patterns that prose may hold count half there, and what stands between code marks is left out.
+The one law: the first line of a document is judged by itself, as what breaks out stands at the begin of a value.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import IntEnum
+from typing import NamedTuple
+
+from sensor.detection.injection.finding import STRONG, WEAK
+from sensor.detection.injection.patterns_shell import RARE
+from sensor.detection.injection.sql_tokens import KEYWORDS
+
+_CODE_MARKS = re.compile(
+    r"```.*?(?:```|\Z)|``[^`]+``|`[^`\n]{1,200}`|(?<![^\s(])`(?!\s)[^`'\n]{1,80}'(?=[\s,.;:)])|<(pre|code)>.*?</\1>"
+    r"|(?:(?<=\n\n)|(?<=\n\+\n)|(?<=\]\n)|\A)(-{4,}|\.{4,}|={4,}|\+{4,})[ \t]*\n.*?^\2[ \t]*$"
+    r"|(?<=::)[ \t]*\r?\n[ \t]*\r?\n(?:[ \t]+[^\n]*(?:\n|\Z)|[ \t]*\r?\n)+|^\.\. code[^\n]*\n(?:[ \t]+[^\n]*(?:\n|\Z)|[ \t]*\r?\n)+"
+    r"|^[ \t]*\r?\n(?:(?: {4}|\t)[^\n]*(?:\n|\Z))+",
+    re.S | re.I | re.M,
+)
+"""Of Markdown, reStructuredText (behind two colons, set in), AsciiDoc (between rulers), manuals and HTML."""
+_WORD = re.compile(r"(?<![^\s(\"'“„«¿¡])[^\W\d_]{2,}(?:[-'’][^\W\d_]+)*(?=[.:](?:\s|\Z)|[\s,;!?)\"'”“»…]|\Z)")
+_LINK = re.compile(r"!?\[([^\]\n]{0,80})\]\((?:https?://[a-z]|/\w|#|[a-z][\w-]*[./])[\w/#?=&%@~+-]*(?:\.[\w/#?=&%@~+-]+)*\)", re.I)
+"""Of Markdown, to an ordinary address: its words count, its address does not."""
+PROSE_WORDS, HALF_PROSE_WORDS, LONG_PROSE_WORDS = 5, 8, 12
+PHRASE_WORDS, PHRASE_SIGNS_MAX = 4, 2
+"""So many words are prose in a short text too, when they are at least half of it and hardly a sign of code is there."""
+_LEAD = re.compile(r"[\s\"'(*\[-]{0,4}(?:[^\W\d_]{2,}[,:]?\s+){2}[^\W\d_]{2,}(?=[\s,.;:!?)]|\Z)")
+"""Three plain words before anything else."""
+_REFERENCE = re.compile(r"`([^`<]{0,120})<https?://[^`>\s]{1,200}>`_{1,2}")
+"""Of reStructuredText."""
+_PIECE = re.compile(r"\S*[^\W\d_]\S*")
+_SIGNS = re.compile(r"[{}<>=;|&$\\+]|%(?![sdif](?![a-z])|\.\d)")
+_COMMAND = re.compile(r"\W{0,6}(?:" + RARE + r"|net|ping|echo|time|alias)[\s;|&]|\W{0,6}if\s+(?:not\b|exist\b|defined\b|errorlevel\b|[\W\d])", re.I)
+_PRODUCT = re.compile(
+    r"\W{0,6}(?:python|perl|ruby|lua|php|git|mysql|bash|expect|wish|fish|dash|nano|puppet|gimp|emacs)\s+[^\W\d_]{2,}\s", re.I
+)
+"""A name of a program with which a sentence may begin."""
+_SHOWN = re.compile(r"\A\s*[*-]\s+`[^`]+`\s|\A\s*\$\s+[a-z./~]|(?:\A|\s)```[a-z]{0,12}\s", re.I)
+"""Code that is shown as code: behind a prompt or a fence."""
+
+OVERWHELMING = 3 * STRONG
+"""So much evidence of one class adds up in prose too."""
+LINES_MIN, LONG_LINES_MIN, LONG_LINE = 3, 2, 12
+"""So many lines, and so many of them of so many characters, make a document."""
+_ODD_BLANKS = re.compile(r"[\x0b\x0c]|/\*\*/|(?:--|#)\w{0,20}\n\s*\w+[\s(]*(?:--|#)")
+"""What scanners put between words for a blank."""
+_HEADER = re.compile(r"\s*[A-Za-z][\w-]{1,40}:\s")
+_INTO_HEADERS = re.compile(
+    r"[^\r\n<]*(?:(?:\r?\n|\r)[ \t]*[A-Za-z][\w-]{1,40}[ \t]*:[ \t]*\S|[\r\n]+\s*(?:HTTP/\d|[A-Z]{3,8}\s\S+\sHTTP/|<(?:html|script|meta|svg)))", re.I
+)
+
+
+class Weight(IntEnum):
+    """What a pattern that prose may hold too is worth in a text."""
+
+    WHOLE = 0      # all its points
+    HALF = 1       # half of them; they add up
+    BEST_HALF = 2  # half of the best one's: nothing adds up
+    PROSE = 3      # as much, also of SQL and paths
+    DOCUMENT = 4   # nothing by itself
+
+    def of_all(self, points: int, every: int) -> int:
+        """Points of a class when `every` is the sum of all its findings, as if nothing were prose."""
+        return max(points, every // 2) if self in (Weight.BEST_HALF, Weight.PROSE) and every >= OVERWHELMING else points
+
+    def added(self, before: int, points: int, plain: bool) -> int:
+        """Points of a class after one more finding; `plain`: prose does not hold it."""
+        if plain or self == Weight.WHOLE:
+            return before + points
+        if self == Weight.HALF:
+            return before + points // 2
+        return max(before, min(points // 2, WEAK - 1) if self == Weight.DOCUMENT else points // 2)
+
+
+class Reading(NamedTuple):
+    """`text` without what stands between code marks of prose; `weight`: what evidence that prose may hold is worth.
+
+    `first`: of a document its first line, to be judged by itself.
+    """
+
+    text: str
+    weight: Weight
+    first: str = ""
+
+
+_SET_IN = re.compile(r" {4}|\t|(?:[\w@\[\]~/ -]{1,40})?[#$] \S|[>*-] ")
+"""A listing, a prompt, a quotation or an item of a list: not what a value begins with to break out."""
+
+
+def is_document(text: str) -> bool:
+    """Whether it has lines as a file or a longer post has them; blanks of other kinds are no ends of lines."""
+    if text.count("\n") < LINES_MIN - 1 or _ODD_BLANKS.search(text):
+        return False
+    lengths = [len(line.strip()) for line in text.split("\n")]
+    return len(lengths) - lengths.count(0) >= LINES_MIN and sum(length >= LONG_LINE for length in lengths) >= LONG_LINES_MIN
+
+
+def first_line(text: str) -> str:
+    """The first line that is not empty: what breaks out of a query, a command or a page stands at the begin of a value."""
+    line = text.lstrip("\r\n").partition("\n")[0].rstrip()
+    return "" if _SET_IN.match(line) else line
+
+
+def breaks_into_headers(text: str) -> bool:
+    """Whether a value ends with its first line and headers or another message follow."""
+    return bool(_INTO_HEADERS.match(text)) and not _HEADER.match(text)
+
+
+def weighed(text: str) -> Reading:
+    """How much of a text is prose."""
+    if " " not in text:
+        return Reading(text, Weight.WHOLE)
+    text = _LINK.sub(r"\1 ", text) if "](" in text else text
+    text = _REFERENCE.sub(r"\1", text) if ">`_" in text else text
+    plain = _CODE_MARKS.sub(" ", text) if "`" in text or "\n" in text or "<pre" in text or "<code" in text else text
+    every, pieces = _WORD.findall(plain), len(_PIECE.findall(plain))
+    words = sum(word.lower() not in KEYWORDS for word in every)
+    mostly = 5 * words >= 3 * pieces
+    if words >= PROSE_WORDS and ("\n" in text.strip() or (mostly and words >= LONG_PROSE_WORDS)):
+        return Reading(plain, Weight.DOCUMENT, first_line(plain))
+    if is_document(text):
+        return Reading(text, Weight.DOCUMENT, first_line(plain))
+    if words >= PROSE_WORDS and mostly:
+        return Reading(plain, Weight.PROSE)
+    if words >= HALF_PROSE_WORDS:
+        return Reading(plain, Weight.HALF)
+    if _SHOWN.search(text):
+        return Reading(text, Weight.BEST_HALF)
+    if _COMMAND.match(plain) and not _PRODUCT.match(plain):
+        return Reading(text, Weight.WHOLE)
+    signs = len(_SIGNS.findall(plain))
+    enough = PHRASE_WORDS if signs or not plain.lstrip("*- ")[:1].isalpha() else PHRASE_WORDS - 1
+    phrase = len(every) >= enough and 2 * len(every) >= pieces
+    if (phrase or _LEAD.match(plain)) and signs <= PHRASE_SIGNS_MAX:
+        return Reading(text, Weight.BEST_HALF)
+    return Reading(text, Weight.WHOLE)
