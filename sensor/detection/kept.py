@@ -15,6 +15,7 @@ import numpy.typing as npt
 from sensor import limits
 from sensor.detection.by_row import ByRow, Columns
 from sensor.detection.detector import sweep
+from sensor.structures.entity_ahead import AHEAD
 from sensor.structures.entity_table import EntityTable
 from sensor.structures.memory import Memory, State
 
@@ -51,7 +52,9 @@ class KeptByRow:
 
 
 class Kept(KeptByRow):
-    """The same with a table of the detector's own, `name`d in what is saved, with columns in `own`."""
+    """The same with a table of the detector's own, `name`d in what is saved, with columns in `own`; `hashes` is room
+    to look ahead in it.
+    """
 
     def __init__(
         self, name: str, table: EntityTable, own: Mapping[str, npt.NDArray[Any]], columns: Mapping[str, ByRow],
@@ -59,6 +62,7 @@ class Kept(KeptByRow):
     ) -> None:  # fmt: skip
         super().__init__(columns, hit, progress)
         self.table = table
+        self.hashes = np.zeros(AHEAD, np.uint64)
         self._memory = Memory()
         self._memory.keep(name, table, **own)
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from sensor._jit import I64s, U32s, U64s, inline_kernel, kernel, part_kernel
 from sensor.schema import TRANSACTION, TransactionFlag
+from sensor.structures.entity_ahead import ask_for_rows
 from sensor.structures.entity_table_kernels import (
     ENTITY,
     Use,
     admit,
-    approach,
     find_hashed,
     hash_key,
     touch,
@@ -33,7 +33,6 @@ NOWHERE = 0
 class Progress(IntEnum):
     ROW = 0
     TIED = 1  # credentials that were tied to an account
-    SEEN = 2  # of no meaning: what was read ahead
 
 
 @inline_kernel
@@ -169,14 +168,14 @@ def resolve(
     """Fill the next len(whose) rows of `out` from `start` on, and `subject` of transactions whose credential was tied
     to an account; returns the row to go on with.
 
-    Table by table, each search prepared for all of these rows, because memory is then waited for once. `hashes` is to
-    work in; `whose` and `where` carry each row's identity and endpoint, with the generations of that moment.
+    Table by table, what the searches for all of these rows read is asked for first, because memory is then waited for
+    once. `hashes` is to work in; `whose` and `where` carry each row's identity and endpoint, with the generations of
+    that moment.
     """
     stop = min(start + len(whose), len(transactions))
-    seen = _ZERO
     for i in range(start, stop):
         hashes[i - start] = hash_key(tie_seeds, transactions[i]["user"], _ZERO, _ZERO, _ZERO)
-    seen ^= approach(ties, tie_slots, hashes, stop - start)
+    ask_for_rows(ties, tie_slots, subjects, hashes, stop - start)
     for i in range(start, stop):
         progress[Progress.ROW] = i
         row = transactions[i]
@@ -186,7 +185,7 @@ def resolve(
     for i in range(start, stop):
         hi = transactions[i]["client_hi"]
         hashes[i - start] = hash_key(client_seeds, hi, client_low(hi, transactions[i]["client_lo"]), _ZERO, _ZERO)
-    seen ^= approach(clients, client_slots, hashes, stop - start)
+    ask_for_rows(clients, client_slots, client_generations, hashes, stop - start)
     for i in range(start, stop):
         progress[Progress.ROW] = i
         hi = transactions[i]["client_hi"]
@@ -197,7 +196,7 @@ def resolve(
     for i in range(start, stop):
         key, kind = _identity_key(transactions[i])
         hashes[i - start] = hash_key(identity_seeds, key, _ZERO, np.uint64(kind), _ZERO)
-    seen ^= approach(identities, identity_slots, hashes, stop - start)
+    ask_for_rows(identities, identity_slots, identity_generations, hashes, stop - start)
     for i in range(start, stop):
         progress[Progress.ROW] = i
         row = _identity(
@@ -215,7 +214,7 @@ def resolve(
     for i in range(start, stop):
         key0, key1, key2, key3 = _endpoint_keys(transactions[i], strings)
         hashes[i - start] = hash_key(endpoint_seeds, key0, key1, key2, key3)
-    seen ^= approach(endpoints, endpoint_slots, hashes, stop - start)
+    ask_for_rows(endpoints, endpoint_slots, endpoint_generations, hashes, stop - start)
     for i in range(start, stop):
         progress[Progress.ROW] = i
         row = _endpoint(
@@ -226,11 +225,10 @@ def resolve(
 
     for i in range(stop - start):
         hashes[i] = hash_key(pair_seeds, whose[i], where[i], _ZERO, _ZERO)
-    seen ^= approach(pairs, pair_slots, hashes, stop - start)
+    ask_for_rows(pairs, pair_slots, pair_generations, hashes, stop - start)
     for i in range(start, stop):
         progress[Progress.ROW] = i
         one, other = whose[i - start], where[i - start]
         touched = touch_hashed(pairs, pair_slots, pair_state, hashes[i - start], one, other, _ZERO, _ZERO)
         out[i]["identity_endpoint"] = _row_of(touched, pair_generations)
-    progress[Progress.SEEN] = np.int64(seen)
     return stop

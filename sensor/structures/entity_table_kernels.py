@@ -108,20 +108,6 @@ def admit(entities, slots, state, hashed, key0, key1, key2, key3):
     return row
 
 
-@part_kernel
-def approach(entities, slots, hashes, n):
-    """Read what the searches for the first `n` hashes will read: many wait for memory together here, one by one there.
-
-    Returns something that depends on all of it, lest it is not read.
-    """
-    seen = np.uint64(0)
-    for i in range(n):
-        slot = slots[home(slots, hashes[i])]
-        if slot != 0:
-            seen ^= entities[row_of(slot)]["key0"]
-    return seen
-
-
 @inline_kernel
 def touch_hashed(entities, slots, state, hashed, key0, key1, key2, key3):
     """As `touch`, for a key whose hash is known."""

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor._jit import Bytes, I64s, kernel
+from sensor._jit import Bytes, I64s, U64s, kernel
 from sensor.alert import Severity
 from sensor.config import PrivilegeAbuseSettings
 from sensor.detection.detectors.privilege_abuse import RIGHTS, hashes_of
-from sensor.detection.detectors.privilege_abuse_kernel import next_field
+from sensor.detection.detectors.privilege_abuse_kernel import NAMES, WORDS, next_field, read_fields
 from sensor.detection.stage import DetectionStage
 from sensor.schema import CONTENT
 from tests.detection.tables import (
@@ -189,10 +189,29 @@ def keys_of(value: Any) -> list[str]:
 
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    st.none() | st.booleans() | st.integers() | st.text(max_size=40),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
     max_leaves=10,
 )
+
+
+@kernel
+def _read_twice(data: Bytes, stop: int, names: U64s, seeds: U64s, bitmaps: U64s) -> None:
+    for base in (0, WORDS):
+        read_fields(data, 0, stop, bitmaps, base, names, seeds, bitmaps[:0], False)
+
+
+@given(json_values)
+def test_a_name_that_was_met_before_is_the_same_field(value):
+    """However many names take the place of others in the memory of names."""
+    raw = json.dumps(value).encode()
+    names, seeds, bitmaps = np.zeros(2 * NAMES, np.uint64), np.array([1, 2], np.uint64), np.zeros(2 * WORDS, np.uint64)
+    _read_twice(np.frombuffer(raw + b"\0" * 8, np.uint8).copy(), len(raw), names, seeds, bitmaps)
+    expected = np.zeros(WORDS, np.uint64)
+    for hashed in hashes_of((*(json.dumps(key)[1:-1] for key in keys_of(value)), "")).tolist()[:-1]:
+        bit = hashed >> 20 & (64 * WORDS - 1)
+        expected[bit >> 6] |= np.uint64(1 << (bit & 63))
+    assert bitmaps.reshape(2, WORDS).tolist() == [expected.tolist()] * 2
 
 
 @given(json_values)

@@ -120,7 +120,7 @@ class BulkTransfer:
         return find_bulk(
             batch.transactions, self.strings.tables.entries, start,
             *self.endpoints.arrays, self.populations, self.histograms,
-            *self.pairs.arrays, self.cells, self.stretches, self.users,
+            *self.pairs.arrays, self.cells, self.cells.view(np.uint64), self.stretches, self.users,
             self.hashes, self.thresholds, self.hits, self.progress,
         )  # type: ignore[no-any-return]  # fmt: skip
 

@@ -10,12 +10,14 @@ import numpy as np
 from sensor._jit import inline_kernel, part_kernel
 from sensor.structures.entity_table_kernels import touch
 from sensor.structures.log_histogram import BINS, bin_of
+from sensor.structures.prefetch import prefetch
 
 STRETCHES = 10
 """Steps in which the window slides."""
 CREDENTIALS = 16
 """Different credentials counted per cell: an address with more users is judged as if it had these."""
 BYTES, RECORDS = range(2)
+_ALL_EMPTY = (1 << STRETCHES) - 1
 
 CELL = np.dtype(
     [
@@ -28,24 +30,25 @@ CELL = np.dtype(
         ("credentials", "i4"),          # seen in the window
         ("users", "i4"),                # credentials remembered
         ("stretch", "i8"),              # number of the present stretch
-        ("began", "i8"),                # packet time of the first answer
         ("bytes", "i8"),                # in the window
         ("records", "i8"),
         ("responses", "i8"),
-        ("user", "u8"),                 # the latest credential
-        ("first_user", "u8"),           # the one remembered first, and when it was last noted
-        ("first_user_now", "i8"),
         ("present_bytes", "i8"),        # of the present stretch, which goes to the others when it is over
         ("present_records", "i8"),
         ("present_responses", "i8"),
         ("present_first_ts", "i8"),
         ("run_now", "i8"),              # packet time at which the run began, 0 while there is none
+        ("user", "u8"),                 # the latest credential
+        ("first_user", "u8"),           # the one remembered first, and when it was last noted
+        ("first_user_now", "i8"),
+        ("began", "i8"),                # packet time of the first answer
+        ("empty", "i4"),                # a bit for each of its stretches: set when nothing is in it, whatever it says
+        ("metric", "i4"),               # what the present run was last about
         ("run_first_ts", "i8"),
         ("run_responses", "i8"),
         ("run_answers", "i8"),          # of them, those that found it above the threshold
         ("reported_now", "i8"),
         ("reported_taken", "i8"),
-        ("metric", "i4"),               # what the present run was last about
         ("peak_day", "i4"),             # the latest day on which it took too much
         ("peak_days", "i4"),            # such days before that
         ("peak_bytes", "i8"),           # the most in a window of that day
@@ -55,6 +58,8 @@ CELL = np.dtype(
     ],
     align=True,
 )
+"""What each answer needs comes first: behind `empty` is what runs alone need."""
+CELL_WORDS = CELL.itemsize // 8
 
 STRETCH = np.dtype(
     [
@@ -68,6 +73,7 @@ STRETCH = np.dtype(
 
 USER = np.dtype([("user", "u8"), ("now", "i8")], align=True)
 """A credential and the packet time at which it was last noted; the first one of a cell stands in the cell itself."""
+_USERS_IN_LINE = 4
 
 POPULATION = np.dtype(
     [
@@ -198,6 +204,7 @@ def clear_cell(cell, now, stretch):
     cell["users"] = 0
     cell["stretch"] = stretch
     cell["began"] = now
+    cell["empty"] = _ALL_EMPTY
     cell["bytes"] = 0
     cell["records"] = 0
     cell["responses"] = 0
@@ -207,14 +214,6 @@ def clear_cell(cell, now, stretch):
     cell["peak_days"] = 0
     cell["peak_bytes"] = 0
     cell["peak_records"] = 0
-
-
-@inline_kernel
-def _clear_stretch(sums):
-    sums["bytes"] = 0
-    sums["records"] = 0
-    sums["responses"] = 0
-    sums["first_ts"] = 0
 
 
 @inline_kernel
@@ -231,25 +230,57 @@ def first_stretch(cell, stretch_ns):
     return max(np.int64(cell["began"]) // stretch_ns, np.int64(cell["stretch"]) - STRETCHES + 1)
 
 
+@inline_kernel
+def is_empty(empty, stretch):
+    """Whether nothing is in a stretch of a cell, by the cell's bits."""
+    return (empty >> (stretch % STRETCHES)) & 1 != 0
+
+
 @part_kernel
 def _slide(cell, stretches, row, stretch, stretch_ns):
     """Let the cell's window end at `stretch`: put its present stretch to the others, take out those that leave."""
     base = row * STRETCHES
     last = np.int64(cell["stretch"])
-    sums = stretches[base + last % STRETCHES]
-    sums["bytes"] = cell["present_bytes"]
-    sums["records"] = cell["present_records"]
-    sums["responses"] = cell["present_responses"]
-    sums["first_ts"] = cell["present_first_ts"]
-    for left in range(first_stretch(cell, stretch_ns), min(last, stretch - STRETCHES) + 1):
-        sums = stretches[base + left % STRETCHES]
-        cell["bytes"] -= sums["bytes"]
-        cell["records"] -= sums["records"]
-        cell["responses"] -= sums["responses"]
-    for entered in range(max(last, stretch - STRETCHES) + 1, stretch):
-        _clear_stretch(stretches[base + entered % STRETCHES])
+    if stretch - last >= STRETCHES:
+        cell["bytes"] = 0
+        cell["records"] = 0
+        cell["responses"] = 0
+        cell["empty"] = _ALL_EMPTY
+    else:
+        sums = stretches[base + last % STRETCHES]
+        sums["bytes"] = cell["present_bytes"]
+        sums["records"] = cell["present_records"]
+        sums["responses"] = cell["present_responses"]
+        sums["first_ts"] = cell["present_first_ts"]
+        empty = np.int64(cell["empty"]) & ~(1 << (last % STRETCHES))
+        for left in range(first_stretch(cell, stretch_ns), stretch - STRETCHES + 1):
+            if not is_empty(empty, left):
+                sums = stretches[base + left % STRETCHES]
+                cell["bytes"] -= sums["bytes"]
+                cell["records"] -= sums["records"]
+                cell["responses"] -= sums["responses"]
+        for entered in range(last + 1, stretch):
+            empty |= 1 << (entered % STRETCHES)
+        cell["empty"] = empty
     _clear_present(cell)
     cell["stretch"] = stretch
+
+
+@inline_kernel
+def ask_for_window(cell, stretches, users, histograms, row, stretch):
+    """Ask for what an answer in `stretch` will read or write of a cell's window, and where its endpoint counts it."""
+    last = np.int64(cell["stretch"])
+    if 0 < stretch - last < STRETCHES:
+        prefetch(stretches, row * STRETCHES + last % STRETCHES)
+        for left in range(last - STRETCHES + 1, stretch - STRETCHES + 1):
+            if not is_empty(np.int64(cell["empty"]), left):
+                prefetch(stretches, row * STRETCHES + left % STRETCHES)
+    for place in range(1, np.int64(cell["users"]), _USERS_IN_LINE):
+        prefetch(users, row * CREDENTIALS + place)
+    counts = 2 * np.int64(cell["endpoint"]) * BINS
+    prefetch(histograms, counts + np.int64(cell["bytes_bin"]))
+    if cell["records_bin"] >= 0:
+        prefetch(histograms, counts + BINS + np.int64(cell["records_bin"]))
 
 
 @part_kernel

@@ -12,14 +12,17 @@ from sensor._jit import F64s, I32s, I64s, U64s, inline_kernel, kernel, part_kern
 from sensor.detection.detectors.bulk_transfer_cells_kernel import (
     BYTES,
     CELL,
+    CELL_WORDS,
     POPULATION,
     RECORDS,
     STRETCH,
     STRETCHES,
     USER,
     add_answer,
+    ask_for_window,
     clear_cell,
     first_stretch,
+    is_empty,
     is_settled,
     join,
     leave,
@@ -36,6 +39,8 @@ from sensor.structures.string_pool_kernels import ENTRY
 
 AHEAD = 32
 """Transactions whose cells are asked for before they are needed; what they take stays in the first-level cache."""
+_CELL_LINES = 3
+"""Cache lines of a cell that each answer needs."""
 ROLE_MEMBERS = 2
 """Others of an endpoint who take as much make it a role: exporters are many, and each would be accused for the others.
 """
@@ -208,7 +213,7 @@ def follow_run(cell, stretches, row, hit, transaction, against, thresholds):
             cell["run_first_ts"] = min(np.int64(cell["run_first_ts"]), np.int64(cell["present_first_ts"]))
         for stretch in range(first, np.int64(cell["stretch"])):
             sums = stretches[row * STRETCHES + stretch % STRETCHES]
-            if sums["responses"] > 0:
+            if not is_empty(np.int64(cell["empty"]), stretch) and sums["responses"] > 0:
                 cell["run_first_ts"] = min(np.int64(cell["run_first_ts"]), np.int64(sums["first_ts"]))
     else:
         cell["run_responses"] += 1
@@ -274,7 +279,9 @@ def _key(transaction, strings):
 
 
 @part_kernel
-def look_ahead(transactions, strings, start, entities, slots, seeds, cells, stretches, hashes):
+def look_ahead(
+    transactions, strings, start, entities, slots, seeds, cells, words, stretches, users, histograms, hashes, stretch_ns
+):  # fmt: skip
     """Hash the keys of the transactions from row `start` on, as many as `hashes` has room for, and ask for what their
     cells seem to be.
 
@@ -297,9 +304,13 @@ def look_ahead(transactions, strings, start, entities, slots, seeds, cells, stre
         cell_row = row_of(slots[home(slots, hashes[row - start])])
         if cell_row >= 0:
             prefetch(entities, cell_row)
-            prefetch(cells, cell_row)
-            for stretch in range(cell_row * STRETCHES, (cell_row + 1) * STRETCHES, 2):
-                prefetch(stretches, stretch)
+            for line in range(_CELL_LINES):
+                prefetch(words, cell_row * CELL_WORDS + 8 * line)
+    for row in range(start, stop):
+        cell_row = row_of(slots[home(slots, hashes[row - start])])
+        if cell_row >= 0:
+            stretch = np.int64(transactions[row]["now"]) // stretch_ns
+            ask_for_window(cells[cell_row], stretches, users, histograms, cell_row, stretch)
     return max(stop, start + 1)
 
 
@@ -309,13 +320,13 @@ def find_bulk(
     population_entities: ENTITY, population_slots: U64s, population_state: I64s, population_seeds: U64s,
     populations: POPULATION, histograms: I32s,
     entities: ENTITY, slots: U64s, state: I64s, seeds: U64s,
-    cells: CELL, stretches: STRETCH, users: USER,
+    cells: CELL, words: U64s, stretches: STRETCH, users: USER,
     hashes: U64s, thresholds: F64s, hits: HIT, progress: I64s,
 ) -> int:  # fmt: skip
     """Look at transactions from row `start` on; returns the row to go on with.
 
     `strings` are the string pool's entries; each population has 2 * BINS items of `histograms`, each cell STRETCHES
-    rows of `stretches` and CREDENTIALS of `users`; `hashes` is room for AHEAD.
+    rows of `stretches` and CREDENTIALS of `users`; `words` are those of `cells`; `hashes` is room for AHEAD.
     """
     progress[Progress.HITS] = 0
     stretch_ns = np.int64(thresholds[Threshold.STRETCH_NS])
@@ -326,7 +337,10 @@ def find_bulk(
         progress[Progress.ROW] = row
         if row == ahead:
             first = row
-            ahead = look_ahead(transactions, strings, row, entities, slots, seeds, cells, stretches, hashes)
+            ahead = look_ahead(
+                transactions, strings, row, entities, slots, seeds, cells, words, stretches, users, histograms, hashes,
+                stretch_ns,
+            )  # fmt: skip
         transaction = transactions[row]
         if not _is_answer(transaction):
             continue

@@ -21,6 +21,7 @@ from sensor.detection.detectors.privilege_abuse_kernel import (
     ACCESS,
     FIELDS,
     HIT,
+    NAMES,
     REFUSALS,
     WORDS,
     Progress,
@@ -97,6 +98,7 @@ class PrivilegeAbuse(Kept):
         )
         self.admin_words, self.sensitive = folded_words(ADMIN_WORDS), hashes_of(RIGHTS)
         self.accesses = np.zeros(settings.accesses_max, ACCESS)
+        self.names = np.zeros(2 * NAMES, np.uint64)
         self.refusals, self.fields, self.bitmaps = ByRow(REFUSALS), ByRow(FIELDS), ByRow(np.uint64, WORDS)
         super().__init__(
             "access_rows", EntityTable(settings.accesses_max), {"accesses": self.accesses},
@@ -116,7 +118,7 @@ class PrivilegeAbuse(Kept):
             lambda start: find_above_role(
                 batch.transactions, batch.entities, batch.contents, batch.arena, start,
                 pool.entries, pool.bytes, self.admin_words, *self.table.arrays, self.accesses, *columns,
-                self.sensitive, self.thresholds, self.hits, self.progress,
+                self.names, self.sensitive, self.thresholds, self.hashes, self.hits, self.progress,
             ),
             lambda hit: detections.append(self._detection(hit, batch)),
         )  # fmt: skip

@@ -11,9 +11,13 @@ import numpy as np
 
 from sensor._jit import Bytes, F64s, I64s, U32s, U64s, at, inline_kernel, kernel, part_kernel
 from sensor.schema import CONTENT, TRANSACTION, TransactionFlag
-from sensor.structures.entity_table_kernels import ENTITY, find, touch
+from sensor.structures.bytesearch import match32, trailing_zeros
+from sensor.structures.entity_ahead import ask_for_rows
+from sensor.structures.entity_table_kernels import ENTITY, find_hashed, hash_key, touch
 from sensor.structures.entity_tables import ENTITIES
+from sensor.structures.folding import fold_bytes
 from sensor.structures.hashing import finish, mix
+from sensor.structures.prefetch import AHEAD, prefetch
 from sensor.structures.string_pool_kernels import ENTRY
 from sensor.structures.word_search import has_word
 
@@ -24,6 +28,8 @@ _NAME_SEED = np.uint64(0x6669656C64)
 _BODY_MAX = 2_048
 WORDS = 8
 """Of an endpoint's bitmap of fields: 512 bits."""
+NAMES = 512
+"""Names of fields whose hashes are remembered."""
 
 ACCESS = np.dtype(
     [("known_now", "i8"), ("holders", "u8"), ("served", "i4"), ("refused", "i4")], align=True
@@ -152,22 +158,44 @@ def field_hash(data, start, stop):
     return finish(hashed)
 
 
+@inline_kernel
+def _find(data, i, stop, byte):
+    """Position of the first `byte` in data[i:stop], or `stop`; reads past `stop` where there is more."""
+    while i < stop:
+        if i + 32 <= len(data):
+            mask = match32(data, i, np.uint8(byte))
+            if mask != 0:
+                return min(i + trailing_zeros(mask), stop)
+            i += 32
+        elif at(data, i) == byte:
+            return i
+        else:
+            i += 1
+    return stop
+
+
+@inline_kernel
+def _string_end(data, start, stop):
+    """Where the string that begins at `start` has its closing quote, or `stop` and behind."""
+    quote = _find(data, start, stop, _QUOTE)
+    end = _find(data, start, quote, _BACKSLASH)
+    while end < stop and at(data, end) != _QUOTE:
+        end += 2 if at(data, end) == _BACKSLASH else 1
+    return end
+
+
 @part_kernel
 def next_field(data, i, stop):
     """(start, end) of the next field's name in a JSON body from i on; start is -1 behind the last one."""
+    i = _find(data, i, stop, _QUOTE)
     while i < stop:
-        if at(data, i) != _QUOTE:
-            i += 1
-            continue
-        end = i + 1
-        while end < stop and at(data, end) != _QUOTE:
-            end += 2 if at(data, end) == _BACKSLASH else 1
+        end = _string_end(data, i + 1, stop)
         behind = end + 1
         while behind < stop and at(data, behind) <= 0x20:
             behind += 1
         if behind < stop and at(data, behind) == _COLON:
             return i + 1, end
-        i = end + 1
+        i = _find(data, end + 1, stop, _QUOTE)
     return -1, stop
 
 
@@ -188,8 +216,20 @@ def _is_sensitive(sensitive, hashed):
     return found
 
 
+@inline_kernel
+def _known_hash(data, start, stop, names, seeds):
+    """As field_hash; `names` remembers the hashes of those that come again and again, by a keyed hash of their bytes.
+    """
+    folded = fold_bytes(seeds[0], seeds[1], data, start, stop - start) | _ONE  # 0 is none
+    place = 2 * np.int64((folded >> np.uint64(8)) & np.uint64(NAMES - 1))
+    if names[place] != folded:
+        names[place] = folded
+        names[place + 1] = field_hash(data, start, stop)
+    return names[place + 1]
+
+
 @part_kernel
-def read_fields(arena, start, stop, known, bitmaps, base, sensitive, judged):
+def read_fields(arena, start, stop, bitmaps, base, names, seeds, sensitive, judged):
     """Learn the fields of one body; (start, length) of one that gives rights and is new where `judged`, or (start, 0).
     """
     found, found_len = start, 0
@@ -198,7 +238,7 @@ def read_fields(arena, start, stop, known, bitmaps, base, sensitive, judged):
         key, end = next_field(arena, i, stop)
         if key < 0:
             break
-        hashed = field_hash(arena, key, end)
+        hashed = _known_hash(arena, key, end, names, seeds)
         bit = np.int64(hashed >> np.uint64(20)) & (64 * WORDS - 1)
         mask = _ONE << np.uint64(bit & 63)
         if bitmaps[base + (bit >> 6)] & mask == 0:
@@ -211,8 +251,8 @@ def read_fields(arena, start, stop, known, bitmaps, base, sensitive, judged):
 
 @inline_kernel
 def _note_body(
-    arena, content, fields, bitmaps, endpoint, generation, identity, sensitive, row, transaction, now, limits, hits,
-    progress,
+    arena, content, fields, bitmaps, endpoint, generation, identity, names, seeds, sensitive, row, transaction, now,
+    limits, hits, progress,
 ):  # fmt: skip
     start = np.int64(content["request_body_offset"])
     stop = start + min(np.int64(content["request_body_len"]), _BODY_MAX)
@@ -234,10 +274,38 @@ def _note_body(
     )
     known["bodies"] += 1
     known["senders"] |= _bit(identity)
-    field, length = read_fields(arena, start, stop, known, bitmaps, base, sensitive, judged)
+    field, length = read_fields(arena, start, stop, bitmaps, base, names, seeds, sensitive, judged)
     if length > 0:
         bodies = np.float64(known["bodies"])
         _hit(hits, progress, row, Why.FIELD, 1.0, bodies, transaction["ts"], field, min(length, _KEY_MAX))
+
+
+@inline_kernel
+def _key(entity, endpoint_generations):
+    """What an endpoint goes by in the table of accesses."""
+    endpoint = np.int64(entity["endpoint"])
+    return (np.uint64(endpoint_generations[endpoint]) << np.uint64(32)) | np.uint64(endpoint)
+
+
+@part_kernel
+def _look_ahead(transactions, entities, start, endpoint_generations, table, slots, seeds, accesses, hashes):
+    """Hash endpoint and role of the transactions from row `start` on, as many as `hashes` has room for, and ask for
+    their counts; returns the row to look ahead from next.
+    """
+    stop = min(start + len(hashes), len(transactions))
+    for row in range(start, stop):
+        key = _key(entities[row], endpoint_generations)
+        hashes[row - start] = hash_key(seeds, key, transactions[row]["role"], _ZERO, _ZERO)
+    ask_for_rows(table, slots, accesses, hashes, stop - start)
+    return stop
+
+
+@inline_kernel
+def _ask(content, arena):
+    """Ask for the memory of a request's body."""
+    body = np.int64(content["request_body_offset"])
+    for place in range(body, body + min(np.int64(content["request_body_len"]), 512), 64):
+        prefetch(arena, place)
 
 
 @kernel
@@ -246,17 +314,26 @@ def find_above_role(
     strings: ENTRY, pool_bytes: Bytes, admin_words: U64s,
     table: ENTITY, slots: U64s, use: I64s, seeds: U64s, accesses: ACCESS,
     refusals: REFUSALS, identity_generations: U32s, fields: FIELDS, bitmaps: U64s, endpoint_generations: U32s,
-    sensitive: U64s, limits: F64s, hits: HIT, progress: I64s,
+    names: U64s, sensitive: U64s, limits: F64s, hashes: U64s, hits: HIT, progress: I64s,
 ) -> int:  # fmt: skip
     """Look at transactions from row `start` on; returns the row to go on with.
 
-    `admin_words` are those that make an endpoint an administrator's; `contents` may be empty.
+    `admin_words` are those that make an endpoint an administrator's; `contents` may be empty; `names` has 2 * NAMES
+    items, `hashes` is room for AHEAD.
     """
     progress[Progress.HITS] = 0
+    ahead = first = start
     for row in range(start, len(transactions)):
         progress[Progress.ROW] = row
         if len(hits) - progress[Progress.HITS] < 4:
             return row
+        if row == ahead:
+            first = row
+            ahead = _look_ahead(
+                transactions, entities, row, endpoint_generations, table, slots, seeds, accesses, hashes
+            )
+        if row + AHEAD < len(contents):
+            _ask(contents[row + AHEAD], arena)
         transaction = transactions[row]
         entity = entities[row]
         endpoint = np.int64(entity["endpoint"])
@@ -276,14 +353,14 @@ def find_above_role(
                 _hit(hits, progress, row, Why.PROBING, np.float64(count), 0.0, known["first_ts"], 0, 0)
         elif len(contents) > 0 and contents[row]["request_body_len"] > 0:
             _note_body(
-                arena, contents[row], fields, bitmaps, endpoint, endpoint_generations[endpoint], identity, sensitive,
-                row, transaction, now, limits, hits, progress,
+                arena, contents[row], fields, bitmaps, endpoint, endpoint_generations[endpoint], identity, names,
+                seeds, sensitive, row, transaction, now, limits, hits, progress,
             )  # fmt: skip
         role = transaction["role"]
         if role == 0:
             continue
-        key = (np.uint64(endpoint_generations[endpoint]) << np.uint64(32)) | np.uint64(endpoint)
-        at_own = find(table, slots, seeds, key, role, _ZERO, _ZERO)
+        key = _key(entity, endpoint_generations)
+        at_own = find_hashed(table, slots, hashes[row - first], key, role, _ZERO, _ZERO)
         if at_own < 0 or status == 403 or accesses[at_own]["served"] & 7 == 0:
             at_role = access_of(table, slots, use, seeds, accesses, _ZERO, role, now)
             at_all = access_of(table, slots, use, seeds, accesses, key, _ZERO, now)

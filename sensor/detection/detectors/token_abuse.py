@@ -105,7 +105,7 @@ class TokenAbuse(Kept):
             len(batch.transactions),
             lambda start: find_abuse(
                 batch.transactions, batch.entities, self.strings.tables.entries, start, *self.table.arrays,
-                self.sessions, *columns, self.thresholds, self.hits, self.progress,
+                self.sessions, *columns, self.thresholds, self.hashes, self.hits, self.progress,
             ),
             lambda hit: detections.append(self._detection(hit, batch.transactions[hit["row"]])),
         )  # fmt: skip

@@ -12,7 +12,8 @@ import numpy as np
 
 from sensor._jit import F64s, I64s, U32s, U64s, inline_kernel, kernel, part_kernel
 from sensor.schema import TRANSACTION, TokenFlag, TransactionFlag
-from sensor.structures.entity_table_kernels import ENTITY, touch
+from sensor.structures.entity_ahead import ask_for_rows
+from sensor.structures.entity_table_kernels import ENTITY, hash_key, touch_hashed
 from sensor.structures.entity_tables import ENTITIES, IdentityKind
 from sensor.structures.string_pool_kernels import ENTRY
 
@@ -268,19 +269,35 @@ def _judge(session, transaction, row, guarded, status, now, limits, hits, progre
         _hit(hits, progress, session, row, Told.IN_URL, 1.0, 1, ts, now)
 
 
+@part_kernel
+def _look_ahead(transactions, start, table, slots, seeds, sessions, hashes):
+    """Hash the credentials of the transactions from row `start` on, as many as `hashes` has room for, and ask for their
+    sessions; returns the row to look ahead from next.
+    """
+    stop = min(start + len(hashes), len(transactions))
+    for row in range(start, stop):
+        hashes[row - start] = hash_key(seeds, transactions[row]["user"], _ZERO, _ZERO, _ZERO)
+    ask_for_rows(table, slots, sessions, hashes, stop - start)
+    return stop
+
+
 @kernel
 def find_abuse(
     transactions: TRANSACTION, entities: ENTITIES, strings: ENTRY, start: int,
     table: ENTITY, slots: U64s, use: I64s, seeds: U64s, sessions: SESSION,
     guards: GUARD, endpoint_generations: U32s, holders: HOLDER, client_generations: U32s,
-    rights: RIGHTS, identity_generations: U32s, limits: F64s, hits: HIT, progress: I64s,
+    rights: RIGHTS, identity_generations: U32s, limits: F64s, hashes: U64s, hits: HIT, progress: I64s,
 ) -> int:  # fmt: skip
-    """Look at transactions from row `start` on; returns the row to go on with."""
+    """Look at transactions from row `start` on; returns the row to go on with. `hashes` is room for AHEAD."""
     progress[Progress.HITS] = 0
+    ahead = first = start
     for row in range(start, len(transactions)):
         progress[Progress.ROW] = row
         if len(hits) - progress[Progress.HITS] < 8:
             return row
+        if row == ahead:
+            first = row
+            ahead = _look_ahead(transactions, row, table, slots, seeds, sessions, hashes)
         transaction = transactions[row]
         entity = entities[row]
         status = np.int64(transaction["status_code"])
@@ -292,7 +309,7 @@ def find_abuse(
             continue
         now = np.int64(transaction["now"])
         agent = strings[np.int64(transaction["user_agent"])]["hash"]
-        touched = touch(table, slots, use, seeds, user, _ZERO, _ZERO, _ZERO)
+        touched = touch_hashed(table, slots, use, hashes[row - first], user, _ZERO, _ZERO, _ZERO)
         session_row = touched if touched >= 0 else -1 - touched
         session = sessions[session_row]
         client = np.int64(entity["client"])
