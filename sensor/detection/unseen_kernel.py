@@ -15,7 +15,7 @@ from sensor.schema import CONTENT
 from sensor.structures.bytesearch import copy_long, find_byte_inline, load64, match32, trailing_zeros
 from sensor.structures.folding import fold_bytes
 from sensor.structures.hashing import MULTIPLIER
-from sensor.structures.prefetch import prefetch
+from sensor.structures.prefetch import AHEAD, prefetch
 
 PIECE = np.dtype(
     [
@@ -54,6 +54,7 @@ _WARMED_ROWS = 256
 """Rows from which on the memory is read before it is searched: as a whole it comes at once, hash by hash it is waited
 for with each.
 """
+_LINE_BYTES = 64
 LINES_MAX = 64
 """Header lines of one message that are pieces of their own."""
 _ROOM = 2 * LINES_MAX + 8
@@ -290,6 +291,15 @@ def target_of(arena, start, length):
     return first, stop - first
 
 
+@inline_kernel
+def ask_for_piece(piece, arena):
+    """Ask for the first bytes of a piece that will be read."""
+    start = np.int64(piece["start"])
+    prefetch(arena, start)
+    if piece["length"] > _LINE_BYTES:
+        prefetch(arena, start + _LINE_BYTES)
+
+
 @kernel
 def collect(
     pieces: PIECE, arena: Bytes, start: int, chosen: Bytes, targets: bool, text: Bytes, numbers: I64s, starts: I64s,
@@ -305,6 +315,8 @@ def collect(
     count = 0
     i = start
     while i < len(pieces):
+        if i + AHEAD < len(pieces) and chosen[i + AHEAD] != 0:
+            ask_for_piece(pieces[i + AHEAD], arena)
         if chosen[i] != 0:
             source, length = np.int64(pieces[i]["start"]), np.int64(pieces[i]["length"])
             if targets and pieces[i]["kind"] == PieceKind.LINE:

@@ -61,10 +61,16 @@ def _rank(hashed):
     return rank
 
 
+@inline_kernel
+def register_of(row, hashed):
+    """Which register of the sketch of `row` a hash is noted in."""
+    return row * REGISTERS + np.int64(hashed & np.uint64(REGISTERS - 1))
+
+
 @part_kernel
 def sketch_add(sketches, registers, row, hashed):
     """Note one hash in the sketch of `row`, which has REGISTERS bytes of `registers`."""
-    place = row * REGISTERS + np.int64(hashed & np.uint64(REGISTERS - 1))
+    place = register_of(row, hashed)
     rank = _rank(hashed)
     before = np.int64(registers[place])
     if rank <= before:

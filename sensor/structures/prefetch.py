@@ -15,6 +15,8 @@ from numba.extending import intrinsic
 
 AHEAD = 8
 """Rows ahead at which to ask: what they take stays in the first-level cache."""
+FAR_AHEAD = 24
+"""The same where a row is soon done with, so that more of them pass while one comes."""
 _LINE_BYTES = 64
 _ALIGNED_BYTES = 16
 """Of which the start of every table is a multiple."""

@@ -13,6 +13,7 @@ from sensor.schema import TRANSACTION
 from sensor.structures.entity_table_kernels import ENTITY, touch
 from sensor.structures.entity_tables import ENTITIES, IdentityKind
 from sensor.structures.hashing import mix
+from sensor.structures.prefetch import FAR_AHEAD, prefetch
 from sensor.structures.string_pool_kernels import ENTRY
 from sensor.structures.word_search import has_word
 
@@ -203,6 +204,8 @@ def find_changes(
         progress[Progress.ROW] = row
         if progress[Progress.HITS] == len(hits):
             return row
+        if row + FAR_AHEAD < len(entities):
+            prefetch(table, np.int64(entities[row + FAR_AHEAD]["identity"]))
         transaction = transactions[row]
         entity = entities[row]
         status = np.int64(transaction["status_code"])

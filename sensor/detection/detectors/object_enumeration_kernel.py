@@ -13,7 +13,7 @@ from sensor._jit import F64s, I32s, I64s, U32s, U64s, inline_kernel, kernel, par
 from sensor.schema import TRANSACTION
 from sensor.structures.entity_table_kernels import ENTITY, touch
 from sensor.structures.entity_tables import ENTITIES, IdentityKind
-from sensor.structures.prefetch import AHEAD, prefetch
+from sensor.structures.prefetch import FAR_AHEAD, prefetch
 
 WORDS = 20
 """Of a pair's bitmaps: 1,024 bits for objects that were answered, 256 for those that were refused."""
@@ -283,11 +283,11 @@ def find_enumeration(
     progress[Progress.HITS] = 0
     for row in range(start, len(transactions)):
         progress[Progress.ROW] = row
-        if row + AHEAD < len(transactions) and transactions[row + AHEAD]["object_id"] != 0:
-            later = np.int64(entities[row + AHEAD]["identity_endpoint"])
+        if row + FAR_AHEAD < len(transactions) and transactions[row + FAR_AHEAD]["object_id"] != 0:
+            later = np.int64(entities[row + FAR_AHEAD]["identity_endpoint"])
             prefetch(pairs, later)
             prefetch(pair_generations, later)
-            prefetch(bitmaps, later * WORDS + (_bit_of(transactions[row + AHEAD]) >> 6))
+            prefetch(bitmaps, later * WORDS + (_bit_of(transactions[row + FAR_AHEAD]) >> 6))
         transaction = transactions[row]
         if transaction["object_id"] == 0:
             continue

@@ -11,6 +11,7 @@ import numpy as np
 from sensor._jit import Bytes, F64s, I64s, U32s, inline_kernel, kernel, part_kernel
 from sensor.schema import TRANSACTION
 from sensor.structures.entity_tables import ENTITIES
+from sensor.structures.prefetch import FAR_AHEAD, prefetch
 from sensor.structures.robust import is_weekend
 
 KINDS, HOURS = 2, 24
@@ -136,6 +137,8 @@ def find_off_hours(
         progress[Progress.ROW] = row
         if progress[Progress.HITS] == len(hits):
             return row
+        if row + FAR_AHEAD < len(entities):
+            prefetch(table, np.int64(entities[row + FAR_AHEAD]["identity"]))
         transaction = transactions[row]
         status = np.int64(transaction["status_code"])
         if status < 200 or status >= 400:

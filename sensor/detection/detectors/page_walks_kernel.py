@@ -14,7 +14,7 @@ from sensor.limits import NS
 from sensor.schema import TRANSACTION
 from sensor.structures.entity_tables import ENTITIES
 from sensor.structures.log_histogram import BINS, MIDDLES, bin_of, quantile_bin, top_bin
-from sensor.structures.prefetch import AHEAD, prefetch
+from sensor.structures.prefetch import FAR_AHEAD, prefetch
 
 NO_PAGE, CURSOR = -1, -2
 DAY_NS = 86_400 * NS
@@ -273,8 +273,13 @@ def find_walks(
     pause_ns = np.int64(thresholds[Threshold.PAUSE_NS])
     for row in range(start, len(transactions)):
         progress[Progress.ROW] = row
-        if row + AHEAD < len(transactions) and transactions[row + AHEAD]["page"] != NO_PAGE:
-            prefetch(walks, np.int64(entities[row + AHEAD]["identity_endpoint"]))
+        if row + FAR_AHEAD < len(transactions):
+            later, size = entities[row + FAR_AHEAD], np.int64(transactions[row + FAR_AHEAD]["response_body_len"])
+            prefetch(shelves, np.int64(later["endpoint"]))
+            prefetch(sizes_of, np.int64(later["endpoint"]) * BINS + bin_of(size))
+            if transactions[row + FAR_AHEAD]["page"] != NO_PAGE:
+                prefetch(walks, np.int64(later["identity_endpoint"]))
+                prefetch(pair_generations, np.int64(later["identity_endpoint"]))
         transaction = transactions[row]
         status = np.int64(transaction["status_code"])
         endpoint = np.int64(entities[row]["endpoint"])

@@ -14,6 +14,7 @@ from sensor.detection.error_shares_kernel import LOST
 from sensor.schema import TRANSACTION
 from sensor.structures.entity_tables import ENTITIES
 from sensor.structures.log_histogram import BINS, MIDDLES, bin_of, quantile_bin
+from sensor.structures.prefetch import FAR_AHEAD, prefetch
 
 RECENT = 16
 """Waits held of an endpoint."""
@@ -193,6 +194,22 @@ def _wait_of(transaction):
     return (answered - asked) // 1_000 if transaction["anomalies"] & np.uint64(LOST) == 0 else -1
 
 
+@inline_kernel
+def _ask(entities, row, table, recent, whose, histograms):
+    """Ask for what the waits of later rows will read: of an endpoint, and halfway to it where it counts what it held
+    longest.
+    """
+    if row + FAR_AHEAD < len(entities):
+        later = np.int64(entities[row + FAR_AHEAD]["endpoint"])
+        prefetch(table, later)
+        prefetch(recent, later * RECENT)
+        prefetch(whose, later * RECENT)
+    if row + FAR_AHEAD // 2 < len(entities):
+        sooner = np.int64(entities[row + FAR_AHEAD // 2]["endpoint"])
+        held = np.int64(recent[sooner * RECENT + np.int64(table[sooner]["place"])])
+        prefetch(histograms, sooner * BINS + held)
+
+
 @kernel
 def find_shifts(
     transactions: TRANSACTION, entities: ENTITIES, start: int,
@@ -207,6 +224,7 @@ def find_shifts(
         progress[Progress.ROW] = row
         if progress[Progress.HITS] == len(hits):
             return row
+        _ask(entities, row, table, recent, whose, histograms)
         entity = entities[row]
         endpoint = np.int64(entity["endpoint"])
         if endpoint == 0:

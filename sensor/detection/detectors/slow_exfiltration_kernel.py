@@ -23,11 +23,11 @@ from sensor.detection.detectors.slow_exfiltration_cells_kernel import (
     settle_shelf,
 )
 from sensor.schema import TRANSACTION
-from sensor.structures.distinct import SKETCH, sketch_count
+from sensor.structures.distinct import SKETCH, register_of, sketch_count
 from sensor.structures.entity_tables import ENTITIES
 from sensor.structures.hashing import finish
 from sensor.structures.log_histogram import BINS, MIDDLES, bin_of, top_bin
-from sensor.structures.prefetch import AHEAD, prefetch
+from sensor.structures.prefetch import FAR_AHEAD, prefetch
 from sensor.structures.robust import DAYS_MAX, usual
 from sensor.structures.sliding import clear_ring, slide
 
@@ -326,11 +326,13 @@ def find_slow(
     progress[Progress.HITS] = 0
     for row in range(start, len(transactions)):
         progress[Progress.ROW] = row
-        if row + AHEAD < len(transactions):
-            later = entities[row + AHEAD]
+        if row + FAR_AHEAD < len(transactions):
+            later = entities[row + FAR_AHEAD]
             prefetch(takers, np.int64(later["identity"]))
             prefetch(readers, np.int64(later["identity_endpoint"]))
             prefetch(pair_generations, np.int64(later["identity_endpoint"]))
+            hashed = finish(transactions[row + FAR_AHEAD]["object_id"])
+            prefetch(registers, register_of(np.int64(later["endpoint"]), hashed))
         transaction = transactions[row]
         status = np.int64(transaction["status_code"])
         if status < 200 or status >= 300 or transaction["response_body_len"] <= 0:

@@ -10,7 +10,8 @@ from enum import IntEnum
 import numpy as np
 
 from sensor._jit import Bytes, U64s, inline_kernel, kernel, part_kernel
-from sensor.detection.unseen_kernel import PIECE, PieceKind, target_of
+from sensor.detection.unseen_kernel import PIECE, PieceKind, ask_for_piece, target_of
+from sensor.structures.prefetch import AHEAD
 
 
 class Byte(IntEnum):
@@ -305,6 +306,8 @@ def choose(
     """
     flag = np.uint64(bit)
     for i in range(len(pieces)):
+        if i + AHEAD < len(pieces):
+            ask_for_piece(pieces[i + AHEAD], arena)
         piece = pieces[i]
         kind = np.int64(piece["kind"])
         chosen[i] = np.uint8(0)
