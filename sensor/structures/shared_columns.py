@@ -43,12 +43,15 @@ class SharedColumns:
         return columns | {f"{name}.seeds": table.seeds for name, table in self._tables.items()}
 
     def restore(self, saved: Mapping[str, Array]) -> bool:
-        """Take over what `state` gave, after the entity tables were restored; False when they are others."""
-        for name, table in self._tables.items():
+        """Take over what `state` gave, after the entity tables were restored; False when they are others, or when none
+        of the columns is known. A column that is new stays as it is.
+        """
+        kept = [name for name in self._tables if name in saved]
+        for name in kept:
             used = self._used(name)
-            known = name in saved and np.array_equal(saved[f"{name}.seeds"], table.seeds)
+            known = np.array_equal(saved[f"{name}.seeds"], self._tables[name].seeds)
             if not known or len(saved[name]) > len(used) or saved[name].shape[1:] != used.shape[1:]:
                 return False
-        for name in self._tables:
+        for name in kept:
             copy_fields(saved[name], self._used(name)[: len(saved[name])])
-        return True
+        return bool(kept)

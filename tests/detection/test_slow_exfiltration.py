@@ -117,15 +117,6 @@ def test_heavy_cells_go_to_those_who_read_most() -> None:
     assert len({one.client_ip for one in found}) == 1
 
 
-def test_identities_cost_less_than_512_bytes() -> None:
-    sensor = Sensor(Months(1, SMALL))
-    sensor.read(0, 1)
-    rows = sensor.features.tables.identity.rows
-    own = sum(sensor.detector.columns.arrays[name].nbytes for name in ("takers", "taken"))
-    table = sensor.features.tables.identity
-    assert (own + table.entities.nbytes + table.slots.nbytes + table.generations.nbytes) / rows <= 512
-
-
 def test_days_are_local() -> None:
     first, offsets = offsets_ns("Europe/Berlin")
     hours = offsets // 3_600_000_000_000

@@ -18,25 +18,25 @@ from sensor.structures.string_pool_kernels import ENTRY
 from sensor.structures.word_search import has_word
 
 _ZERO, _ONE = np.uint64(0), np.uint64(1)
+_LOW = np.uint64(0xFFFFFFFF)
 _AGENT_BYTES = 256
 PLACES = 4
 """Clients, and kinds of software, remembered of an identity."""
 
 HABITS = np.dtype(
     [
+        ("last_ts", "i8"),
+        ("places", "u8", (PLACES,)),   # clients: see _place_of
+        ("agents", "u4", (PLACES,)),   # the lower half of the hash of a User-Agent
+        ("families", "u4", (PLACES,)),
         ("generation", "u4"),
         ("uses", "u4"),
-        ("classes", "u4"),       # bits of the kinds of software so far: Software
-        ("next_client", "i4"),   # which of the clients gives way next
-        ("next_agent", "i4"),
-        ("clients", "i4"),       # how many are remembered
-        ("last_ts", "i8"),
-        ("last", "i8"),          # which client was last
-        ("his", "u8", (PLACES,)),
-        ("los", "u8", (PLACES,)),
-        ("agents", "u8", (PLACES,)),
-        ("families", "u4", (PLACES,)),
-        ("next_family", "i4"),
+        ("classes", "u1"),       # bits of the kinds of software so far: Software
+        ("next_client", "u1"),   # which of the clients gives way next
+        ("next_agent", "u1"),
+        ("next_family", "u1"),
+        ("known", "u1"),         # how many clients are remembered
+        ("last", "i1"),          # which client was last
     ],
     align=True,
 )
@@ -80,36 +80,44 @@ def software_of(data, start, stop, browsers, tools):
 
 
 @inline_kernel
+def _place_of(hi, lo):
+    """A client in one word: the /64 of an IPv6 client, or the lower half of an IPv4 client's address, which is below
+    2**48 as no /64 in use is.
+    """
+    return hi if hi != 0 else lo
+
+
+@inline_kernel
 def _begin(habits, generation):
     habits["generation"] = generation
     habits["uses"] = 0
     habits["classes"] = 0
     habits["next_client"] = 0
     habits["next_agent"] = 0
-    habits["clients"] = 0
+    habits["known"] = 0
     habits["last_ts"] = 0
     habits["last"] = -1
     habits["next_family"] = 0
     for i in range(PLACES):
-        habits["agents"][i] = _ZERO
+        habits["agents"][i] = 0
         habits["families"][i] = 0
 
 
 @inline_kernel
-def _client_at(habits, hi, lo):
+def _client_at(habits, client):
     """Which of the remembered clients this is, -1 when it is none of them."""
-    for i in range(np.int64(habits["clients"])):
-        if habits["his"][i] == hi and habits["los"][i] == lo:
+    for i in range(np.int64(habits["known"])):
+        if habits["places"][i] == client:
             return i
     return -1
 
 
 @inline_kernel
-def _put_client(habits, hi, lo):
+def _put_client(habits, client):
     place = np.int64(habits["next_client"])
-    habits["his"][place], habits["los"][place] = hi, lo
+    habits["places"][place] = client
     habits["next_client"] = (place + 1) % PLACES
-    habits["clients"] = min(habits["clients"] + 1, PLACES)
+    habits["known"] = min(np.int64(habits["known"]) + 1, PLACES)
     return place
 
 
@@ -182,11 +190,12 @@ def _report(hits, progress, habits, row, change, before, others, people):
     hit["uses"] = habits["uses"]
     hit["before_ts"] = habits["last_ts"]
     hit["last"] = habits["last"]
-    hit["clients"] = habits["clients"]
+    hit["clients"] = habits["known"]
     hit["before"] = before
     hit["others"], hit["people"] = others, people
     for i in range(PLACES):
-        hit["his"][i], hit["los"][i] = habits["his"][i], habits["los"][i]
+        place = habits["places"][i]
+        hit["his"][i], hit["los"][i] = (_ZERO, place) if place >> np.uint64(48) == 0 else (place, _ZERO)
     progress[Progress.HITS] += 1
 
 
@@ -216,14 +225,13 @@ def find_changes(
         if habits["generation"] != generations[identity]:
             _begin(habits, generations[identity])
         change, before, others, known = 0, np.int64(habits["classes"]), 0, 0
-        hi = transaction["client_hi"]
-        lo = transaction["client_lo"] if hi == 0 else _ZERO
-        place = _client_at(habits, hi, lo)
+        client = _place_of(transaction["client_hi"], transaction["client_lo"])
+        place = _client_at(habits, client)
         known_client = place >= 0
         if not known_client and located & (Located.CHANGES if habits["uses"] > 0 else Located.FIRST) != 0:
             change = np.int64(Change.CLIENT)
         entry = strings[np.int64(transaction["user_agent"])]
-        agent = entry["hash"] | _ONE
+        agent = entry["hash"] & _LOW | _ONE
         if not _knows_agent(habits, agent):
             begin = np.int64(entry["start"])
             kind = software_of(pool_bytes, begin, begin + np.int64(entry["length"]), browsers, tools)
@@ -231,7 +239,7 @@ def find_changes(
             if kind == Software.TOOL and before == Software.BROWSER and enough:
                 change |= np.int64(Change.TOOL)
                 before = np.int64(known_client)
-            habits["classes"] |= np.uint32(kind)
+            habits["classes"] |= np.uint8(kind)
             _put_agent(habits, agent)
             family = family_of(pool_bytes, begin, begin + np.int64(entry["length"]))
             news = _put_family(habits, family)
@@ -245,7 +253,7 @@ def find_changes(
         if change != 0:
             _report(hits, progress, habits, row, change, before, others, known)
         if not known_client:
-            place = _put_client(habits, hi, lo)
+            place = _put_client(habits, client)
         habits["last"] = place
         habits["last_ts"] = transaction["ts"]
         habits["uses"] += 1

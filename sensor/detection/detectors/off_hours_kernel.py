@@ -26,15 +26,15 @@ _DAYS_MAX = 200
 WORK = np.dtype(
     [
         ("taken", "i8"),        # response body bytes of the present hour
-        ("today", "i8"),        # of the day so far, without the present hour
-        ("usual", "f8"),        # of an active day, on average
-        ("hour", "i8"),         # since 1970, local
-        ("judged_hour", "i8"),  # the last one in which much was taken
         ("first_ts", "i8"),     # of the hour
+        ("today", "f4"),        # of the day so far, without the present hour
+        ("usual", "f4"),        # of an active day, on average
+        ("hour", "i4"),         # since 1970, local
         ("generation", "u4"),
         ("requests", "i4"),     # of the hour
-        ("working", "u2"),      # active days of each kind that are over
-        ("weekends", "u2"),
+        ("working", "u1"),      # active days of each kind that are over, _DAYS_MAX together at most
+        ("weekends", "u1"),
+        ("judged", "u1"),       # 1 when much was taken in the hour
     ],
     align=True,
 )
@@ -61,10 +61,10 @@ def _begin(work, counts, base, generation):
     work["generation"] = generation
     work["hour"] = -1
     work["taken"] = 0
-    work["today"] = 0
+    work["today"] = 0.0
     work["usual"] = 0.0
     work["requests"] = 0
-    work["judged_hour"] = -1
+    work["judged"] = 0
     work["working"] = 0
     work["weekends"] = 0
     for i in range(base, base + COUNTS):
@@ -75,8 +75,9 @@ def _begin(work, counts, base, generation):
 def _end_day(work, counts, base, day):
     """The day is over: it counts, and what is long ago counts half."""
     days = np.int64(work["working"]) + np.int64(work["weekends"]) + 1
-    work["usual"] += (work["today"] - work["usual"]) / min(days, _MEMORY_DAYS)
-    work["today"] = 0
+    usual = np.float64(work["usual"])
+    work["usual"] = usual + (np.float64(work["today"]) - usual) / min(days, _MEMORY_DAYS)
+    work["today"] = 0.0
     if is_weekend(day):
         work["weekends"] += 1
     else:
@@ -96,12 +97,13 @@ def _end_hour(work, counts, base, hour):
         day = before // HOURS
         place = base + HOURS * np.int64(is_weekend(day)) + before % HOURS
         counts[place] = min(np.int64(counts[place]) + 1, 255)
-        work["today"] += work["taken"]
+        work["today"] = np.float64(work["today"]) + np.float64(work["taken"])
         if hour // HOURS != day:
             _end_day(work, counts, base, day)
     work["hour"] = hour
     work["taken"] = 0
     work["requests"] = 0
+    work["judged"] = 0
 
 
 @inline_kernel
@@ -156,10 +158,10 @@ def find_off_hours(
         work["taken"] += transaction["response_body_len"]
         work["requests"] += 1
         known = np.int64(work["working"]) + np.int64(work["weekends"])
-        least = max(limits[Threshold.BYTES], limits[Threshold.RATIO] * work["usual"])
-        if known < limits[Threshold.DAYS] or work["taken"] <= least or work["judged_hour"] == hour:
+        least = max(limits[Threshold.BYTES], limits[Threshold.RATIO] * np.float64(work["usual"]))
+        if known < limits[Threshold.DAYS] or work["taken"] <= least or work["judged"] != 0:
             continue
-        work["judged_hour"] = hour
+        work["judged"] = 1
         times = _times_at(work, counts, base, hour, limits)
         if times < 0:
             continue

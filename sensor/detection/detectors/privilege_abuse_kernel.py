@@ -36,11 +36,9 @@ ACCESS = np.dtype(
 )
 """Of an endpoint and a role; of a role alone; of an endpoint and all roles. `holders`: 64 bits, by identity."""
 REFUSALS = np.dtype(
-    [("generation", "u4"), ("served", "u4"), ("endpoints", "u8"), ("since_now", "i8"), ("first_ts", "i8"),
-     ("reported_now", "i8")],
-    align=True,
+    [("generation", "u4"), ("reported", "u4"), ("endpoints", "u8"), ("since_now", "i8"), ("first_ts", "i8")], align=True
 )  # fmt: skip
-"""Of an identity: endpoints that were refused it (403), 64 bits."""
+"""Of an identity: endpoints that were refused it (403), 64 bits; `reported` is 1 once it was told of them."""
 FIELDS = np.dtype([("generation", "u4"), ("bodies", "u4"), ("senders", "u8"), ("known_now", "i8")], align=True)
 HIT = np.dtype(
     [("row", "i8"), ("why", "i8"), ("observed", "f8"), ("usual", "f8"), ("first_ts", "i8"), ("field", "i8"),
@@ -137,7 +135,7 @@ def _note_refusal(known, generation, endpoint, transaction, now, limits):
         known["endpoints"] = _ZERO
         known["since_now"] = now
         known["first_ts"] = transaction["ts"]
-        known["reported_now"] = 0
+        known["reported"] = 0
     known["endpoints"] |= _bit(endpoint)
     return count_bits(known["endpoints"])
 
@@ -348,8 +346,8 @@ def find_above_role(
         if status == 403:
             known = refusals[identity]
             count = _note_refusal(known, identity_generations[identity], endpoint, transaction, now, limits)
-            if count >= limits[Threshold.PROBED] and known["reported_now"] == 0:
-                known["reported_now"] = now
+            if count >= limits[Threshold.PROBED] and known["reported"] == 0:
+                known["reported"] = 1
                 _hit(hits, progress, row, Why.PROBING, np.float64(count), 0.0, known["first_ts"], 0, 0)
         elif len(contents) > 0 and contents[row]["request_body_len"] > 0:
             _note_body(

@@ -7,7 +7,8 @@ import numpy as np
 
 from sensor._jit import I32s, kernel
 
-USUAL = np.dtype([("generation", "u4"), ("minutes", "i4"), ("above", "i4"), ("average", "f8")], align=True)
+_ABOVE_MAX = (1 << 16) - 1
+USUAL = np.dtype([("generation", "u4"), ("average", "f4"), ("minutes", "u2"), ("above", "u2")], align=True)
 """Of a row: minutes known, minutes in a row above, average of a minute."""
 SURGE = np.dtype([("row", "i4"), ("requests", "i4"), ("average", "f8")], align=True)
 
@@ -23,11 +24,11 @@ def end_minute(
     found = 0
     for row in range(rows):
         count, mine = np.int64(last[row]), usual[row]
-        minutes, average = np.int64(mine["minutes"]), mine["average"]
+        minutes, average = np.int64(mine["minutes"]), np.float64(mine["average"])
         if minutes == 0 and count == 0:
             continue
         if minutes >= known_min and count >= requests_min and count > ratio_min * average:
-            mine["above"] += 1
+            mine["above"] = min(np.int64(mine["above"]) + 1, _ABOVE_MAX)
             if mine["above"] >= minutes_min:
                 surge = out[found]
                 surge["row"], surge["requests"], surge["average"] = row, count, average

@@ -83,7 +83,7 @@ class SlowExfiltration:
         )  # fmt: skip
         self.progress = np.zeros(len(Progress), np.int64)
         self.hits = np.zeros(limits.HITS_MAX, HIT)
-        self.work, self.out = np.zeros(DAYS_MAX), np.zeros(2)
+        self.past, self.work, self.out = np.zeros(TAKEN_DAYS), np.zeros(DAYS_MAX), np.zeros(2)
         self.hand = np.zeros(2, np.int64)
         self.cells = np.zeros(settings.cells_max, CELL)
         self.words = np.zeros(settings.cells_max * WORDS, np.uint64)
@@ -97,7 +97,7 @@ class SlowExfiltration:
         """Memory that no row used is not resident."""
         columns = SharedColumns(tables)
         columns.add("identity", "takers", TAKER)
-        columns.add("identity", "taken", np.dtype(np.int32), 2 * TAKEN_DAYS)
+        columns.add("identity", "taken_bins", np.dtype(np.uint8), 2 * TAKEN_DAYS)
         columns.add("identity_endpoint", "readers", READER)
         columns.add("endpoint", "shelves", SHELF)
         columns.add("endpoint", "sketches", SKETCH)
@@ -140,10 +140,10 @@ class SlowExfiltration:
         return find_slow(
             batch.transactions, batch.entities, start, self.zone_days, self.zone_ns,
             tables.identity.generations, tables.endpoint.generations, tables.identity_endpoint.generations,
-            own["takers"], own["taken"], self.populations, self.members,
+            own["takers"], own["taken_bins"], self.populations, self.members,
             own["readers"], self.cells, self.words, self.history,
             own["shelves"], own["sketches"], own["registers"], own["histograms"],
-            self.thresholds, self.work, self.out, self.hand, self.hits, self.progress,
+            self.thresholds, self.past, self.work, self.out, self.hand, self.hits, self.progress,
         )  # type: ignore[no-any-return]  # fmt: skip
 
     def _detection(self, hit: Any, transaction: Any, entity: Any) -> Detection:

@@ -32,29 +32,29 @@ from sensor.structures.robust import DAYS_MAX, usual
 from sensor.structures.sliding import clear_ring, slide
 
 TAKEN_DAYS = 42
-"""Days of bytes and records remembered of each identity: with all else, less than 512 bytes."""
+"""Days of bytes and records remembered of each identity, a byte each: 0, or 1 and the bin of log_histogram.py."""
 BYTES, RECORDS, OBJECTS = range(3)
 COLD_DAYS = 2
 """Earlier days of an identity that must have been nearly as busy, when it is compared with others."""
 KIB = 1024
 DAY_SECONDS = 86_400
 SECOND_NS = 1_000_000_000
+_DAY_MAX, _RECORDS_MAX = (1 << 16) - 1, (1 << 31) - 1
 
 TAKER = np.dtype(
     [
-        ("generation", "u4"),
-        ("head", "i4"),              # its latest day
-        ("bytes_bin", "i4"),         # 1 + where the population counts it
-        ("records_bin", "i4"),
         ("bytes", "i8"),             # of the latest day
-        ("records", "i8"),
-        ("bytes_look", "i8"),        # at which to judge it next
-        ("records_look", "i8"),
-        ("first_second", "i4"),      # into its latest day, of its first answer
-        ("responses", "i4"),
-        ("days", "i4"),              # days on which it took anything, before the latest
+        ("records", "i4"),
+        ("generation", "u4"),
+        ("bytes_look", "f4"),        # at which to judge it next
+        ("records_look", "f4"),
         ("hours", "u4"),             # local hours of earlier days in which it was active, a bit each
         ("hours_today", "u4"),
+        ("head", "u2"),              # its latest day
+        ("days", "u2"),              # days on which it took anything, before the latest
+        ("began", "u2"),             # its first answer of the latest day, in steps of 2 s
+        ("bytes_bin", "u1"),         # 1 + where the population counts it
+        ("records_bin", "u1"),
     ],
     align=True,
 )
@@ -245,30 +245,32 @@ def _begin_day(taker, taken, row, populations, members, thresholds, day, second,
         taker["days"] = 0
     elif taker["head"] > 0:
         head = np.int64(taker["head"])
-        taken[base + head % TAKEN_DAYS] = min(np.int64(taker["bytes"]) // KIB, 2**31 - 1)
-        taken[base + TAKEN_DAYS + head % TAKEN_DAYS] = min(np.int64(taker["records"]), 2**31 - 1)
         _count_taker(taker, populations, members)
+        taken[base + head % TAKEN_DAYS] = taker["bytes_bin"]
+        taken[base + TAKEN_DAYS + head % TAKEN_DAYS] = taker["records_bin"] if taker["records"] > 0 else 0
         slide(taken, base, TAKEN_DAYS, head, day)
         slide(taken, base + TAKEN_DAYS, TAKEN_DAYS, head, day)
         taker["hours"] |= taker["hours_today"]
-        taker["days"] += 1
+        taker["days"] = min(np.int64(taker["days"]) + 1, _DAY_MAX)
         taker["hours_today"] = 0
     taker["head"] = day
     taker["bytes"] = 0
     taker["records"] = 0
-    taker["responses"] = 0
-    taker["first_second"] = second
-    taker["bytes_look"] = np.int64(thresholds[Threshold.OWN_LEAST + BYTES])
-    taker["records_look"] = np.int64(thresholds[Threshold.OWN_LEAST + RECORDS])
+    taker["began"] = second // 2
+    taker["bytes_look"] = thresholds[Threshold.OWN_LEAST + BYTES]
+    taker["records_look"] = thresholds[Threshold.OWN_LEAST + RECORDS]
 
 
 @part_kernel
-def judge_taken(taker, taken, row, metric, populations, members, thresholds, day, work, out, hit):
+def judge_taken(taker, taken, row, metric, populations, members, thresholds, day, past, work, out, hit):
     """Whether an identity takes too much of a metric today, by its own days and by all others'; fills the hit."""
     unit = KIB if metric == BYTES else 1
     today = np.float64(taker["bytes"] if metric == BYTES else taker["records"])
     base = (2 * row + metric) * TAKEN_DAYS
-    days = usual(taken, base, TAKEN_DAYS, np.int64(taker["head"]) - 1, day, work, out)
+    for i in range(TAKEN_DAYS):
+        kept = np.int64(taken[base + i])
+        past[i] = MIDDLES[kept - 1] / unit if kept > 0 else 0.0
+    days = usual(past, 0, TAKEN_DAYS, np.int64(taker["head"]) - 1, day, work, out)
     if days < 2.0 * thresholds[Threshold.OWN_DAYS] or members[metric] <= thresholds[Threshold.PEERS]:
         return False
     own = np.int64(taker["bytes_bin"] if metric == BYTES else taker["records_bin"])
@@ -288,22 +290,22 @@ def judge_taken(taker, taken, row, metric, populations, members, thresholds, day
     hit["baseline"] = unit * np.expm1(out[0])
     hit["deviations"] = (np.log1p(today / unit) - out[0]) / spread
     hit["day"] = day
-    hit["first_second"] = taker["first_second"]
+    hit["first_second"] = 2 * np.int64(taker["began"])
     return True
 
 
 @part_kernel
-def _look_at_taken(taker, taken, row, populations, members, thresholds, day, work, out, hit):
+def _look_at_taken(taker, taken, row, populations, members, thresholds, day, past, work, out, hit):
     """Judge what was taken when a quarter more was than when it was judged last."""
     if taker["bytes"] >= taker["bytes_look"]:
-        taker["bytes_look"] = np.int64(taker["bytes"]) * 5 // 4
-        if judge_taken(taker, taken, row, BYTES, populations, members, thresholds, day, work, out, hit):
-            taker["bytes_look"] = 2 * np.int64(taker["bytes"])
+        taker["bytes_look"] = 1.25 * np.float64(taker["bytes"])
+        if judge_taken(taker, taken, row, BYTES, populations, members, thresholds, day, past, work, out, hit):
+            taker["bytes_look"] = 2.0 * np.float64(taker["bytes"])
             return True
     if taker["records"] >= taker["records_look"]:
-        taker["records_look"] = np.int64(taker["records"]) * 5 // 4
-        if judge_taken(taker, taken, row, RECORDS, populations, members, thresholds, day, work, out, hit):
-            taker["records_look"] = 2 * np.int64(taker["records"])
+        taker["records_look"] = 1.25 * np.float64(taker["records"])
+        if judge_taken(taker, taken, row, RECORDS, populations, members, thresholds, day, past, work, out, hit):
+            taker["records_look"] = 2.0 * np.float64(taker["records"])
             return True
     return False
 
@@ -312,16 +314,16 @@ def _look_at_taken(taker, taken, row, populations, members, thresholds, day, wor
 def find_slow(
     transactions: TRANSACTION, entities: ENTITIES, start: int, days: I64s, zone_ns: I64s,
     identity_generations: U32s, endpoint_generations: U32s, pair_generations: U32s,
-    takers: TAKER, taken: I32s, populations: I32s, members: I64s,
+    takers: TAKER, taken: Bytes, populations: I32s, members: I64s,
     readers: READER, cells: CELL, words: U64s, history: I32s,
     shelves: SHELF, sketches: SKETCH, registers: Bytes, histograms: I32s,
-    thresholds: F64s, work: F64s, out: F64s, hand: I64s, hits: HIT, progress: I64s,
+    thresholds: F64s, past: F64s, work: F64s, out: F64s, hand: I64s, hits: HIT, progress: I64s,
 ) -> int:  # fmt: skip
     """Look at transactions from row `start` on; returns the row to go on with.
 
     `zone_ns` is the local time's offset by day since 1970, its last item for all days after; `days` is [the first day
     of `zone_ns`]; `taken` has 2 * TAKEN_DAYS items for each identity, `words` WORDS and `history` DAYS_MAX for each
-    cell; `work` has room for DAYS_MAX, `out` for 2, `hand` is that of give_cell.
+    cell; `past` has room for TAKEN_DAYS, `work` for DAYS_MAX, `out` for 2, `hand` is that of give_cell.
     """
     progress[Progress.HITS] = 0
     for row in range(start, len(transactions)):
@@ -345,6 +347,7 @@ def find_slow(
         now += zone_ns[min(max(utc - days[0], 0), len(zone_ns) - 1)]
         day = now // (DAY_SECONDS * SECOND_NS)
         second = now // SECOND_NS - day * DAY_SECONDS
+        day = min(max(day, 0), _DAY_MAX)
         entity = entities[row]
         identity = np.int64(entity["identity"])
         taker = takers[identity]
@@ -354,14 +357,13 @@ def find_slow(
             taker["generation"] = identity_generations[identity]
         day = np.int64(taker["head"])
         taker["bytes"] += transaction["response_body_len"]
-        taker["records"] += max(np.int64(transaction["records"]), 0)
-        taker["responses"] += 1
+        taker["records"] = min(np.int64(taker["records"]) + max(np.int64(transaction["records"]), 0), _RECORDS_MAX)
         hour = np.uint32(1) << np.uint32(second // 3600)
         taker["hours_today"] |= hour
         new_hour = taker["hours"] != 0 and taker["hours"] & hour == 0
         if taker["bytes"] >= taker["bytes_look"] or taker["records"] >= taker["records_look"]:
             hit = hits[progress[Progress.HITS]]
-            if _look_at_taken(taker, taken, identity, populations, members, thresholds, day, work, out, hit):
+            if _look_at_taken(taker, taken, identity, populations, members, thresholds, day, past, work, out, hit):
                 hit["row"] = row
                 hit["new_hour"] = new_hour
                 progress[Progress.HITS] += 1

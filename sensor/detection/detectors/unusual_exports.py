@@ -20,6 +20,7 @@ from sensor.detection.by_row import ByRow, Columns
 from sensor.detection.detector import Batch, Strings, nanoseconds
 from sensor.detection.evidence import detection_of, identity_of
 from sensor.detection.owners import Owners
+from sensor.limits import NS
 from sensor.structures.entity_table_kernels import Use
 
 RULE = Rule(
@@ -41,7 +42,7 @@ _TYPES = re.compile(
     r"vnd\.openxmlformats-officedocument\.spreadsheetml\.sheet|vnd\.apache\.parquet|octet-stream))(?:$|[; ])",
     re.IGNORECASE,
 )
-_IDENTITY = np.dtype([("generation", "u4"), ("exports", "u4"), ("first_now", "i8")], align=True)
+_IDENTITY = np.dtype([("generation", "u4"), ("exports", "u4"), ("first_second", "u4")], align=True)
 _ENDPOINT = np.dtype([("generation", "u4"), ("users", "u4")], align=True)
 
 
@@ -88,9 +89,10 @@ class UnusualExports:
         if not len(changed):
             return
         records, nows = self.identities.of(batch.tables.identity), batch.transactions["now"]
-        records["first_now"][changed] = nows[0]
+        seconds = nows // NS  # since 1970
+        records["first_second"][changed] = seconds[0]
         theirs = np.flatnonzero(np.isin(batch.entities["identity"], changed))[::-1]
-        records["first_now"][batch.entities["identity"][theirs]] = nows[theirs]  # the earliest is written last
+        records["first_second"][batch.entities["identity"][theirs]] = seconds[theirs]  # the earliest is written last
 
     def _first(self, batch: Batch, place: int) -> list[Detection]:
         """An identity uses an export for the first time."""
@@ -105,9 +107,9 @@ class UnusualExports:
         records = self.identities.of(batch.tables.identity)
         mine = records[identity]
         mine["exports"] += 1
-        before = now - nanoseconds(settings.known_seconds)
+        before = (now - nanoseconds(settings.known_seconds)) // NS
         much = row["response_body_len"] >= settings.bytes_min or row["records"] >= settings.records_min
-        if mine["exports"] > 1 or mine["first_now"] > before or not much:
+        if mine["exports"] > 1 or mine["first_second"] > before or not much:
             return []
         people = self._people(records[: int(batch.tables.identity.state[Use.ROWS])], before)
         most = settings.others_part_max * people
@@ -131,5 +133,5 @@ class UnusualExports:
 
     @staticmethod
     def _people(records: npt.NDArray[Any], before: int) -> int:
-        """How many identities are known since `before`, or longer."""
-        return int(np.count_nonzero((records["generation"] > 0) & (records["first_now"] <= before)))
+        """How many identities are known since the second `before`, or longer."""
+        return int(np.count_nonzero((records["generation"] > 0) & (records["first_second"] <= before)))
