@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 import typer
 
-from sensor.alert import Alert, Detection, Http, State
+from sensor.alert import Alert, Detection, State
 from sensor.cli.rules import split
 from sensor.config import DetectionSettings, Settings, SigmaSettings, SignatureSettings
 from sensor.detection.detector import Batch
@@ -65,7 +65,7 @@ def _unreadable(pipeline: Pipeline) -> int:
 
 
 def try_rule(rule: str, captures: Sequence[str], json: bool) -> bool:
-    """Print each transaction that a rule matches; returns whether something could not be read."""
+    """Print each transaction, flow or lookup that a rule matches; returns whether something could not be read."""
     with _of(rule) as settings:
         pipeline, faults = _opened(settings, captures)
         detectors = [
@@ -75,7 +75,10 @@ def try_rule(rule: str, captures: Sequence[str], json: bool) -> bool:
         ]
         matches = 0
         for part in pipeline:
-            batch = Batch(part.transactions, part.flows, part.streams, part.now, _NONE, None, part.contents, part.arena)  # type: ignore[arg-type]
+            batch = Batch(
+                part.transactions, part.flows, part.streams, part.now, _NONE, None, part.contents, part.arena,  # type: ignore[arg-type]
+                tls=part.tls, dns=part.dns,
+            )  # fmt: skip
             for detection in (found for detector in detectors for found in detector.process(batch)):
                 matches += 1
                 _tell(detection, json)
@@ -85,20 +88,32 @@ def try_rule(rule: str, captures: Sequence[str], json: bool) -> bool:
 
 
 def _tell(detection: Detection, json: bool) -> None:
-    """One match: the rule, who, and which request."""
-    http = detection.http or Http()
-    line = {
+    """One match: the rule, who, and which request, lookup or connection."""
+    line: dict[str, Any] = {
         "ts": detection.first_ts / 1e9, "sid": detection.details.get("sid"), "rule_id": detection.rule.id,
         "client_ip": detection.client_ip, "client_port": detection.client_port, "server_ip": detection.server_ip,
-        "server_port": detection.server_port, "method": http.method, "host": http.host, "uri": http.uri,
-        "status_code": http.status_code,
+        "server_port": detection.server_port,
     }  # fmt: skip
+    of, more = _matched(detection)
     if json:
-        typer.echo(json_module.dumps(line))
+        typer.echo(json_module.dumps({**line, "of": of, **more}))
         return
-    words = (line[name] for name in ("client_ip", "method", "host", "uri", "status_code"))
-    shown = [str(line["sid"] or line["rule_id"]), *("-" if word is None else str(word) for word in words)]
-    typer.echo("  ".join(shown))
+    shown = [str(line["sid"] or line["rule_id"]), str(line["client_ip"])]
+    if of == "flow":
+        shown.append(f"{line['client_port']} -> {line['server_ip']} {line['server_port']}")
+    typer.echo("  ".join([*shown, *("-" if word is None else str(word) for word in more.values())]))
+
+
+def _matched(detection: Detection) -> tuple[str, dict[str, Any]]:
+    """What a match is of, and what tells it from others."""
+    http, details = detection.http, detection.details
+    if http is not None:
+        return "transaction", {
+            "method": http.method, "host": http.host, "uri": http.uri, "status_code": http.status_code,
+        }  # fmt: skip
+    if "query" in details:
+        return "lookup", {"query": details["query"], "qtype_name": details["qtype_name"]}
+    return "flow", {}
 
 
 def backtest(rules: str, captures: Sequence[str], json: bool) -> bool:

@@ -10,6 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from sensor.cli.app import app
+from tests.protocols.dns.messages import query, response, udp
+from tests.traffic import write_pcap
 
 PCAPS = Path(__file__).parents[2] / "pcaps"
 HYDRA, FEW = str(PCAPS / "hydra-form.pcap"), str(PCAPS / "few-wrong-logins.pcap")
@@ -56,6 +58,46 @@ def test_try_shows_the_transactions(folder: str) -> None:
     assert code == 0
     assert {line["rule_id"] for line in lines} >= {"sigma-the-tool"}
     assert {line["sid"] for line in lines} >= {7, None}
+
+
+NAME = "title: A name\nlevel: low\nlogsource: {category: dns}\ndetection:\n  one: {query|endswith: .example}\n  condition: one\n"  # noqa: E501
+FLOW = "title: A flow\nlevel: low\nlogsource: {category: network_connection}\ndetection:\n  one: {dst_port: 8000}\n  condition: one\n"  # noqa: E501
+
+
+@pytest.fixture
+def lookups(tmp_path: Path) -> str:
+    """Two questions, each with its answer."""
+    packets = [
+        udp(message, at, back=back)
+        for at, name in ((0, "www.tapir.example"), (1_000, "www.tapir.test"))
+        for message, back in ((query(name, trans_id=at + 1), False), (response(name, trans_id=at + 1), True))
+    ]
+    return str(write_pcap(tmp_path / "lookups.pcap", packets))
+
+
+@pytest.mark.parametrize("command", ["test", "backtest"])
+def test_rules_on_names_match_lookups(tmp_path: Path, lookups: str, command: str) -> None:
+    (tmp_path / "name.yml").write_text(NAME)
+    code, lines, _ = rules(command, str(tmp_path / "name.yml"), lookups)
+    assert code == 0
+    if command == "backtest":
+        assert [line["matches"] for line in of_kind(lines, "rule")] == [1]
+    else:
+        assert [[line[key] for key in ("of", "query", "qtype_name")] for line in lines] == [
+            ["lookup", "www.tapir.example", "A"]
+        ]
+
+
+def test_rules_on_connections_match_flows(tmp_path: Path) -> None:
+    (tmp_path / "flow.yml").write_text(FLOW)
+    code, lines, _ = rules("test", str(tmp_path / "flow.yml"), HYDRA)
+    assert code == 0
+    assert {(line["of"], line["server_port"]) for line in lines} == {("flow", 8000)}
+    (told,) = of_kind(rules("backtest", str(tmp_path / "flow.yml"), HYDRA)[1], "capture")
+    assert told["alerts"] > 0
+    shown = CliRunner().invoke(app, ["rules", "test", str(tmp_path / "flow.yml"), HYDRA]).stdout.splitlines()
+    assert len(shown) == len(lines)
+    assert shown[0].endswith(" 8000")
 
 
 def test_backtest_says_what_would_have_been_told_and_how_soon() -> None:

@@ -156,6 +156,20 @@ def test_what_the_budget_leaves_out_is_counted(monkeypatch: pytest.MonkeyPatch) 
     assert injection.shed > 150
 
 
+def test_a_flood_of_header_lines_takes_no_budget_from_targets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "CREDITS_MAX", 100.0)
+    talk = Talk()
+    for i in range(400):
+        talk.say(i / 1000, "/p", headers=b"Referer: https://shop.test/?q=%%27%%20or%%20%d=%d--\r\n" % (i, i))
+    talk.say(0.4, "/p?id=1%27%20or%201=1--", client="10.0.0.2")
+    stage = DetectionStage(alone(injection=InjectionSettings(judged_per_second=1)), talk.pool)
+    found = injections(talk, stage)
+    injection = stage.detectors["injection"]
+    assert isinstance(injection, Injection)
+    assert {detection.details["place"] for detection in found} == {"header", "query"}
+    assert injection.shed > 300
+
+
 def test_it_is_off_when_it_is_off() -> None:
     talk = Talk()
     talk.say(0, "/a?id=1%27%20or%201=1--")

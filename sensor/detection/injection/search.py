@@ -11,7 +11,6 @@ import re
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from enum import IntEnum
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -41,12 +40,8 @@ MATCHES_MAX = 200_000
 """Matches of one search of a text: beyond it the rest of the text counts as suspicious."""
 CREDITS_MAX = 6_000.0
 CREDITS_PER_TRANSACTION = 1 / 24
-CHECKS_MAX = 3_000.0
-"""Header lines that may be looked at for whether they are worth a judge's time: a flood of new ones (every agent and
-referrer another) takes no time from targets and bodies.
-"""
-CHECKS_PER_SECOND = 20
-CHECKS_PER_TRANSACTION = 1 / 40
+HEADERS_SHARE = 0.5
+"""Of the budget, below which no new header line is looked at: a flood of them takes no time from targets and bodies."""
 
 
 class Count(IntEnum):
@@ -74,7 +69,6 @@ class Search:
         self._classes, (self._hashes, self._kinds) = byte_classes(), word_table()
         self._known: OrderedDict[tuple[int, bytes], Verdicts] = OrderedDict()
         self._credits = CREDITS_MAX
-        self._checks = CHECKS_MAX
         self._now = 0
         self._row = 0
 
@@ -82,7 +76,7 @@ class Search:
         self, contents: npt.NDArray[np.void], arena: npt.NDArray[np.uint8], nows: npt.NDArray[np.int64]
     ) -> list[Hit]:
         """Hits of one batch in the order of its rows; `nows` int64[n], packet time of each row."""
-        hits: list[Hit] = []
+        hits = []
         self._row = 0
         pieces = self._reader.pieces(contents, arena)
         suspicious = np.zeros(len(pieces), np.uint8)
@@ -93,7 +87,7 @@ class Search:
                 suspicious[text.numbers] = self._suspicious(text)
             numbers = np.flatnonzero(suspicious)
             if numbers.size:
-                self._judge_rows(numbers, pieces, suspicious, contents, arena, nows, hits)
+                hits = self._judge_rows(numbers, pieces, suspicious, contents, arena, nows)
         self._reader.note_clean(pieces, suspicious)
         self._earn(len(contents) - self._row, int(nows[-1]) if len(nows) else self._now)
         return hits
@@ -119,35 +113,31 @@ class Search:
         contents: npt.NDArray[np.void],
         arena: npt.NDArray[np.uint8],
         nows: npt.NDArray[np.int64],
-        hits: list[Hit],
-    ) -> None:
+    ) -> list[Hit]:
         """Judge the suspicious pieces row by row; what turns out to be clean is no longer suspicious."""
-        kinds, hashes = pieces["kind"][numbers].tolist(), pieces["hash"][numbers].tolist()
-        for first, last in _runs(pieces["row"][numbers]):
-            row = int(pieces["row"][numbers[first]])
-            found: Best = {}
-            content, now = contents[row], int(nows[row])
-            for place in range(first, last):
-                if self._is_shed(kinds[place], hashes[place], row, now):
-                    continue
-                number = numbers[place]
-                verdict = self._verdict(pieces[number], content, arena)
-                if verdict is None:
-                    continue
-                if verdict:
-                    _merge(found, verdict)
-                else:
-                    suspicious[number] = 0
-            hits += [Hit(row, finding, value) for finding, value in _telling(found)]
-
-    def _is_shed(self, kind: int, hashed: int, row: int, now: int) -> bool:
-        """Whether a header line is left out, because there is no budget to look whether it is worth a judge's time."""
-        self._earn(row - self._row, now)
-        self._row = row
-        if self._checks >= 1 or kind != PieceKind.HEADER or (hashed, b"") in self._known:
-            return False
-        self.counters.values[Count.SHED] += 1
-        return True
+        hits: list[Hit] = []
+        some = pieces[numbers]
+        rows, kinds, hashes = (some[name].tolist() for name in ("row", "kind", "hash"))
+        known, reserve = self._known, HEADERS_SHARE * CREDITS_MAX
+        found: Best = {}
+        before = rows[0]
+        for number, row, kind, hashed in zip(numbers.tolist(), rows, kinds, hashes, strict=True):
+            if row != before and found:
+                hits += _hits(before, found)
+                found = {}
+            before = row
+            if row != self._row:
+                self._earn(row - self._row, int(nows[row]))
+                self._row = row
+            if self._credits < reserve and kind == PieceKind.HEADER and (hashed, b"") not in known:
+                self.counters.values[Count.SHED] += 1
+                continue
+            verdict = self._verdict(pieces[number], contents[row], arena)
+            if verdict:
+                _merge(found, verdict)
+            elif verdict is not None:
+                suspicious[number] = 0
+        return [*hits, *_hits(before, found)]
 
     def _verdict(self, piece: np.void, content: np.void, arena: Octets) -> Verdicts | None:
         """What was found in a piece, from memory when it was judged before; None when the budget is spent."""
@@ -158,7 +148,7 @@ class Search:
         if known == ():
             return known
         if known is None and kind == PieceKind.HEADER:
-            self._checks -= 1
+            self._credits -= 1
         start, length = int(piece["start"]), int(piece["length"])
         if kind == PieceKind.LINE:
             start, length = target(arena, start, length)
@@ -200,21 +190,10 @@ class Search:
 
     def _earn(self, rows: int, now: int) -> None:
         """More budget for packet time and transactions that went by."""
-        if rows <= 0 and now <= self._now:
-            return
         seconds = max(now - self._now, 0) / 1e9 if self._now else 0.0
         self._now = max(self._now, now)
         earned = seconds * self.judged_per_second + max(rows, 0) * CREDITS_PER_TRANSACTION
         self._credits = min(self._credits + earned, CREDITS_MAX)
-        checks = seconds * CHECKS_PER_SECOND + max(rows, 0) * CHECKS_PER_TRANSACTION
-        self._checks = min(self._checks + checks, CHECKS_MAX)
-
-
-def _runs(rows: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """(first, last + 1) of each run of equal numbers."""
-    edges = np.flatnonzero(np.diff(rows)) + 1
-    bounds = [0, *edges.tolist(), len(rows)]
-    yield from pairwise(bounds)
 
 
 _UNDECIDED = ((Finding("", 0, ""), Value("", "", "")),)
@@ -263,12 +242,12 @@ def _merge(best: Best, found: Iterable[tuple[Finding, Value]]) -> None:
             best[finding.kind] = finding, value
 
 
-def _telling(best: Best) -> Iterator[tuple[Finding, Value]]:
+def _hits(row: int, best: Best) -> Iterator[Hit]:
     """What is strong enough by itself and beside the strongest."""
     worst = max((finding.points for finding, _ in best.values()), default=0)
     for finding, value in best.values():
         if finding.points >= WEAK and 2 * finding.points >= worst:
-            yield finding, value
+            yield Hit(row, finding, value)
 
 
 def _bytes_of(content: np.void, arena: npt.NDArray[np.uint8], name: str) -> bytes:
