@@ -26,10 +26,10 @@ from sensor.detection.detectors.slow_exfiltration_kernel import (
     HIT,
     OBJECTS,
     TAKEN_DAYS,
-    TAKER,
     Progress,
     find_slow,
 )
+from sensor.detection.detectors.slow_exfiltration_takers_kernel import TAKER
 from sensor.detection.evidence import address, community_id, http_of
 from sensor.detection.time_zone import offsets_ns
 from sensor.structures.distinct import REGISTERS, SKETCH, WORDS

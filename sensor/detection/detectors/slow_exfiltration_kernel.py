@@ -22,42 +22,31 @@ from sensor.detection.detectors.slow_exfiltration_cells_kernel import (
     settle_reader,
     settle_shelf,
 )
+from sensor.detection.detectors.slow_exfiltration_takers_kernel import (
+    BYTES,
+    RECORDS,
+    TAKER,
+    count_taker,
+    leave_populations,
+)
 from sensor.schema import TRANSACTION
 from sensor.structures.distinct import SKETCH, register_of, sketch_count
 from sensor.structures.entity_tables import ENTITIES
 from sensor.structures.hashing import finish
-from sensor.structures.log_histogram import BINS, MIDDLES, bin_of, top_bin
+from sensor.structures.log_histogram import BINS, MIDDLES, top_bin
 from sensor.structures.prefetch import FAR_AHEAD, prefetch
 from sensor.structures.robust import DAYS_MAX, usual
 from sensor.structures.sliding import clear_ring, slide
 
 TAKEN_DAYS = 42
 """Days of bytes and records remembered of each identity, a byte each: 0, or 1 and the bin of log_histogram.py."""
-BYTES, RECORDS, OBJECTS = range(3)
+OBJECTS = 2
 COLD_DAYS = 2
 """Earlier days of an identity that must have been nearly as busy, when it is compared with others."""
 KIB = 1024
 DAY_SECONDS = 86_400
 SECOND_NS = 1_000_000_000
 _DAY_MAX, _RECORDS_MAX = (1 << 16) - 1, (1 << 31) - 1
-
-TAKER = np.dtype(
-    [
-        ("bytes", "i8"),             # of the latest day
-        ("records", "i4"),
-        ("generation", "u4"),
-        ("bytes_look", "f4"),        # at which to judge it next
-        ("records_look", "f4"),
-        ("hours", "u4"),             # local hours of earlier days in which it was active, a bit each
-        ("hours_today", "u4"),
-        ("head", "u2"),              # its latest day
-        ("days", "u2"),              # days on which it took anything, before the latest
-        ("began", "u2"),             # its first answer of the latest day, in steps of 2 s
-        ("bytes_bin", "u1"),         # 1 + where the population counts it
-        ("records_bin", "u1"),
-    ],
-    align=True,
-)
 
 HIT = np.dtype(
     [
@@ -199,53 +188,18 @@ def _look_at_objects(
 
 
 @part_kernel
-def _count_taker(taker, populations, members):
-    """Count a taker where its latest day belongs in both populations."""
-    place = bin_of(np.int64(taker["bytes"])) + 1
-    if place != taker["bytes_bin"]:
-        if taker["bytes_bin"] > 0:
-            populations[np.int64(taker["bytes_bin"]) - 1] -= 1
-        else:
-            members[BYTES] += 1
-        populations[place - 1] += 1
-        taker["bytes_bin"] = place
-    if taker["records"] <= 0:
-        return
-    place = bin_of(np.int64(taker["records"])) + 1
-    if place != taker["records_bin"]:
-        if taker["records_bin"] > 0:
-            populations[BINS + np.int64(taker["records_bin"]) - 1] -= 1
-        else:
-            members[RECORDS] += 1
-        populations[BINS + place - 1] += 1
-        taker["records_bin"] = place
-
-
-@part_kernel
-def _leave_populations(taker, populations, members):
-    if taker["bytes_bin"] > 0:
-        populations[np.int64(taker["bytes_bin"]) - 1] -= 1
-        members[BYTES] -= 1
-    if taker["records_bin"] > 0:
-        populations[BINS + np.int64(taker["records_bin"]) - 1] -= 1
-        members[RECORDS] -= 1
-    taker["bytes_bin"] = 0
-    taker["records_bin"] = 0
-
-
-@part_kernel
 def _begin_day(taker, taken, row, populations, members, thresholds, day, second, fresh):
     """Close the latest day of an identity and begin another; `fresh`: it is somebody else's row."""
     base = 2 * row * TAKEN_DAYS
     if fresh:
-        _leave_populations(taker, populations, members)
+        leave_populations(taker, populations, members)
         clear_ring(taken, base, 2 * TAKEN_DAYS)
         taker["hours"] = 0
         taker["hours_today"] = 0
         taker["days"] = 0
     elif taker["head"] > 0:
         head = np.int64(taker["head"])
-        _count_taker(taker, populations, members)
+        count_taker(taker, populations, members)
         taken[base + head % TAKEN_DAYS] = taker["bytes_bin"]
         taken[base + TAKEN_DAYS + head % TAKEN_DAYS] = taker["records_bin"] if taker["records"] > 0 else 0
         slide(taken, base, TAKEN_DAYS, head, day)
