@@ -8,7 +8,7 @@ import numpy as np
 
 from sensor._jit import Bytes, inline_kernel, kernel, part_kernel
 from sensor.protocols.http1.contents import begin_part, is_part_full
-from sensor.protocols.http1.feed import feed, finish_messages, gap, leave_unfinished, reset_flow
+from sensor.protocols.http1.feed import feed, finish_messages, gap, leave_unfinished, reset_flow, suppose_waiting
 from sensor.protocols.http1.messages import end_message
 from sensor.protocols.http1.settle import resolve_waiting
 from sensor.protocols.http1.tables import (
@@ -103,8 +103,8 @@ def read_chunks(t: Tables, data: Bytes, datagrams: Bytes, pages: Bytes, chunks: 
             stream["remaining"] -= length
             stream["delivered"] = chunk["seq"] + length
             continue
-        cut_off = kind != ChunkKind.DATA and stream["state"] == State.HEAD and stream["hold"] > 0
-        if kind == ChunkKind.DATA or cut_off:
+        cut_off = np.int64(kind) if stream["state"] == State.HEAD and stream["hold"] > 0 else 0
+        if kind == ChunkKind.DATA or cut_off != 0:
             buffer = data
             if chunk["source"] != ChunkSource.BLOCK:
                 buffer = pages if chunk["source"] == ChunkSource.PAGES else datagrams
@@ -122,6 +122,8 @@ def read_chunks(t: Tables, data: Bytes, datagrams: Bytes, pages: Bytes, chunks: 
                 lose_bytes(t, stream_row, length, chunk["ts"])
             else:
                 gap(t, stream_row, length, chunk["seq"], chunk["ts"])
+                if chunk["offset"] != 0 and stream["state"] == State.SYNC:
+                    suppose_waiting(flow)
         elif kind == ChunkKind.FIN:
             stream["delivered"] = chunk["seq"] + 1
             if flow["client"] == (stream_row & 1):

@@ -116,9 +116,9 @@ def _flush_stream(t, stream_row):
     if stream["fin"] < 0:
         unseen = stream["acked"] - stream["next"]
         if unseen > 1:
-            emit_gap(t, stream_row, unseen, -1, t.state[Scalar.NOW])
+            emit_gap(t, stream_row, unseen, -1, t.state[Scalar.NOW], 0)
     elif stream["fin"] > stream["next"]:
-        emit_gap(t, stream_row, stream["fin"] - stream["next"], -1, t.state[Scalar.NOW])
+        emit_gap(t, stream_row, stream["fin"] - stream["next"], -1, t.state[Scalar.NOW], 0)
         emit(t, stream_row, ChunkKind.FIN, 0, 0, 0, stream["next"], -1, t.state[Scalar.NOW])
 
 

@@ -43,10 +43,12 @@ def emit(t, stream_row, kind, source, offset, length, seq, ack, ts):
 
 
 @inline_kernel
-def emit_gap(t, stream_row, length, ack, ts):
-    """Sequence space that was never seen, from what is expected next on."""
+def emit_gap(t, stream_row, length, ack, ts, cut):
+    """Sequence space that was never seen, from what is expected next on; `cut`: 1 when it ends the segment that
+    was delivered before it, which the snap length cut off. The chunk's offset says so.
+    """
     stream = t.streams[stream_row]
-    emit(t, stream_row, ChunkKind.GAP, 0, 0, length, stream["next"], ack, ts)
+    emit(t, stream_row, ChunkKind.GAP, 0, cut, length, stream["next"], ack, ts)
     stream["missing_bytes"] += length
     stream["next"] += length
     t.counts[Count.MISSING_BYTES] += length
@@ -64,7 +66,7 @@ def deliver(t, stream_row, source, offset, caplen, length, ack, ts):
     if length > caplen:
         t.counts[Count.CUT_BYTES] += length - caplen
         stream["cut_bytes"] += length - caplen
-        emit_gap(t, stream_row, length - caplen, ack, ts)
+        emit_gap(t, stream_row, length - caplen, ack, ts, 1 if caplen > 0 else 0)
 
 
 @inline_kernel
@@ -105,7 +107,7 @@ def skip_hole(t, stream_row):
     """Give the hole before the first waiting node up for lost."""
     stream = t.streams[stream_row]
     node = t.nodes[stream["hold_head"]]
-    emit_gap(t, stream_row, node["seq"] - stream["next"], node["ack"], node["ts"])
+    emit_gap(t, stream_row, node["seq"] - stream["next"], node["ack"], node["ts"], 0)
     drain(t, stream_row)
 
 

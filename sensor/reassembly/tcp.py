@@ -149,7 +149,7 @@ def _payload(t, stream_row, segment, data, seq, ack):
         if skipped > 0:
             count_again(t, stream_row, skipped)
         elif skipped < 0:
-            emit_gap(t, stream_row, -skipped, ack, segment["ts"])
+            emit_gap(t, stream_row, -skipped, ack, segment["ts"], 0)
             skipped = np.int64(0)
         caplen = max(caplen - skipped, 0)
         deliver(t, stream_row, source, offset + skipped, caplen, length - skipped, ack, segment["ts"])

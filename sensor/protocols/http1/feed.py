@@ -9,8 +9,9 @@ import numpy as np
 from sensor._jit import at, inline_kernel, part_kernel
 from sensor.limits import HEAD_BYTES_MAX
 from sensor.protocols.http1.body import body_bytes, chunk_end, chunk_size, stop_counting, stop_reading, trailer
+from sensor.protocols.http1.cut_lines import CUT_TARGET, forget_endpoint, read_cut_line
 from sensor.protocols.http1.head import INCOMPLETE, looks_like_head, parse_head
-from sensor.protocols.http1.holds import held_start, hold_bytes, release_hold
+from sensor.protocols.http1.holds import has_end, held_start, hold_bytes, release_hold
 from sensor.protocols.http1.messages import begin_message, end_message, is_client, mark, no_body, set_lengths
 from sensor.protocols.http1.pairing import drop_first, finish_row, match
 from sensor.protocols.http1.proxies import skip_proxy_header
@@ -18,8 +19,7 @@ from sensor.protocols.http1.settle import resolve_waiting
 from sensor.protocols.http1.tables import MISSES_MAX, Count, Field, Handover, JsonFlag, Scalar, State, Waits
 from sensor.protocols.http1.tunnels import look_inside
 from sensor.protocols.http2.frames import begins_with_frames, begins_with_settings, is_preface
-from sensor.schema import Anomaly, FlowFlag, Service
-from sensor.structures.bytesearch import find_byte
+from sensor.schema import Anomaly, ChunkKind, FlowFlag, Service
 
 _CR, _LF = 13, 10
 
@@ -93,6 +93,13 @@ def _miss(t, stream_row):
         reset_flow(t, stream_row >> 1)
 
 
+@inline_kernel
+def suppose_waiting(flow):
+    """The rest of a head is not read, but no packet was lost: the client's manner is as good as seen."""
+    if flow["waits"] == Waits.UNKNOWN and flow["ahead"] == 0:
+        flow["waits"] = Waits.EACH
+
+
 @part_kernel
 def lose_framing(t, stream_row):
     """The end of the present message is not known any more: look for the next head."""
@@ -111,19 +118,6 @@ def _end_lost_message(t, stream_row, ts):
     if stream["message"] >= 0:
         end_message(t, stream_row, ts)
     stream["state"] = State.HEAD
-
-
-@inline_kernel
-def _has_end(data, start, stop):
-    """Whether an empty line is among these bytes."""
-    position = find_byte(data, start, stop, _LF)
-    while position + 1 < stop:
-        if at(data, position + 1) == _LF:
-            return True
-        if at(data, position + 1) == _CR and position + 2 < stop and at(data, position + 2) == _LF:
-            return True
-        position = find_byte(data, position + 1, stop, _LF)
-    return False
 
 
 @part_kernel
@@ -159,19 +153,20 @@ def _speaks_http2(t, stream_row, data, position, stop):
 def _head(t, stream_row, data, position, stop, seq, ack, ts, final):
     """Bytes at which a head begins or goes on; returns the position behind what was used.
 
-    `final`: nothing more will come, so what is on hold is all there is of it.
+    `final`: a ChunkKind when nothing more will come, so that what is on hold is all there is of it.
     """
+    lost = final == ChunkKind.GAP
     stream = t.http_streams[stream_row]
     held = np.int64(stream["hold_len"]) if stream["hold"] > 0 else 0
     buffer, begin, end = data, position, min(stop, position + HEAD_BYTES_MAX)
-    final = final or end < stop
+    final = final != 0 or end < stop
     if held > 0:
         taken = hold_bytes(t, stream, data, position, stop - position)
         begin = held_start(stream)
         buffer, end = t.work, begin + held + taken
         seq, ack, ts = stream["hold_seq"], stream["hold_ack"], stream["hold_ts"]
         final = final or taken < stop - position
-        if not final and not _has_end(t.work, max(begin, begin + held - 3), end):
+        if not final and not has_end(t.work, max(begin, begin + held - 3), end):
             return stop
     if is_preface(buffer, begin, end):
         hand_over(t, stream_row, Handover.PREFACE, position, held)
@@ -184,6 +179,10 @@ def _head(t, stream_row, data, position, stop, seq, ack, ts, final):
                 lose_framing(t, stream_row)
         return stop
     client = np.int64(t.http_flows[stream_row >> 1]["client"])
+    line = 0
+    if lost and result == INCOMPLETE:
+        line = read_cut_line(buffer, begin, end, client, client == (stream_row & 1), t.numbers)
+        result = end if line != 0 else result
     asks = t.numbers[Field.RESPONSE] == 0
     if result < 0 or (client >= 0 and asks != (client == (stream_row & 1))):
         lose_framing(t, stream_row)
@@ -205,9 +204,10 @@ def _head(t, stream_row, data, position, stop, seq, ack, ts, final):
         t.numbers[Scalar.HANDOVER_MESSAGE] = request
         return stop
     if cut:
-        flow = t.http_flows[stream_row >> 1]
-        if used >= HEAD_BYTES_MAX and flow["waits"] == Waits.UNKNOWN and flow["ahead"] == 0:
-            flow["waits"] = Waits.EACH  # nothing was lost: its manner is as good as seen
+        if line == CUT_TARGET:
+            forget_endpoint(t, stream_row >> 1)
+        if used >= HEAD_BYTES_MAX:
+            suppose_waiting(t.http_flows[stream_row >> 1])
         lose_framing(t, stream_row)
         return stop
     return position + used - held
@@ -241,18 +241,20 @@ def _find_head(t, stream_row, data, position, stop, ts):
 
 @inline_kernel
 def feed(t, stream_row, data, position, stop, seq, ack, ts, final):
-    """Bytes in order: work through every message they touch. `final`: none, but a head on hold is not going to grow."""
+    """Bytes in order: work through every message they touch. `final`: none, but a head on hold is not going to grow, as
+    a chunk of that kind says.
+    """
     stream = t.http_streams[stream_row]
-    if final:
+    if final != 0:
         stop = position
     else:
         stream["delivered"] = seq + stop - position
     origin = seq - position
-    if stream["state"] == State.INIT and not final:
+    if stream["state"] == State.INIT and final == 0:
         position = skip_proxy_header(data, position, stop, t.http_flows[stream_row >> 1])
         if position == stop:
             return
-    if (stream["state"] == State.SYNC or stream["state"] == State.INIT) and not final and not _find_head(
+    if (stream["state"] == State.SYNC or stream["state"] == State.INIT) and final == 0 and not _find_head(
         t, stream_row, data, position, stop, ts
     ):
         if t.numbers[Scalar.HANDOVER] != 0:
@@ -260,16 +262,16 @@ def feed(t, stream_row, data, position, stop, seq, ack, ts, final):
         stream["unknown"] += stop - position
         t.numbers[Count.SKIPPED_BYTES] += stop - position
         return
-    while position < stop or final:
+    while position < stop or final != 0:
         state = np.int64(stream["state"])
         if state == State.HEAD:
             if stream["hold"] == 0:  # line breaks behind the last message belong to none (RFC 9112, 2.2)
                 while position < stop and (at(data, position) == _CR or at(data, position) == _LF):
                     position += 1
-                if position == stop and not final:
+                if position == stop and final == 0:
                     return
             position = _head(t, stream_row, data, position, stop, origin + position, ack, ts, final)
-            if final:
+            if final != 0:
                 return
         elif state == State.LENGTH and stream["json_flags"] & JsonFlag.SNIFF != 0:
             stream["json_flags"] = np.uint8(np.int64(stream["json_flags"]) & ~JsonFlag.SNIFF)

@@ -152,7 +152,8 @@ def _request_line(data, start, end, field):
 
 
 @inline_kernel
-def _status_line(data, start, end, field):
+def status_line(data, start, end, field):
+    """Version, status and reason phrase of data[start:end]; False when it is none."""
     i = start
     while i < end and at(data, i) != _SP:
         i += 1
@@ -355,7 +356,7 @@ def parse_head(data, start, stop, final, field):
         else:
             field[Field.ANOMALIES] |= Anomaly.BARE_LF
         if first:
-            good = _status_line(data, line, end, field) if _starts_http(data, line, end) else _request_line(
+            good = status_line(data, line, end, field) if _starts_http(data, line, end) else _request_line(
                 data, line, end, field
             )
             if not good:

@@ -6,10 +6,12 @@ be had is counted.
 
 import numpy as np
 
-from sensor._jit import inline_kernel, part_kernel
+from sensor._jit import at, inline_kernel, part_kernel
 from sensor.limits import HEAD_BYTES_MAX
 from sensor.protocols.http1.tables import HOLD_BYTES, HOLDS_MAX, SCRATCH_BYTES, Count, Scalar
-from sensor.structures.bytesearch import copy_bytes
+from sensor.structures.bytesearch import copy_bytes, find_byte
+
+_CR, _LF = 13, 10
 
 
 @inline_kernel
@@ -78,3 +80,16 @@ def hold_bytes(t, stream, data, start, length):
     copy_bytes(data, start, taken, t.work, held_start(stream) + np.int64(stream["hold_len"]))
     stream["hold_len"] += taken
     return taken
+
+
+@inline_kernel
+def has_end(data, start, stop):
+    """Whether an empty line, the end of a head, is among these bytes."""
+    position = find_byte(data, start, stop, _LF)
+    while position + 1 < stop:
+        if at(data, position + 1) == _LF:
+            return True
+        if at(data, position + 1) == _CR and position + 2 < stop and at(data, position + 2) == _LF:
+            return True
+        position = find_byte(data, position + 1, stop, _LF)
+    return False
