@@ -74,7 +74,9 @@ class TokenAbuseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     relay_credentials_min: AtLeastTwo = 10
     """A client with this many credentials is a gateway or a NAT, which is never the second holder."""
     leeway_seconds: SecondsOrNone = 60.0
-    """Packet time for which an expired or logged-out token may still work."""
+    """Packet time for which an expired token may still work: clocks differ."""
+    logout_seconds: SecondsOrNone = 10.0
+    """Packet time for which a token may still work after its logout: requests on their way."""
     token_seconds_max: Seconds = 7 * 86_400.0
     """From a token's issue to its end; more, or no end, is told."""
     session_seconds_max: Seconds = 30 * 86_400.0

@@ -196,6 +196,16 @@ class RequestRateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     """Less than this many requests a minute are never a surge."""
     known_minutes_min: AtLeastOne = 30
     """Minutes that a row must be known for its average to count."""
+    outlier_per_minute_min: AtLeastOne = 300
+    """Less than this many requests of an account or client in a minute never stand out from those of the others."""
+    outlier_ratio_min: Times = 6.0
+    """Times what 19 of 20 others make in that minute; twice that for an address without credentials, which may be a
+    NAT.
+    """
+    peers_min: AtLeastTwo = 10
+    """Others that must have made requests in that minute."""
+    limited_per_minute_min: AtLeastOne = 30
+    """Answers of 429 in a minute to who goes on asking."""
 
 
 class AnomalySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

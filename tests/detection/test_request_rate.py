@@ -76,3 +76,62 @@ def test_short_bursts_and_some_more_are_no_surge(minutes: int, each: int) -> Non
 def test_who_is_new_has_no_average() -> None:
     pool = Pool()
     assert found(requests(pool, 0, 5, 5) + requests(pool, 5, 4, 60), pool, **SMALL) == []
+
+
+def crowd(pool: Pool, minutes: int, each: int = 20) -> list[np.ndarray]:
+    """Twelve accounts with so many requests a minute."""
+    return [
+        transaction(pool, 60 * minute + 59 * n / each, f"10.0.1.{person}", user=0x900 + person, uri=f"/things/{n}")
+        for person in range(12)
+        for minute in range(minutes)
+        for n in range(each)
+    ]
+
+
+def rushing(pool: Pool, requests: int, **columns: Any) -> list[np.ndarray]:
+    """So many requests within half a minute."""
+    return [transaction(pool, 62 + 30 * n / requests, CLIENT, uri=f"/things/{n}", **columns) for n in range(requests)]
+
+
+@pytest.mark.parametrize("batch", [7, 1 << 30])
+def test_an_account_far_above_all_others_in_its_minute(batch: int) -> None:
+    pool = Pool()
+    hits = found(crowd(pool, 3) + rushing(pool, 320, user=0x77), pool, batch)
+    assert [(hit.rule.id, hit.entity.kind, hit.client_ip) for hit in hits] == [
+        ("request-rate-outlier", "user", CLIENT)
+    ]
+    assert (hits[0].numbers.observed, hits[0].numbers.threshold, hits[0].numbers.baseline) == (320, 120, 20)
+
+
+@pytest.mark.parametrize(
+    ("each", "requests", "columns"),
+    [
+        (20, 250, {"user": 0x77}),  # few in all
+        (60, 320, {"user": 0x77}),  # the others make many as well
+        (40, 400, {}),  # an address without credentials may be a NAT
+    ],
+)
+def test_who_does_not_stand_out(each: int, requests: int, columns: dict[str, Any]) -> None:
+    pool = Pool()
+    assert found(crowd(pool, 3, each) + rushing(pool, requests, **columns), pool) == []
+
+
+def test_an_address_that_stands_out_is_told_of_as_a_client() -> None:
+    pool = Pool()
+    hits = found(crowd(pool, 3) + rushing(pool, 400), pool)
+    assert [(hit.rule.id, hit.entity.kind, hit.entity.value) for hit in hits] == [
+        ("request-rate-outlier", "client", CLIENT)
+    ]
+
+
+def test_alone_nobody_stands_out() -> None:
+    pool = Pool()
+    assert found(rushing(pool, 2_000, user=0x77), pool) == []
+
+
+@pytest.mark.parametrize("batch", [7, 1 << 30])
+def test_going_on_while_the_answer_is_429(batch: int) -> None:
+    pool = Pool()
+    hits = found(rushing(pool, 40, user=0x77, status_code=429), pool, batch)
+    assert [(hit.rule.id, hit.numbers.observed, hit.client_ip) for hit in hits] == [("rate-limit-ignored", 40, CLIENT)]
+    assert found(rushing(pool, 25, user=0x77, status_code=429), pool, batch) == []  # slows down when told

@@ -1,8 +1,9 @@
 """Request rates: in: transactions; out: detections of clients, accounts and endpoints with too many requests.
 
 Limits that the operator sets hold over a window: so many a minute, and a burst on top. Without any, a row is compared
-with itself: five minutes in a row above three times its own average. The one law: what is told never became part of
-the average that told it.
+with itself, five minutes in a row above three times its own average, and accounts and clients with all others in the
+same minute. Who goes on asking while the answer is 429 is told of as well. The one law: what is told never became part
+of the average that told it.
 """
 
 from __future__ import annotations
@@ -39,8 +40,11 @@ def _rule(name: str, title: str) -> Rule:
 
 LIMIT = _rule("request-rate-limit", "More requests than the limit that was set allows")
 SURGE = _rule("request-rate-surge", "Requests stay above a multiple of their own average for minutes")
+OUTLIER = _rule("request-rate-outlier", "Many times the requests that others make in the same minute")
+LIMITED = _rule("rate-limit-ignored", "Goes on asking while the server answers that it is too much (429)")
 _MINUTE = nanoseconds(60)
 _MEMORY_MINUTES = 1_440
+_TOO_MANY = 429
 
 
 class _Name(NamedTuple):
@@ -50,6 +54,7 @@ class _Name(NamedTuple):
     server_ip: str
     client_ip: str | None
     http: Http
+    is_address: bool = False  # an identity that is but an address: limits and surges of those are told of as clients'
 
 
 class _Watch:
@@ -64,7 +69,8 @@ class _Watch:
         self.saved: Mapping[str, npt.NDArray[Any]] = {}
         self.names: dict[int, _Name] = {}
 
-    def begin(self, batch: Batch) -> None:
+    def begin(self, batch: Batch) -> list[int]:
+        """Clear the rows that are somebody else's now; which those are."""
         if not self.cells.shape[1]:
             self.cells = np.zeros((self.minutes, self.owners.table(batch).rows), np.int32)
             refill({"cells": self.cells}, self.saved)
@@ -72,8 +78,10 @@ class _Watch:
         changed = self.owners.changed(batch)
         if len(changed):
             self.cells[:, changed] = 0
-            for row in changed.tolist() if self.names else ():
-                self.names.pop(row, None)
+        rows: list[int] = changed.tolist()
+        for row in rows if self.names else ():
+            self.names.pop(row, None)
+        return rows
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         usual = self.usual.state()
@@ -97,7 +105,7 @@ class _Watch:
 class RequestRate:
     """See the file's head; settings: RequestRateSettings."""
 
-    rules = (LIMIT, SURGE)
+    rules = (LIMIT, SURGE, OUTLIER, LIMITED)
     faults = 0
     evicted = 0
 
@@ -112,9 +120,10 @@ class RequestRate:
         self.ticks = Ticks(_MINUTE, 60)
         self.room = np.zeros(0, np.int64)
         self.surged = np.zeros(0, SURGED)
+        self.limited: dict[int, int] = {}  # answers of 429 in this minute by identity
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
-        state = {"ticks": self.ticks.current}
+        state = {"ticks": self.ticks.current, "minute": packed(self.limited)}
         for watch in self.watches:
             state |= carried.under(watch.column, watch.state())
         return state
@@ -123,23 +132,29 @@ class RequestRate:
         if "ticks" not in saved or not all(watch.restore(carried.of(watch.column, saved)) for watch in self.watches):
             return False
         self.ticks.current[:] = saved["ticks"]
+        self.limited = unpacked(saved, "minute", dict[int, int]) or {}
         return True
 
     def process(self, batch: Batch) -> list[Detection]:
         for watch in self.watches:
-            watch.begin(batch)
+            changed = watch.begin(batch)
+            for row in changed if watch.column == "identity" and self.limited else ():
+                self.limited.pop(row, None)
         detections: list[Detection] = []
         for part in self.ticks.parts(batch.transactions["now"], batch.now):
             if not part.tick:
                 self._count(batch, part)
+                self._count_limited(batch, part)
                 continue
+            detections += self._stand_out(batch, part.tick)
             for watch in self.watches:
                 detections += self._minute(watch, watch.owners.table(batch), part.tick)
         return detections
 
     def _mark(self, watch: _Watch) -> int:
         """Requests of a minute from which on a row is given a name."""
-        limit, least = self.limits[watch.column], self.settings.surge_per_minute_min // 2
+        limit = self.limits[watch.column]
+        least = min(self.settings.surge_per_minute_min, self.settings.outlier_per_minute_min) // 2
         return max(1, min(least, limit // 2) if limit else least)
 
     def _count(self, batch: Batch, part: Part) -> None:
@@ -151,20 +166,55 @@ class RequestRate:
         for place, column in (divmod(many, 4) for many in self.room[:found].tolist()):
             watch = self.watches[column]
             row = int(batch.entities[watch.column][place])
-            if watch.column == "identity" and batch.entities["identity_kind"][place] == IdentityKind.CLIENT:
-                continue  # who is but an address is told of as a client
             if row not in watch.names and (watch.column != "endpoint" or row > 0):
                 watch.names[row] = self._name(watch, batch, place)
 
+    def _count_limited(self, batch: Batch, part: Part) -> None:
+        """Answers of 429 by identity; it is named after the one that made them many."""
+        failed = batch.failed
+        limited = failed[batch.status[failed] == _TOO_MANY]
+        for place in limited[(limited >= part.start) & (limited < part.stop)].tolist():
+            row = int(batch.entities["identity"][place])
+            self.limited[row] = self.limited.get(row, 0) + 1
+            if self.limited[row] == self.settings.limited_per_minute_min:
+                self.watches[1].names[row] = self._name(self.watches[1], batch, place)
+
+    def _stand_out(self, batch: Batch, tick: int) -> list[Detection]:
+        """At the end of a minute: identities far above all others in it, and those that were told to slow down."""
+        watch, settings = self.watches[1], self.settings
+        table = watch.owners.table(batch)
+        used = table.reserved + int(table.state[Use.ROWS])
+        last, usual = watch.cells[watch.place, :used], watch.usual.of(table)
+        detections = []
+        for row in np.flatnonzero(last >= settings.outlier_per_minute_min).tolist():
+            requests, average = int(last[row]), float(usual["average"][row])
+            others = np.delete(last, row)
+            others = others[others > 0]
+            if len(others) < settings.peers_min:
+                continue
+            name, most = watch.names.get(row), float(np.percentile(others, 95))
+            threshold = settings.outlier_ratio_min * most * (2 if name and name.is_address else 1)
+            if usual["minutes"][row] >= settings.known_minutes_min:
+                threshold = max(threshold, settings.surge_ratio_min * average)
+            if requests >= threshold:
+                detections += self._detection(watch, row, OUTLIER, tick, requests, threshold, most)
+        for row, answers in self.limited.items():
+            if answers >= settings.limited_per_minute_min:
+                least = float(settings.limited_per_minute_min)
+                detections += self._detection(watch, row, LIMITED, tick, answers, least, None)
+        self.limited.clear()
+        return detections
+
     def _name(self, watch: _Watch, batch: Batch, place: int) -> _Name:
         transaction = batch.transactions[place]
-        client = None
+        client, is_address = None, False
         if watch.column == "endpoint":
             entity = Entity("endpoint", endpoint_name(transaction, self.strings))
         else:
             kind = IdentityKind.CLIENT if watch.column == "client" else int(batch.entities["identity_kind"][place])
             entity, client = identity_of(transaction, kind), address(transaction, "client")
-        return _Name(entity, address(transaction, "server"), client, http_of(transaction, self.strings))
+            is_address = watch.column == "identity" and kind == IdentityKind.CLIENT
+        return _Name(entity, address(transaction, "server"), client, http_of(transaction, self.strings), is_address)
 
     def _minute(self, watch: _Watch, table: SharedTable, tick: int) -> list[Detection]:
         """At the end of a minute: who is above a limit, and who above its own average for long enough."""
@@ -193,10 +243,11 @@ class RequestRate:
     def _detection(
         self, watch: _Watch, row: int, rule: Rule, tick: int, requests: int, threshold: float, average: float | None
     ) -> list[Detection]:
-        if row not in watch.names:
+        name = watch.names.get(row)
+        if name is None or (name.is_address and rule in (LIMIT, SURGE)):
             return []
-        entity, server, client, http = watch.names[row]
-        seconds = 60.0 if rule is SURGE else 60.0 * watch.minutes
+        entity, server, client, http, _ = name
+        seconds = 60.0 * watch.minutes if rule is LIMIT else 60.0
         since = tick - (_MINUTE * self.settings.surge_minutes_min if rule is SURGE else nanoseconds(seconds))
         return [
             Detection(

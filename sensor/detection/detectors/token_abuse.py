@@ -73,6 +73,7 @@ def _thresholds(settings: TokenAbuseSettings) -> np.ndarray[Any, np.dtype[np.flo
             settings.guarded_answers_min,
             settings.role_uses_min,
             nanoseconds(REPORT_SECONDS),
+            nanoseconds(settings.logout_seconds),
         ],
         np.float64,
     )
@@ -121,7 +122,7 @@ class TokenAbuse(Kept):
         threshold = {
             Told.SHARED: float(settings.switches_min),
             Told.EXPIRED: settings.leeway_seconds,
-            Told.LOGGED_OUT: settings.leeway_seconds,
+            Told.LOGGED_OUT: settings.logout_seconds,
             Told.ENDLESS: settings.token_seconds_max,
             Told.LONG: settings.session_seconds_max,
         }.get(told, 0.0)

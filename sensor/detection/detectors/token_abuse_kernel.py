@@ -76,6 +76,7 @@ class Threshold(IntEnum):
     GUARDED = 6        # answers with a credential, and none without, from which on an endpoint needs one
     ROLE_USES = 7
     REPORT_NS = 8
+    LOGOUT_NS = 9
 
 
 class Progress(IntEnum):
@@ -255,7 +256,7 @@ def _judge(session, transaction, row, guarded, status, now, limits, hits, progre
     if guarded and flags & TokenFlag.UNSIGNED != 0 and told & (1 << Told.UNSIGNED) == 0:
         _hit(hits, progress, session, row, Told.UNSIGNED, 1.0, 1, ts, now)
     out = np.int64(session["logout_now"])
-    if guarded and out > 0 and now - out > limits[Threshold.LEEWAY_NS] and told & (1 << Told.LOGGED_OUT) == 0:
+    if guarded and out > 0 and now - out > limits[Threshold.LOGOUT_NS] and told & (1 << Told.LOGGED_OUT) == 0:
         _hit(hits, progress, session, row, Told.LOGGED_OUT, (now - out) / 1e9, 1, ts, now)
     seconds = np.int64(transaction["token_seconds"])
     endless = flags & TokenFlag.ENDLESS != 0 or seconds > limits[Threshold.TOKEN_SECONDS]
