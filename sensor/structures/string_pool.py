@@ -15,6 +15,8 @@ from sensor._jit import Bytes, I64s, Rows, U64s
 from sensor.structures import string_pool_kernels as kernels
 from sensor.structures.string_pool_kernels import ENTRY, State
 
+_START, _LENGTH = (list(ENTRY.names or ()).index(name) for name in ("start", "length"))
+
 
 class PoolTables(NamedTuple):
     """What kernels get: `pool.slots` and so on."""
@@ -43,9 +45,9 @@ class StringPool:
 
     def text(self, code: int) -> str:
         """The string of a code; empty for 0."""
-        entries = self.tables.entries
-        start = int(entries["start"][code])
-        return self.tables.bytes[start : start + int(entries["length"][code])].tobytes().decode("ascii")
+        entry = self.tables.entries.item(code)  # a tuple: a third of what two fields by name take
+        start = entry[_START]
+        return str(self.tables.bytes.data[start : start + entry[_LENGTH]], "ascii")
 
     def gather(self, codes: npt.NDArray[np.uint32]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
         """Offsets (len(codes) + 1) and the bytes of all strings one after the other, as Arrow's large_string has them.

@@ -94,7 +94,10 @@ class SlowRequests:
         self.evicted = 0
 
     def process(self, batch: Batch) -> list[Detection]:
-        few = picked(batch.transactions, batch.failed)
+        unended = batch.failed[batch.transactions["anomalies"][batch.failed] & _OPEN != 0]
+        if not len(unended):
+            return []
+        few = picked(batch.transactions, unended)
         detections = []
         for row in few[_dragged(few, self.settings.seconds_min, self.settings.bytes_per_second_max)]:
             for entity, least in (

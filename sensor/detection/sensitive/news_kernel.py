@@ -13,8 +13,10 @@ from sensor.detection.sensitive.kinds import KINDS, Kind
 from sensor.detection.sensitive.scan import count_kinds
 from sensor.schema import CONTENT, TRANSACTION, TransactionFlag
 from sensor.structures.entity_tables import ENTITIES
+from sensor.structures.prefetch import AHEAD, prefetch
 
 GROWTH = 10
+_ASKED_BYTES = 512
 _ISSUING = int(TransactionFlag.LOGIN | TransactionFlag.REFRESH)
 
 
@@ -49,6 +51,13 @@ def _is_news(counts, base, most, place, owned):
     return False
 
 
+@inline_kernel
+def _ask(arena, offset, length):
+    """Ask for the first bytes of a body."""
+    for place in range(offset, offset + min(length, _ASKED_BYTES), 64):
+        prefetch(arena, place)
+
+
 @kernel
 def find_news(
     contents: CONTENT, arena: Bytes, transactions: TRANSACTION, entities: ENTITIES, generations: U32s, owners: U32s,
@@ -69,6 +78,10 @@ def find_news(
         progress[Progress.HITS] = hits
         if hits + 2 > len(rows):
             return row
+        if row + AHEAD < len(contents):
+            later = contents[row + AHEAD]
+            _ask(arena, np.int64(later["request_body_offset"]), np.int64(later["request_body_len"]))
+            _ask(arena, np.int64(later["response_body_offset"]), np.int64(later["response_body_len"]))
         content = contents[row]
         endpoint = np.int64(entities[row]["endpoint"])
         if not every and (endpoint <= 0 or transactions[row]["status_code"] >= 400):
