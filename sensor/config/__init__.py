@@ -35,6 +35,7 @@ from sensor.config.detectors import (
     SignatureSettings,
     SlowRequestsSettings,
     SlowScanSettings,
+    VhostProbingSettings,
     WebScanSettings,
 )
 from sensor.config.evidence import EvidenceSettings
@@ -139,6 +140,7 @@ __all__ = [
     "TokenAbuseSettings",
     "UnusualExportsSettings",
     "VerificationSettings",
+    "VhostProbingSettings",
     "WeakTlsSettings",
     "WebScanSettings",
     "WorkerSettings",

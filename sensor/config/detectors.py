@@ -102,6 +102,21 @@ class WebScanSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Times what three in four of the other clients stay below."""
 
 
+class VhostProbingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for clients that try host names at one server."""
+    window_seconds: Seconds = 3_600.0
+    """Packet time in which names are counted."""
+    hosts_min: AtLeastTwo = 20
+    """Names that nobody asked for before, and that the server does not know."""
+    hosts_max: AtLeastTwo = 65_536
+    """Names remembered; the oldest give way and are counted."""
+    clients_max: AtLeastTwo = 4_096
+    """Pairs of client and server remembered; those not used lately give way and are counted."""
+    tries_max: AtLeastTwo = 256
+    """Names of a pair that are looked at, the latest."""
+
+
 class ErrorSpikeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     enabled: bool = True
     """Look for servers and endpoints that fail more than they used to, or do not answer any more."""
@@ -216,6 +231,7 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     signatures: SignatureSettings = SignatureSettings()
     sigma: SigmaSettings = SigmaSettings()
     web_scan: WebScanSettings = WebScanSettings()
+    vhost_probing: VhostProbingSettings = VhostProbingSettings()
     error_spike: ErrorSpikeSettings = ErrorSpikeSettings()
     response_times: ResponseTimesSettings = ResponseTimesSettings()
     beaconing: BeaconingSettings = BeaconingSettings()

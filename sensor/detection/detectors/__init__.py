@@ -37,6 +37,7 @@ from sensor.detection.detectors.threat_intel import ThreatIntel
 from sensor.detection.detectors.token_abuse import TokenAbuse
 from sensor.detection.detectors.unusual_exports import UnusualExports
 from sensor.detection.detectors.verification import Verification
+from sensor.detection.detectors.vhost_probing import VhostProbing
 from sensor.detection.detectors.weak_tls import WeakTls
 from sensor.detection.detectors.web_scan import WebScan
 
@@ -57,6 +58,7 @@ DETECTORS = {
     "signatures": Signatures,
     "sigma": Sigma,
     "web_scan": WebScan,
+    "vhost_probing": VhostProbing,
     "error_spike": ErrorSpike,
     "response_times": ResponseTimes,
     "beaconing": Beaconing,

@@ -8,6 +8,7 @@ import numpy as np
 from sensor._jit import I32s, inline_kernel, kernel
 from sensor.schema import TRANSACTION
 from sensor.structures.entity_tables import ENTITIES
+from sensor.structures.hashing import mix
 from sensor.structures.string_pool_kernels import ENTRY
 
 CLIENT = np.dtype([("generation", "u4"), ("first_ts", "i8")], align=True)
@@ -41,7 +42,8 @@ def count_misses(
             clients[client]["first_ts"] = transactions[i]["ts"]
         misses[client] += 1
         miss = out[found]
-        miss["target"] = strings[np.int64(transactions[i]["uri"])]["hash"]
+        host = strings[np.int64(transactions[i]["host"])]["hash"]
+        miss["target"] = mix(host, strings[np.int64(transactions[i]["uri"])]["hash"])
         miss["client"] = client
         miss["place"] = i
         miss["is_suspect"] = before + 1 >= suspect_misses
