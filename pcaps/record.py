@@ -2,7 +2,7 @@
 """Records the captures of this folder again: record.py [NAME ...]   (all of them without a name).
 
 Goes in: root, Linux, the programs that recorder/network.py names (apt: iproute2 ethtool iputils-ping tcpdump
-nginx-light curl nmap hydra), Python's requests, scapy,
+nginx-light curl nmap hydra; for DNS dnsmasq-base bind9-dnsutils iodine dns2tcp), Python's requests, scapy,
 httpx[http2], hypercorn, websockets
 and grpcio. Comes out: NAME.pcap, NAME.expected.jsonl, MANIFEST.json
 and the table of README.md. The law: see recorder/lab.py.
@@ -17,12 +17,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from recorder import attacks, http2, network, scenarios, switched, synthetic
+from recorder import attacks, http2, lookups, network, scenarios, switched, synthetic
 from recorder.lab import CAPTURES, Lab
 
 PCAPS = Path(__file__).resolve().parent
 MANIFEST = PCAPS / "MANIFEST.json"
-SOURCES = (scenarios, http2, switched, attacks, synthetic)  # importing them fills CAPTURES
+SOURCES = (scenarios, http2, switched, attacks, lookups, synthetic)  # importing them fills CAPTURES
 
 
 def record(name: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import http.client
 import json
+import random
 import socket
 import sys
 import threading
@@ -261,6 +262,12 @@ def questions() -> None:
             asking.sendto(b"question %d" % number, ("10.77.0.100", 5353))
             asking.recv(2048)
         asking.sendto(b"anyone?", ("10.77.0.102", 5353))
+
+
+def send_bytes(where: str, port: int, count: int) -> None:
+    """So many bytes that no coding makes shorter, to the other end of a tunnel."""
+    with socket.create_connection((where, port), 30) as connection:
+        connection.sendall(random.Random(count).randbytes(count))
 
 
 def http2_gets(base: str, *paths: str) -> None:

@@ -45,12 +45,14 @@ class Ask:
     asked: bool = True
     answered: bool = True
     port: int = 53
+    took_seconds: float = 0.0
 
 
 def lookups_of(asks: Sequence[Ask]) -> Lookups:
     rows, answers, texts = np.zeros(len(asks), LOOKUP), [], bytearray()
-    for row, ask in zip(rows, sorted(asks, key=lambda each: each.seconds), strict=True):
-        row["ts"] = row["now"] = START + round(ask.seconds * SECOND)
+    for row, ask in zip(rows, sorted(asks, key=lambda each: each.seconds + each.took_seconds), strict=True):
+        row["ts"] = START + round(ask.seconds * SECOND)
+        row["now"] = START + round((ask.seconds + ask.took_seconds) * SECOND)
         put(row, "server", RESOLVER, ask.port)
         row["client_hi"], row["client_lo"] = words(ask.client)
         row["client_port"], row["proto"], row["trans_id"] = 40_000, Proto.UDP, 1

@@ -137,6 +137,23 @@ def test_a_tunnel_behind_a_resolver() -> None:
     assert {each.details["domain"] for each in named(noise + tunnel)} == {"evil.com"}
 
 
+@pytest.mark.parametrize("batch", [1, 7, 1 << 30])
+def test_a_resolver_that_passes_questions_on_is_not_blamed(batch: int) -> None:
+    """The mirror shows both sides of it; its own questions are asked later, and answered earlier."""
+    names = [f"{label(60)}.{label(60)}.t.evil.com" for _ in range(600)]
+    asked = [Ask(n, name, CLIENT, NULL, took_seconds=0.3) for n, name in enumerate(names)]
+    passed = [Ask(n + 0.1, name, "10.0.1.54", NULL, took_seconds=0.1) for n, name in enumerate(names)]
+    assert {each.entity.value for each in named(asked + passed, batch)} == {CLIENT}
+    late = [Ask(n + 0.1, name, "10.0.1.54", NULL, took_seconds=0.5) for n, name in enumerate(names)]
+    assert {each.entity.value for each in named(asked + late, batch)} == {CLIENT}
+    assert {each.entity.value for each in named(passed, batch)} == {"10.0.1.54"}  # when nobody else is seen to ask
+
+
+def test_bytes_that_are_not_printable_are_one_each() -> None:
+    (hit, *_) = named([Ask(n, "\\xe9\\x07" * 30 + f"{label(40)}.evil.com", qtype=NULL) for n in range(200)])
+    assert hit.details["bytes_a_name"] == 100
+
+
 def test_a_slow_tunnel_in_a_large_network() -> None:
     """What thousands of others ask for does not push it out."""
     names = [f"edge-{n % 37}-{n % 5}.pop.cdn{n % 60}.net" for n in range(40_000)]

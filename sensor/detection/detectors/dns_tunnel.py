@@ -5,8 +5,8 @@ Who sends data in names asks for ever new ones below a domain of his, each as lo
 carry data back. Counted is what new names have below each registered domain, by client, over minutes and over a day,
 so that a slow drip adds up. What also looks like this: hashed names of content networks and of devices, which come
 again; questions for reputation by hash, which are shorter, ask for addresses and are asked by many. Where no names were
-seen, the bytes of long datagrams are. The one law: a name counts once for a client, a byte in the flow that it was sent
-in.
+seen, the bytes of long datagrams are. The one law: a name counts once for a client, and for the one who asked first
+where a resolver passed the question on; a byte counts in the flow that it was sent in.
 """
 
 from __future__ import annotations
@@ -55,6 +55,8 @@ HASHES_FACTOR, SHARED_FACTOR = 8, 4
 SHARED_CLIENTS = 5
 SEEN_MAX = 65_536
 """Names of all clients that are remembered."""
+ASKED_MAX = 4_096
+"""Names lately asked for of which it is remembered who asked first."""
 _WORD = (1 << 64) - 1
 Client = tuple[int, int]
 
@@ -69,6 +71,15 @@ class _Figures(msgspec.Struct, array_like=True):
     failed: float
     answered: float
     entropy: float
+
+
+class _Asked(msgspec.Struct, array_like=True):
+    """Who asked for a name first, and what that counts for."""
+
+    client: Client
+    ts: int
+    domain: str
+    figures: list[float]
 
 
 class DnsTunnel:
@@ -86,6 +97,7 @@ class DnsTunnel:
         self.domains: dict[tuple[int, int, str], list[Span]] = {}
         self.seen: dict[int, None] = {}
         self.askers: dict[str, dict[int, int]] = {}
+        self.asked: dict[int, _Asked] = {}
         self.evicted = 0
 
     def process(self, batch: Batch) -> list[Detection]:
@@ -157,14 +169,34 @@ class DnsTunnel:
         shared = self._ask(name.domain, hash(client), now) >= SHARED_CLIENTS
         first = int(row["answer"])
         answered = int(lookups.answers["bytes"][first : first + int(row["answers"])].sum()) if carrying else 0
-        figures = (name.below * new, new, 1, carrying, row["rcode"] == 3, answered, name.entropy * new)
+        given = (name.below * new, new, 1, carrying, row["rcode"] == 3, answered, name.entropy * new)
+        figures = [float(each) for each in given]
+        if new and not self._asked_first(row, _Asked(client, int(row["ts"]), name.domain, figures)):
+            return []
         spans = self._spans(self.domains, (*client, name.domain), DOMAINS_EACH)
         for span, (seconds, least) in zip(spans, self.of_names, strict=True):
-            sums = _Figures(*span.add(now, int(row["ts"]), [float(each) for each in figures], _step(seconds)))
+            sums = _Figures(*span.add(now, int(row["ts"]), figures, _step(seconds)))
             enough = _enough(sums, least) * (SHARED_FACTOR if shared else 1)
             if new and span.is_due(now, sums.bytes, enough):
                 found.append(_of_names(row, name.domain, span, sums, seconds, enough))
         return found
+
+    def _asked_first(self, row: Any, asks: _Asked) -> bool:
+        """Whether nobody else asked for the name before. Who passes a question on is answered before the one who asked:
+        what was counted for him is taken back.
+        """
+        name = int(row["name_hash"])
+        other = self.asked.get(name)
+        if other is not None and other.client != asks.client and other.ts <= asks.ts:
+            return False
+        if other is not None and other.client != asks.client:
+            spans = self.domains.get((*other.client, other.domain), [])
+            for span, (seconds, _) in zip(spans, self.of_names, strict=False):
+                span.add(int(row["now"]), other.ts, [-each for each in other.figures], _step(seconds))
+        elif other is None and len(self.asked) >= ASKED_MAX:
+            del self.asked[next(iter(self.asked))]
+        self.asked[name] = asks
+        return True
 
     def _is_new(self, key: int) -> bool:
         """Whether this client has not asked for this name lately."""
@@ -192,25 +224,27 @@ class DnsTunnel:
         """Whatever it remembers, packed."""
         flows, domains = ([(key, [span.kept() for span in spans]) for key, spans in table.items()]
                           for table in (self.flows, self.domains))  # fmt: skip
-        packed = msgspec.msgpack.encode((flows, domains, list(self.seen), list(self.askers.items())))
+        packed = msgspec.msgpack.encode(
+            (flows, domains, list(self.seen), list(self.askers.items()), list(self.asked.items()))
+        )
         return {"packed": np.frombuffer(packed, np.uint8)}
 
     def restore(self, saved: Mapping[str, npt.NDArray[Any]]) -> bool:
         if "packed" not in saved:
             return False
         try:
-            flows, domains, seen, askers = msgspec.msgpack.decode(saved["packed"].tobytes(), type=_Saved)
+            flows, domains, seen, askers, asked = msgspec.msgpack.decode(saved["packed"].tobytes(), type=_Saved)
         except msgspec.DecodeError:
             return False
         self.flows = {key: [Span.resumed(each) for each in spans] for key, spans in flows}
         self.domains = {key: [Span.resumed(each) for each in spans] for key, spans in domains}
-        self.seen, self.askers = dict.fromkeys(seen), dict(askers)
+        self.seen, self.askers, self.asked = dict.fromkeys(seen), dict(askers), dict(asked)
         return True
 
 
 _Saved = tuple[
     list[tuple[tuple[int, int], list[Kept]]], list[tuple[tuple[int, int, str], list[Kept]]], list[int],
-    list[tuple[str, dict[int, int]]],
+    list[tuple[str, dict[int, int]]], list[tuple[int, _Asked]],
 ]  # fmt: skip
 
 

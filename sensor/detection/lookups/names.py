@@ -30,6 +30,7 @@ REPUTATION = frozenset({
 """Reputation of addresses, names and files is asked for in names below these: nobody else can answer there."""
 _ADDRESS = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.|$)){4}|(?:[0-9a-f](?:\.|$)){32}")
 _SERVICE = re.compile(r"(?:^|\.)_[a-z]")
+_ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
 _CONSONANTS = re.compile(r"[bcdfghjklmnpqrstvwxz]{5}")
 
 
@@ -78,7 +79,7 @@ def taken_apart(name: str) -> Name:
     plain = not below or domain in REPUTATION or bool(_SERVICE.search(below)) or bool(_ADDRESS.match(below))
     if plain or name.endswith(".arpa"):
         return Name(domain, 0, 0.0, is_odd(domain), found is not None)
-    data = below.replace(".", "")
+    data = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), below.replace(".", ""))  # what is not printable
     return Name(domain, len(data), entropy(data), is_odd(domain), found is not None)
 
 
