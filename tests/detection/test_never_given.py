@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import re
 import uuid
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor._jit import Bytes, U64s, kernel
-from sensor.alert import Severity
-from sensor.config import NeverGivenSettings
+from sensor.alert import Severity, State
+from sensor.config import NeverGivenSettings, Settings
 from sensor.detection.detectors.never_given_ids_kernel import (
     BLOCK,
     HALF_WORDS,
@@ -25,10 +27,13 @@ from sensor.detection.detectors.never_given_ids_kernel import (
     shape_of,
 )
 from sensor.detection.stage import DetectionStage
+from sensor.pipeline import Pipeline
 from sensor.schema import ContentFlag
 from sensor.structures.hashing import hash_bytes
+from tests.detection.exchanges import packets
 from tests.detection.messages import Talk
 from tests.detection.tables import alone, features_of
+from tests.traffic import Packet, write_pcap
 
 DAY = 86_400
 THIEF = 0xBAD
@@ -361,3 +366,71 @@ def test_once_there_are_many_only_words_like_ids_that_were_asked_for():
     assert is_given(text, b"91", asked=b"9111")
     assert is_given(text, b"91", asked=b"91", fill=1_000)
     assert not is_given(text, b"91", asked=b"9111", fill=1_000)
+
+
+# --- from packets ---------------------------------------------------------------------------------------------------
+
+
+def answer(body: bytes, coding: bytes = b"") -> bytes:
+    coded = gzip.compress(body) if coding else body
+    extra = b"Content-Encoding: gzip\r\n" if coding else b""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\n\r\n"
+    return head % (extra, len(coded)) + coded
+
+
+def asked(who: int, target: str) -> bytes:
+    token = f"token-of-{who:04d}-abcdef"
+    return f"GET {target} HTTP/1.1\r\nHost: api.test\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+
+
+def api_talk(taken: list[str], listed: bytes = b"") -> list[tuple[str, bytes, bytes]]:
+    """Ten customers list their orders and read five each; then one more, who was given `listed`, reads `taken`."""
+    said = []
+    for who in range(10):
+        mine = [str(uuid.UUID(int=who << 64 | number, version=4)) for number in range(8)]
+        said.append((f"10.0.0.{who + 1}", asked(who, "/api/orders?page=1"), answer(json.dumps(mine).encode())))
+        for one in mine[:5]:
+            said.append((f"10.0.0.{who + 1}", asked(who, f"/api/orders/{one}"), answer(b'{"total": 5}')))
+    if listed:
+        said.append(("10.0.0.99", asked(99, "/api/orders?page=1"), listed))
+    said += [("10.0.0.99", asked(99, f"/api/orders/{one}"), answer(b'{"total": 5}')) for one in taken]
+    return said
+
+
+TAKEN = [str(uuid.UUID(int=77 << 64 | number, version=4)) for number in range(40)]
+LIST = json.dumps([{"id": one, "total": 5} for one in TAKEN]).encode()
+
+
+def told(folder: Path, sent: list[Packet]) -> list[tuple[str, str | None]]:
+    capture = write_pcap(folder / "talk.pcap", sent)
+    batches = list(Pipeline(Settings(detection=alone(never_given=NeverGivenSettings())), [str(capture)]))
+    raised = [alert for batch in batches for alert in batch.alerts if alert.state == State.RAISED]
+    return [(alert.rule_id, alert.client_ip) for alert in raised]
+
+
+@pytest.mark.parametrize(
+    ("listed", "expected"),
+    [
+        (b"", [("objects-never-given", "10.0.0.99")]),
+        (answer(b"[]"), [("objects-never-given", "10.0.0.99")]),
+        (answer(LIST), []),
+        (answer(LIST, b"gzip"), []),
+        (answer(LIST + b" " * 20_000), []),
+    ],
+    ids=["no list", "an empty list", "a list", "a coded list", "a long list"],
+)
+def test_from_packets_to_an_alert(tmp_path, listed, expected):
+    assert told(tmp_path, packets(api_talk(TAKEN, listed))) == expected
+
+
+def test_a_list_that_was_lost_makes_silent(tmp_path):
+    sent = packets(api_talk(TAKEN, answer(LIST)))
+    whole = [packet for packet in sent if LIST[:200] not in packet.payload]
+    assert len(whole) < len(sent)
+    assert told(tmp_path, whole) == []
+
+
+@pytest.mark.parametrize("again", [1, 2])
+def test_doubled_frames_change_nothing(tmp_path, again):
+    sent = [packet for packet in packets(api_talk(TAKEN)) for _ in range(again)]
+    assert told(tmp_path, sent) == [("objects-never-given", "10.0.0.99")]

@@ -19,7 +19,7 @@ from sensor.config import NeverGivenSettings
 from sensor.detection.by_row import ByRow
 from sensor.detection.detector import REPORT_SECONDS, Batch, Strings, nanoseconds
 from sensor.detection.detectors.never_given_ids_kernel import BLOCK, HALF_WORDS, SHAPES
-from sensor.detection.detectors.never_given_kernel import GRAVE, HIT, Progress, find_never_given
+from sensor.detection.detectors.never_given_kernel import GRAVE, HIT, LOST, Progress, find_never_given
 from sensor.detection.detectors.never_given_votes_kernel import COHORT, FAMILY, READER
 from sensor.detection.evidence import detection_of, identity_of
 from sensor.detection.kept import Kept
@@ -63,7 +63,7 @@ class NeverGiven(Kept):
         self.families, self.readers = ByRow(FAMILY), ByRow(READER)
         self.blocks = np.zeros(settings.identities_max, BLOCK)
         self.bits = np.zeros(settings.identities_max * _BITS, np.uint64)
-        self.shapes = np.zeros(SHAPES, np.uint8)
+        self.shapes, self.lost = np.zeros(SHAPES, np.uint8), np.zeros(LOST, np.uint64)
         super().__init__(
             "never_given_cohorts", EntityTable(settings.cohorts_max), {"cohorts": self.cohorts},
             {"families": self.families, "readers": self.readers}, HIT, len(Progress),
@@ -95,8 +95,8 @@ class NeverGiven(Kept):
             len(batch.transactions),
             lambda start: find_never_given(
                 batch.transactions, batch.entities, contents, batch.arena, start, strings.entries, strings.bytes,
-                *columns, self.blocks, self.bits, self.shapes, *self.table.arrays, self.cohorts, self.thresholds,
-                self.hits, self.progress,
+                *columns, self.blocks, self.bits, self.shapes, self.lost, *self.table.arrays, self.cohorts,
+                self.thresholds, self.hits, self.progress,
             ),
             lambda hit: detections.append(self._detection(hit, batch)),
         )  # fmt: skip
@@ -141,7 +141,7 @@ class NeverGiven(Kept):
         """See Kept; of blocks those that are somebody's."""
         used = np.flatnonzero(self.blocks["owner"])
         return {
-            **super().state(), "figures": self.progress, "shapes": self.shapes, "at": used,
+            **super().state(), "figures": self.progress, "shapes": self.shapes, "lost": self.lost, "at": used,
             "blocks": self.blocks[used], "bits": self.bits.reshape(-1, _BITS)[used],
         }  # fmt: skip
 
@@ -152,7 +152,7 @@ class NeverGiven(Kept):
         fits = fits and saved["bits"].shape == (len(used), _BITS) and not (used >= len(self.blocks)).any()
         if not fits or not super().restore(saved):
             return False
-        self.progress[:], self.shapes[:] = saved["figures"], saved["shapes"]
+        self.progress[:], self.shapes[:], self.lost[:] = saved["figures"], saved["shapes"], saved["lost"]
         blocks = self.blocks[used]
         copy_fields(saved["blocks"], blocks)
         self.blocks[used], bits[used] = blocks, saved["bits"]

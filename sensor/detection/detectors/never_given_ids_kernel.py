@@ -3,7 +3,7 @@
 A word is a run of letters, digits, - and _ with a digit in it; when there are many, only those are noted of whose
 length and sort ids are asked for. Each block is one identity's: two halves of a Bloom filter (Bloom, 1970), that of the
 present window and that of the one before. The one law: what is not known to the last id makes an identity silent: what
-was cut of an answer counts as so many ids given that nobody saw, and what is worse blinds the block for a while.
+was cut or lost of an answer counts as so many ids that may have been given, and a full block is blind for a while.
 """
 
 import numpy as np
@@ -123,7 +123,8 @@ def _begin(block, bits, at_block, owner, generation, now, blind_now):
 
 @part_kernel
 def own_block(blocks, bits, identity, generation, now, since, window):
-    """Make the block of an identity its own: 0 it is, 1 it was taken from a lighter one, -1 it is a heavier one's.
+    """Make the block of an identity its own: 0 it is, 1 it was taken from a lighter one, 2 it was nobody's, -1 it is a
+    heavier one's.
 
     What was noted before `since` is forgotten, as more was given meanwhile that was not looked at; unless it is 0, who
     begins within a window of it is blind until its end.
@@ -136,6 +137,7 @@ def own_block(blocks, bits, identity, generation, now, since, window):
         block["credit"] = min(block["credit"] + 1, _CREDIT_MAX)
     elif block["owner"] == 0 or block["owner"] == owner or block["began_now"] < since:
         _begin(block, bits, at_block, owner, generation, now, since + window if since > 0 else 0)
+        taken = 2
     else:
         block["credit"] -= 1
         if block["credit"] > 0 and now - np.int64(block["used_now"]) < window:

@@ -49,8 +49,13 @@ _OPEN, _SLASH, _QUERY, _HASH, _SEMI = 0x7B, 0x2F, 0x3F, 0x23, 0x3B
 _SPOILT = int(ContentFlag.RESPONSE_CODED | ContentFlag.RESPONSE_GAP | ContentFlag.RESPONSE_BOMB)
 _LOST = np.uint64(Anomaly.RESPONSE_GAP | Anomaly.RESPONSE_MISSING | Anomaly.RESPONSE_UNFINISHED)
 _LOWER = np.uint64(0x2020202020202020)
-_IDS_A_RECORD = 4
-"""Ids that a record of a list may hold, of as many endpoints."""
+_IDS_A_RECORD, _IDS_LOST = 4, 100
+"""Ids that a record of a list may hold, of as many endpoints; and those that an answer may hold of which nothing is
+known.
+"""
+_BYTES_AN_ID, _CODED_BYTES_AN_ID = 16, 2
+LOST = 256
+"""Credentials whose answers were lost before they were known."""
 _REFUTED_VOTERS = 16
 GRAVE = 5.0
 """Times the threshold from which on it is of high severity."""
@@ -220,6 +225,30 @@ def _is_asked(family, generation, strings, text, code, now, limits, progress):
 
 
 @inline_kernel
+def _lost_ids(transaction):
+    """Ids that an answer may have held that is lost: more in a list than in an object's."""
+    most = _IDS_LOST if transaction["object_id"] == 0 else _IDS_A_RECORD
+    return most + max(np.int64(transaction["response_missing_bytes"]), 0) // _BYTES_AN_ID
+
+
+@inline_kernel
+def _unseen_ids(transaction, flags, whole, kept):
+    """Ids that an answer may hold and that were not to be seen."""
+    if flags & _SPOILT != 0 or transaction["anomalies"] & _LOST != _ZERO:
+        coded = flags & ContentFlag.RESPONSE_CODED != 0
+        return _lost_ids(transaction) + whole // (_CODED_BYTES_AN_ID if coded else _BYTES_AN_ID)
+    if flags & ContentFlag.RESPONSE_CUT == 0 and kept >= min(whole, 1):
+        return 0
+    records = np.int64(transaction["records"])
+    return _IDS_A_RECORD * max(records, 1) if records >= 0 else _IDS_A_RECORD + whole // _BYTES_AN_ID
+
+
+@inline_kernel
+def _key_of(transaction):
+    return transaction["subject"] if transaction["subject"] != 0 else transaction["user"]
+
+
+@inline_kernel
 def _see_if_dark(kept, now, progress):
     """Pass over all for a while when nothing was kept of most answers: what nobody sees cannot be told from theft."""
     progress[Progress.ANSWERS] += 1
@@ -244,23 +273,14 @@ def _take_answer(transaction, content, block, bits, at_block, arena, strings, te
         length = np.int64(content["response_head_len"])
         note_words(block, bits, at_block, arena, head, head + length, shapes, seed)
     whole, kept = np.int64(transaction["response_body_len"]), np.int64(content["response_body_len"])
-    flags = np.int64(content["flags"])
-    window = np.int64(limits[Threshold.WINDOW_NS])
     if status >= 300 or (whole <= 0 and transaction["anomalies"] & _LOST == _ZERO):
         return
     if _holds_no_ids(strings, text, np.int64(transaction["response_content_type"])):
         return
     _see_if_dark(kept, now, progress)
-    if flags & _SPOILT != 0 or transaction["anomalies"] & _LOST != _ZERO:
-        blind(block, now, window)
-    elif flags & ContentFlag.RESPONSE_CUT != 0 or kept < min(whole, 1):
-        records = np.int64(transaction["records"])
-        if records < 0:
-            blind(block, now, window)
-        else:
-            note_unseen(block, _IDS_A_RECORD * max(records, 1))
+    note_unseen(block, _unseen_ids(transaction, np.int64(content["flags"]), whole, kept))
     if is_full(block):
-        blind(block, now, window)
+        blind(block, now, np.int64(limits[Threshold.WINDOW_NS]))
         return
     start = np.int64(content["response_body_offset"])
     note_words(block, bits, at_block, arena, start, start + kept, shapes, seed)
@@ -297,13 +317,14 @@ def _note_read(
 def find_never_given(
     transactions: TRANSACTION, entities: ENTITIES, contents: CONTENT, arena: Bytes, start: int, strings: ENTRY,
     text: Bytes, identity_generations: U32s, endpoint_generations: U32s, pair_generations: U32s,
-    families: FAMILY, readers: READER, blocks: BLOCK, bits: U64s, shapes: Bytes,
+    families: FAMILY, readers: READER, blocks: BLOCK, bits: U64s, shapes: Bytes, lost: U64s,
     table: ENTITY, slots: U64s, use: I64s, seeds: U64s, cohorts: COHORT,
     limits: F64s, hits: HIT, progress: I64s,
 ) -> int:  # fmt: skip
     """Look at transactions from row `start` on; returns the row to go on with.
 
-    `bits` has 2 * HALF_WORDS words for each block; `shapes` uint8[SHAPES] is 1 for lengths and sorts of ids asked for.
+    `bits` has 2 * HALF_WORDS words for each block; `shapes` uint8[SHAPES] is 1 for lengths and sorts of ids asked for;
+    `lost` is uint64[LOST].
     """
     progress[Progress.HITS] = 0
     window = np.int64(limits[Threshold.WINDOW_NS])
@@ -316,13 +337,15 @@ def find_never_given(
         if now < progress[Progress.DARK]:
             continue
         status = np.int64(transaction["status_code"])
-        if status < 200 or status >= 400 or entity["identity_kind"] == IdentityKind.CLIENT:
+        if status == 0 and entity["identity_kind"] == IdentityKind.CLIENT:
+            lost[np.int64(_key_of(transaction) & np.uint64(LOST - 1))] = _key_of(transaction)
+        if entity["identity_kind"] == IdentityKind.CLIENT or status >= 400 or 0 < status < 200:
             continue
         endpoint = np.int64(entity["endpoint"])
         if progress[Progress.UNTIL] == 0:
             progress[Progress.UNTIL] = now + _FIRST_NS
         end = 0
-        if transaction["object_id"] != 0 and endpoint > 0 and status < 300:
+        if transaction["object_id"] != 0 and endpoint > 0 and 200 <= status < 300:
             family = families[endpoint]
             asked = _is_asked(
                 family, endpoint_generations[endpoint], strings, text, np.int64(transaction["endpoint"]), now, limits,
@@ -346,6 +369,13 @@ def find_never_given(
             continue
         at_block = identity % len(blocks)
         block = blocks[at_block]
+        place = np.int64(_key_of(transaction) & np.uint64(LOST - 1))
+        if taken == 2 and lost[place] == _key_of(transaction):
+            note_unseen(block, _IDS_LOST)
+            lost[place] = _ZERO
+        if status == 0:
+            note_unseen(block, _lost_ids(transaction))
+            continue
         given = True
         if end > 0:
             begin = np.int64(strings[np.int64(transaction["uri"])]["start"]) + np.int64(families[endpoint]["prefix"])
