@@ -77,6 +77,7 @@ from sensor.config.volumes import (
     PageWalksSettings,
     RandomDomainsSettings,
     RequestRateSettings,
+    RoleVolumesSettings,
     SlowExfiltrationSettings,
     UnusualExportsSettings,
 )
@@ -123,6 +124,7 @@ __all__ = [
     "RequestRateSettings",
     "ResponseSettings",
     "ResponseTimesSettings",
+    "RoleVolumesSettings",
     "RouteSettings",
     "SegmentationSettings",
     "SensitiveDataSettings",

@@ -37,6 +37,7 @@ from sensor.config.volumes import (
     PageWalksSettings,
     RandomDomainsSettings,
     RequestRateSettings,
+    RoleVolumesSettings,
     SlowExfiltrationSettings,
     UnusualExportsSettings,
 )
@@ -226,6 +227,7 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     concurrent_sessions: ConcurrentSessionsSettings = ConcurrentSessionsSettings()
     failed_logins: FailedLoginsSettings = FailedLoginsSettings()
     bulk_transfer: BulkTransferSettings = BulkTransferSettings()
+    role_volumes: RoleVolumesSettings = RoleVolumesSettings()
     slow_exfiltration: SlowExfiltrationSettings = SlowExfiltrationSettings()
     injection: InjectionSettings = InjectionSettings()
     signatures: SignatureSettings = SignatureSettings()

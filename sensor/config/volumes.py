@@ -100,6 +100,19 @@ class SlowExfiltrationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid
     """
 
 
+class RoleVolumesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for accounts that take far more in a minute than others of their role."""
+    bytes_per_minute_min: AtLeastOne = 524_288
+    """Fewer response body bytes in a minute than this are never far more."""
+    records_per_minute_min: AtLeastOne = 1_000
+    """Fewer records than this are not, either; from 65,535 on they are not counted."""
+    ratio_min: Times = 5.0
+    """Times what 99 of 100 minutes of accounts of the role stay below."""
+    holders_min: AtLeastTwo = 20
+    """Others of the role that must have been active in one minute."""
+
+
 class OffHoursSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     enabled: bool = True
     """Look for identities that take much at an hour at which they never work."""

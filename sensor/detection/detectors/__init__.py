@@ -25,6 +25,7 @@ from sensor.detection.detectors.privilege_abuse import PrivilegeAbuse
 from sensor.detection.detectors.random_domains import RandomDomains
 from sensor.detection.detectors.request_rate import RequestRate
 from sensor.detection.detectors.response_times import ResponseTimes
+from sensor.detection.detectors.role_volumes import RoleVolumes
 from sensor.detection.detectors.segmentation import Segmentation
 from sensor.detection.detectors.sensitive_data import SensitiveData
 from sensor.detection.detectors.sigma import Sigma
@@ -53,6 +54,7 @@ DETECTORS = {
     "concurrent_sessions": ConcurrentSessions,
     "failed_logins": FailedLogins,
     "bulk_transfer": BulkTransfer,
+    "role_volumes": RoleVolumes,
     "slow_exfiltration": SlowExfiltration,
     "injection": Injection,
     "signatures": Signatures,
