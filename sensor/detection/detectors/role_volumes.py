@@ -52,7 +52,8 @@ class _Name(NamedTuple):
 
 
 def _bins(amounts: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
-    return np.minimum(np.log2(amounts.astype(np.float64) + 1) * _TO_A_DOUBLING, _BINS - 1).astype(np.intp)
+    bins: npt.NDArray[Any] = np.minimum(np.log2(amounts.astype(np.float64) + 1) * _TO_A_DOUBLING, _BINS - 1)
+    return bins.astype(np.intp)
 
 
 def _below(counts: npt.NDArray[np.int64]) -> float:
@@ -170,7 +171,7 @@ class RoleVolumes:
         for kind, counts in enumerate(self.usual[role]):
             np.add.at(counts, _bins(amounts[kind]), 1)
             if counts.sum() > _MEMBERS_MAX:
-                counts //= 2
+                counts[:] = counts // 2
 
     def _judge(self, role: int, amounts: npt.NDArray[Any], name: _Name, tick: int) -> list[Detection]:
         """What is said of a minute with these amounts: the first of them that is too much."""
