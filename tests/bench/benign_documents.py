@@ -20,6 +20,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.bench.benign_texts import Texts
+
 DEBIAN = (
     "fortunes-de", "fortunes-es", "fortunes-it", "fortunes-ru", "fortunes-pl", "fortunes-cs", "postgresql-doc-15",
     "sqlite3-doc", "git-doc", "python-sqlalchemy-doc", "developers-reference-fr", "developers-reference-ja",
@@ -96,6 +98,18 @@ def texts(folder: Path) -> list[Written]:
             if SHORTEST < len(text.strip()) <= LONGEST:
                 found.setdefault(text, Written(written.kind, text))
     return list(found.values())
+
+
+def vocabulary(folder: Path, half: str) -> Texts:
+    """The texts of one half for requests of clients (record_benign.py)."""
+    found: dict[str, list[str]] = {}
+    for written in texts(folder):
+        if written.half == half:
+            found.setdefault(written.kind, []).append(written.text)
+    prose = [" ".join(text.split()) for kind in ("language", "saying", "short text", "tutorial of SQL") for text in found[kind]]
+    talk = [text for kind in ("Markdown", "reStructuredText", "AsciiDoc", "manual page", "log") for text in found[kind]]
+    files = sorted({path.name for path in unpack(folder).rglob("*") if path.is_file()})
+    return Texts(sorted(set(prose)), sorted(talk), sorted(found["source"]), files)
 
 
 def _text(path: Path) -> str:

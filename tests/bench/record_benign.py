@@ -6,7 +6,7 @@
 
 curl, node, requests and httpx talk to nginx over the loopback while tcpdump records (root). What they send: forum posts
 of real prose and code (benign_texts.py), names, free text in eight languages, filters, file names of this machine,
-tokens, GraphQL, forms, multipart and XML. `--texts unseen` has texts that no pattern was mended with.
+tokens, GraphQL, forms, multipart and XML. `--packages FOLDER` has texts (benign_documents.py) that nobody looked at.
 The law: the same seed asks for the same; only what this machine has installed differs.
 """
 
@@ -25,6 +25,7 @@ from urllib.parse import quote
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.bench.benign_requests import Maker
+from tests.bench.benign_documents import vocabulary
 from tests.bench.benign_texts import VOCABULARIES, Texts
 from tests.collector.servers import free_port
 
@@ -167,13 +168,15 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=200_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--texts", choices=VOCABULARIES, default="manuals", help="where prose and code come from")
+    parser.add_argument("--packages", type=Path, help="instead, those of the half held out that these packages hold")
     parser.add_argument("--client", choices=("requests", "httpx"), help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, default=0, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.client:
         with_python(given.client, given.file, given.port)
     else:
-        record(given.file, given.requests, given.seed, VOCABULARIES[given.texts]())
+        texts = vocabulary(given.packages, "held-out") if given.packages else VOCABULARIES[given.texts]()
+        record(given.file, given.requests, given.seed, texts)
 
 
 if __name__ == "__main__":

@@ -76,8 +76,12 @@ def _judged(reading: Reading) -> list[Finding]:
         inside += judge_sql(text)
     if _PATH_MARKS.search(text):
         inside += judge_path(text)
-    if weight >= Weight.PROSE:
-        inside = [finding._replace(points=weight.added(0, finding.points, False)) for finding in inside]
+    if weight != Weight.WHOLE:
+        prose = weight >= Weight.PROSE
+        inside = [
+            finding._replace(points=weight.added(0, finding.points, False)) if prose or finding.kind == "path" else finding
+            for finding in inside
+        ]
     return found + inside
 
 

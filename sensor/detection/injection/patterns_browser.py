@@ -27,7 +27,7 @@ BROWSER = [
     Pattern("xss", 6, "event handler in a tag", r"<[^<>]*[\s/\"'`]on[a-z]{3,40}\s*="),
     Pattern("xss", 8, "event handler after a quote", r"[\"'`][\s/;]{0,4}[^<>\"'`=]*\b" + _HANDLERS + r"\s*=\s*[^\s=]"),
     Pattern("xss", 6, "event handler", r"(?:\A|[\s/\"'`;,<])" + _HANDLERS + r"\s*=\s*[\"'`]?\s*(?:[a-z$_][\w.$]*\s*[(`\[=.]|javascript|\(|\{|\[|&)"),
-    Pattern("xss", 5, "event handler", r"(?:\A|[\s/\"'`<>;])\s*on(?:error|load|click|focus|blur|mouse\w+|key\w+|toggle|pointer\w+|begin|end|submit|[a-z]{6,40})\s*=(?:\s*\z|\s*[\"'])"),
+    Pattern("xss", 5, "event handler", r"(?:\A|[\s/\"'`<>;])\s*on(?:error|load|click|focus|blur|mouse\w+|key\w+|toggle|pointer\w+|begin|end|submit|(?-i:[a-z]{6,40}|[A-Z]{6,40}))\s*=(?:\s*\z|\s*[\"'])"),
     Pattern("xss", 10, "script URI in an attribute", r"(?:=|url\s*\()[\s\"'`\x00-\x20\\a-f0-9]{0,12}(?:j\s*a\s*v\s*a|v\s*b|live|mocha)\s*s\s*c\s*r\s*i\s*p\s*t\s*:", True),
     Pattern("xss", 8, "script URI", r"(?:\A|[\s\"'`=(/>,;:%])(?:java|vb|live)[\s\x00\\]{0,4}s[\s\x00\\]{0,4}c[\s\x00]{0,4}r[\s\x00]{0,4}i[\s\x00]{0,4}p[\s\x00]{0,4}t[\s\x00\\]{0,4}:[^\s,.]"),
     Pattern("xss", 6, "script URI", r"\A[\s/\"'.]*(?:java|vb|live)script\s*:"),
@@ -67,6 +67,7 @@ BROWSER = [
     Pattern("xss", 5, "script with tricks", r"\bjavascript\s*:\s*//|/\*-?/\*`|\*/--|\"/\*'|\bsetter\b\s*=|__(?:define[gs]etter|proto|lookupgetter)__\s*[.(\[]|\bimport\s*\(\s*[\"'`/]|\bactivexobject\s*\(|\bxmlhttprequest\s*\(|\bnew\s+image\b|\$\.(?:get|getscript|ajax|globaleval)\s*\(|\bwith\s*\(\s*document\s*\)|\bnavigator\s*\.\s*(?:sendbeacon|credentials)|\bsendbeacon\s*\(|\bpostmessage\s*\("),
     Pattern("xss", 5, "link to a script", r"<a[\s/][^>]*href\s*=\s*[\"'`]?\s*(?:[\x00-\x20]{0,4}(?:java|vb|data|&|\\))"),
     Pattern("xss", 6, "script from elsewhere", r"\bcallback\s*=\s*(?:alert|confirm|prompt|eval)\b|\bsrc\s*=\s*[\"'`]?\s*(?:https?:)?//[^\s>\"']+\.js\b|\.js[\"'`]?\s*>\s*</"),
-    Pattern("ssi", 10, "server-side include", r"<!--\s*#\s*(?:exec|include|echo|config|printenv|flastmod|fsize|set|if)\b", True),
+    Pattern("ssi", 10, "server-side include", r"<!--\s*#\s*(?:exec|include|echo|config|printenv|flastmod|fsize|set)\b", True),
+    Pattern("ssi", 10, "server-side include", r"<!--\s*#\s*if\b"),
     Pattern("ssi", 10, "edge-side include", r"<\s*/?\s*esi:(?:include|inline|remove|vars|debug|assign|eval|try|choose)\b|<!--esi\b|\$\((?:http_|query_string|request_)\w*[{)]", True),
 ]

@@ -39,6 +39,8 @@ _JSON = re.compile(r"\s*(?:\{\s*\"|\[\s*[\[{\"\d])")
 """A document: its texts are judged one by one, and its quotes close nothing."""
 _FULL_TEXT = re.compile(r"'\s+in\s+boolean\s+mode\b", re.I)
 _OUTFILE = re.compile(r"\binto\s+(?:out|dump)file\b|\bload\s+data\s+(?:local\s+)?infile\b", re.I)
+_CAST = re.compile(r"\)\s*::\s*(?:int(?:eger)?\d?|bigint|text|jsonb?|numeric|real|float\d?|date|time(?:stamp)?(?:tz)?|uuid|reg\w+|bytea|varchar|bool(?:ean)?)\b", re.I)
+_EMPTY_EXPONENT = re.compile(r"\b\d+\.e\s*(?:\(|\.[a-z])", re.I)
 _CONDITIONAL = re.compile(r"/\*!(?:\d{5})?\s*\w|\b\w+/\*[^*]{0,20}\*/\s*\w+(?:/\*|\s|\()", re.I)
 _LINE_COMMENT = re.compile(r"([\w'\")])\s?(?:--|#)\w{0,20}\n(?=\s*[\w(])")
 """Between words of a query it is a blank."""
@@ -127,7 +129,7 @@ _HARD_KEYS = frozenset(
 )
 """Words of SQL that prose has now and then, and a query has often."""
 _CONTRACTION = re.compile(r"[^\W\d_]'(?:s|t|re|ve|ll|d|m)\b", re.I)
-_OPTION = re.compile(r"\s['\"`]+--[a-z]")
+_OPTION = re.compile(r"[\s=(,\[]['\"`]+--[a-z]")
 """Of a command, quoted: no comment."""
 _DASH = re.compile(r"\A[^-]*\s--\s+(?:[^\W\d_]+[,']?\s+){2}[^\W\d_]{2,}")
 """Before words it is a dash."""
@@ -196,6 +198,8 @@ def _rare(text: str) -> tuple[int, str]:
         (_SYSTEM, 3, "system variable"),
         (RARE_NAMES, 5, "system procedure"),
         (_OUTFILE, 6, "file"),
+        (_CAST, 5, "cast of a call"),
+        (_EMPTY_EXPONENT, 6, "number that parts names"),
     ):
         if pattern.search(text):
             points += worth

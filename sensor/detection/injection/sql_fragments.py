@@ -39,6 +39,7 @@ _COMPARING = ("like", "ilike", "glob", "regexp", "rlike", "is", "not", "between"
 _LITERALS = ("number", "text", "open")
 _CUT_OFF = re.compile(r"\A-?\w{1,20}\$*--[ +]\w{0,8}\Z")
 _QUOTE_END = re.compile(r"\A[^\s'\"`]{0,60}['\"`]\s*;\Z")
+_FROM = re.compile(r"\A['\"`].{0,40}\bfrom\b")
 _CATALOGUE = re.compile(
     r"\A(?:information_schema|performance_schema|pg_catalog|sqlite_master|sqlite_schema|sysobjects|syscolumns|sysdatabases"
     r"|tempdb|master\.\.\w+|msys\w+|all_tables|user_tables|dba_users|utl_\w+|dbms_\w+)\Z",
@@ -113,7 +114,7 @@ def _compared(found: list[Token]) -> tuple[int, str]:
     if len(found) < 3 or found[0].kind not in _LITERALS or found[-1].kind not in _LITERALS or not middle:
         return 0, ""
     if len(middle) == 1 and middle[0].kind == "compare":
-        return (3 if middle[0].text in "<=>" and found[0].kind == "number" else 5), "comparison of constants"
+        return (3 if middle[0].text in ("<", "=", ">", "<=", ">=") and found[0].kind == "number" else 5), "comparison of constants"
     if all(token.text in _COMPARING for token in middle):
         return 5, "comparison of constants"
     return 0, ""
@@ -154,6 +155,8 @@ def _named(found: list[Token]) -> tuple[int, str]:
         return 6, "name for a column"
     if closed and words[1:2] == ["when"] and words[3:4] == ["then"]:
         return 6, "branch of a case"
+    if found[0].kind in ("number", "other") and words[1:2] == ["as"] and len(found) > 2 and _FROM.search(" ".join(words[2:5])):
+        return 5, "name for a column"
     if words[0] == "from" and len(found) in (2, 3) and _CATALOGUE.match(found[1].text):
         return 5, "catalogue of a query"
     if words[0] == "from" and len(found) > 1 and found[1].kind == "name" and (len(found) == 2 or "limit" in words[2:]):

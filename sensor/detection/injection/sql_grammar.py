@@ -35,6 +35,11 @@ RARE_NAMES = re.compile(r"\bxp_(?:cmdshell|dirtree|regread|fileexist|reg\w+|serv
                          r"addextendedproc|addlogin|addsrvrolemember|password|who)\b|\bin\s+boolean\s+mode\b", re.I)
 
 
+_CONDITIONS = frozenset(("exists", "not", "select", "exec", "execute", "declare", "insert", "drop", "update", "set", "if"))
+"""What follows IF, BEGIN and WHILE."""
+_OPEN = Token("(", "(")
+
+
 def judge_after(found: list[Token], hole: str) -> tuple[int, str]:
     """Points for what follows a break-out."""
     if not found:
@@ -151,7 +156,7 @@ def _statement(rest: list[Token]) -> tuple[int, str]:
         return 8, "waitfor"
     if word == "shutdown" and second.kind in ("", "end", ";", "key"):
         return 5, "shutdown"
-    if word in ("if", "begin", "while") and second.kind in ("(", "key", "variable"):
+    if word in ("if", "begin", "while") and (second.kind in ("(", "variable") or next_word in _CONDITIONS):
         return 3, word
     if first.kind == "call" and TELLING_CALLS.match(first.text):
         return 5, "call"
@@ -269,7 +274,7 @@ def _condition(rest: list[Token], quoted: bool, closed: int, position: int) -> t
         if second.kind in ("operator", "other") and quoted and third.kind == "":
             return base + 2, "condition cut short"
         return 0, ""
-    if first.kind == "end":
+    if first.kind == "end" or (quoted and first.kind == "other" and second.kind == "end"):
         return base + 4, "condition cut off"
     return 0, ""
 
@@ -353,7 +358,7 @@ def _number_operation(rest: list[Token]) -> tuple[int, str]:
     while index < len(rest) and rest[index].kind in ("operator", "("):
         index += 1
     after = rest[index] if index < len(rest) else Token("", "")
-    if after.kind == "key" and after.text in ("select", "case", "if"):
+    if after.kind == "key" and (after.text in ("select", "case") or (after.text == "if" and rest[index + 1 :][:1] == [_OPEN])):
         return (5 + _select(rest[index:])[0] if after.text == "select" else 6), "subquery after a number"
     if after.kind == "call" and TELLING_CALLS.match(after.text):
         return 5, "call after a number"

@@ -16,7 +16,7 @@ from sensor.detection.injection.patterns_shell import RARE
 from sensor.detection.injection.sql_tokens import KEYWORDS
 
 _CODE_MARKS = re.compile(
-    r"```.*?(?:```|\Z)|``[^`]+``|`[^`\n]{1,200}`|(?<![^\s(])`(?!\s)[^`'\n]{1,80}'(?=[\s,.;:)])|<(pre|code)>.*?</\1>"
+    r"```.*?(?:```|\Z)|``[^`]+(?:``|\Z)|`[^`\n]{1,200}`|(?<![^\s(])`[^`'\n]{1,80}\Z|(?<![^\s(])`(?!\s)[^`'\n]{1,80}'(?=[\s,.;:)])|<(pre|code)>.*?</\1>"
     r"|(?:(?<=\n\n)|(?<=\n\+\n)|(?<=\]\n)|\A)(-{4,}|\.{4,}|={4,}|\+{4,})[ \t]*\n.*?^\2[ \t]*$"
     r"|(?<=::)[ \t]*\r?\n[ \t]*\r?\n(?:[ \t]+[^\n]*(?:\n|\Z)|[ \t]*\r?\n)+|^\.\. code[^\n]*\n(?:[ \t]+[^\n]*(?:\n|\Z)|[ \t]*\r?\n)+"
     r"|^[ \t]*\r?\n(?:(?: {4}|\t)[^\n]*(?:\n|\Z))+",
@@ -26,6 +26,8 @@ _CODE_MARKS = re.compile(
 _WORD = re.compile(r"(?<![^\s(\"'“„«¿¡])[^\W\d_]{2,}(?:[-'’][^\W\d_]+)*(?=[.:](?:\s|\Z)|[\s,;!?)\"'”“»…]|\Z)")
 _LINK = re.compile(r"!?\[([^\]\n]{0,80})\]\((?:https?://[a-z]|/\w|#|[a-z][\w-]*[./])[\w/#?=&%@~+-]*(?:\.[\w/#?=&%@~+-]+)*\)", re.I)
 """Of Markdown, to an ordinary address: its words count, its address does not."""
+_QUERY_WORDS = KEYWORDS | {"table", "column", "add", "text", "varchar", "character", "values"}
+"""They say nothing about whether a text is prose."""
 PROSE_WORDS, HALF_PROSE_WORDS, LONG_PROSE_WORDS = 5, 8, 12
 PHRASE_WORDS, PHRASE_SIGNS_MAX = 4, 2
 """So many words are prose in a short text too, when they are at least half of it and hardly a sign of code is there."""
@@ -33,6 +35,12 @@ _LEAD = re.compile(r"[\s\"'(*\[-]{0,4}(?:[^\W\d_]{2,}[,:]?\s+){2}[^\W\d_]{2,}(?=
 """Three plain words before anything else."""
 _REFERENCE = re.compile(r"`([^`<]{0,120})<https?://[^`>\s]{1,200}>`_{1,2}")
 """Of reStructuredText."""
+_QUOTED_SIGN = re.compile(r"(?<![^\s(])([\"'])([^\w\s\"']{1,3}|and|or)\1(?=[\s,.;:)]|\Z)", re.I)
+_NO_COMMAND = re.compile(r"(?<![^\s(*])(?:``[^`]+(?:``|\Z)|`(?!\s)[^`'\n]{1,80}(?:'(?=[\s,.;:)]|\Z)|\Z))")
+"""What no shell would run: between two backticks each, between a backtick and an apostrophe, behind the last one."""
+_LEAD_WORDS = re.compile(r"[^\W\d_]{3,}\s+[^\W\d_]{3,}")
+"""A sign that a text speaks of, as an operator: \"&&\"."""
+_RUN = re.compile(r"(?<![^\s(\"'*])(?:[^\W\d_]{2,}[,:;]?\s+){2}[^\W\d_]{2,}")
 _PIECE = re.compile(r"\S*[^\W\d_]\S*")
 _SIGNS = re.compile(r"[{}<>=;|&$\\+]|%(?![sdif](?![a-z])|\.\d)")
 _COMMAND = re.compile(r"\W{0,6}(?:" + RARE + r"|net|ping|echo|time|alias)[\s;|&]|\W{0,6}if\s+(?:not\b|exist\b|defined\b|errorlevel\b|[\W\d])", re.I)
@@ -80,7 +88,7 @@ class Weight(IntEnum):
 class Reading(NamedTuple):
     """`text` without what stands between code marks of prose; `weight`: what evidence that prose may hold is worth.
 
-    `first`: of a document its first line, to be judged by itself.
+    `first`: of a document its first line, of prose what stands before its words: to be judged by itself.
     """
 
     text: str
@@ -106,6 +114,13 @@ def first_line(text: str) -> str:
     return "" if _SET_IN.match(line) else line
 
 
+def lead(text: str) -> str:
+    """What stands before the first words that follow one another and ends as a command or a statement does."""
+    words = _RUN.search(text)
+    before = text[: words.start()].rstrip() if words else ""
+    return before if before.endswith((";", "|", "&", "--", "#")) else ""
+
+
 def breaks_into_headers(text: str) -> bool:
     """Whether a value ends with its first line and headers or another message follow."""
     return bool(_INTO_HEADERS.match(text)) and not _HEADER.match(text)
@@ -117,16 +132,23 @@ def weighed(text: str) -> Reading:
         return Reading(text, Weight.WHOLE)
     text = _LINK.sub(r"\1 ", text) if "](" in text else text
     text = _REFERENCE.sub(r"\1", text) if ">`_" in text else text
+    if _LEAD_WORDS.search(text):
+        text = _QUOTED_SIGN.sub(" ", text)
+    if "`" in text:
+        spoken = _NO_COMMAND.sub(" ", text)
+        text = spoken if _WORD.search(spoken) else text
     plain = _CODE_MARKS.sub(" ", text) if "`" in text or "\n" in text or "<pre" in text or "<code" in text else text
     every, pieces = _WORD.findall(plain), len(_PIECE.findall(plain))
-    words = sum(word.lower() not in KEYWORDS for word in every)
+    words = sum(word.lower() not in _QUERY_WORDS for word in every)
     mostly = 5 * words >= 3 * pieces
+    if text.lstrip()[:1] in ("{", "[") and words < LONG_PROSE_WORDS:
+        words = 0
     if words >= PROSE_WORDS and ("\n" in text.strip() or (mostly and words >= LONG_PROSE_WORDS)):
-        return Reading(plain, Weight.DOCUMENT, first_line(plain))
+        return Reading(plain, Weight.DOCUMENT, first_line(plain) if "\n" in text.strip() else lead(plain))
     if is_document(text):
         return Reading(text, Weight.DOCUMENT, first_line(plain))
-    if words >= PROSE_WORDS and mostly:
-        return Reading(plain, Weight.PROSE)
+    if words >= PROSE_WORDS and 2 * words >= pieces:
+        return Reading(plain, Weight.PROSE if mostly else Weight.BEST_HALF, lead(plain))
     if words >= HALF_PROSE_WORDS:
         return Reading(plain, Weight.HALF)
     if _SHOWN.search(text):
@@ -137,5 +159,5 @@ def weighed(text: str) -> Reading:
     enough = PHRASE_WORDS if signs or not plain.lstrip("*- ")[:1].isalpha() else PHRASE_WORDS - 1
     phrase = len(every) >= enough and 2 * len(every) >= pieces
     if (phrase or _LEAD.match(plain)) and signs <= PHRASE_SIGNS_MAX:
-        return Reading(text, Weight.BEST_HALF)
+        return Reading(plain if len(every) >= PHRASE_WORDS - 1 else text, Weight.BEST_HALF)
     return Reading(text, Weight.WHOLE)

