@@ -106,7 +106,8 @@ def vocabulary(folder: Path, half: str) -> Texts:
     for written in texts(folder):
         if written.half == half:
             found.setdefault(written.kind, []).append(written.text)
-    prose = [" ".join(text.split()) for kind in ("language", "saying", "short text", "tutorial of SQL") for text in found[kind]]
+    kinds = ("language", "saying", "short text", "tutorial of SQL")
+    prose = [" ".join(text.split()) for kind in kinds for text in found[kind]]
     talk = [text for kind in ("Markdown", "reStructuredText", "AsciiDoc", "manual page", "log") for text in found[kind]]
     files = sorted({path.name for path in unpack(folder).rglob("*") if path.is_file()})
     return Texts(sorted(set(prose)), sorted(talk), sorted(found["source"]), files)

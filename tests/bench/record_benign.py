@@ -24,8 +24,8 @@ from urllib.parse import quote
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.bench.benign_requests import Maker
 from tests.bench.benign_documents import vocabulary
+from tests.bench.benign_requests import Maker
 from tests.bench.benign_texts import VOCABULARIES, Texts
 from tests.collector.servers import free_port
 
