@@ -11,7 +11,7 @@ from sensor.protocols.http1.credentials import fingerprint, is_account_path, log
 from sensor.protocols.http1.holds import held_start, release_hold
 from sensor.protocols.http1.pairing import enqueue_request, enqueue_waiting, finish_if_done, finish_row, match
 from sensor.protocols.http1.records import records_of, start_records
-from sensor.protocols.http1.request import fill_request, is_unsafe, name_operation, open_row, put_field
+from sensor.protocols.http1.request import fill_request, is_unsafe, name_operation, note_asked, open_row, put_field
 from sensor.protocols.http1.tables import (
     CLEAN_AT,
     SMALL_BODY_BYTES_MAX,
@@ -115,7 +115,9 @@ def _note_request(t, stream, row):
     start = held_start(stream)
     stop = start + np.int64(stream["hold_len"])
     if row["flags"] & TransactionFlag.LOGIN == 0:
-        if name_operation(t, row, start, stop):
+        named = name_operation(t, row, start, stop)
+        note_asked(t, row, start, stop, named)
+        if named:
             return
         if find_folded(t.work, start, stop, _PASSW, 5) < 0 and find_folded(t.work, start, stop, _PWD, 3) < 0:
             return

@@ -6,6 +6,7 @@ import numpy as np
 
 from sensor._jit import at, inline_kernel, part_kernel
 from sensor.protocols.http1 import words
+from sensor.protocols.http1.asked import is_mutation, only_reads, read_ids
 from sensor.protocols.http1.credentials import (
     basic_user,
     fingerprint,
@@ -307,3 +308,20 @@ def name_operation(t, row, start, stop):
         copy_bytes(t.work, name, name_len, t.work, CLEAN_AT + length + 1)
         row["endpoint"] = put(t, t.work, CLEAN_AT, length + 1 + name_len)
     return name_len > 0 or graphql
+
+
+@inline_kernel
+def note_asked(t, row, start, stop, operation_named):
+    """The objects that the body at work[start:stop] asks for, where the target names none."""
+    if row["object_id"] != 0:
+        return
+    entry = t.pool.entries[np.int64(row["endpoint"])]
+    begin, length = np.int64(entry["start"]), np.int64(entry["length"])
+    if operation_named and not is_mutation(t.work, start, stop):
+        read_ids(t.numbers, t.work, start, stop, 2)
+    elif not operation_named and only_reads(t.pool.bytes, begin, begin + length):
+        read_ids(t.numbers, t.work, start, stop, 1)
+    else:
+        return
+    row["object_id"] = np.uint64(t.numbers[Scalar.OBJECT_ID])
+    row["object_number"] = t.numbers[Scalar.OBJECT_NUMBER]

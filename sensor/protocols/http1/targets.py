@@ -28,7 +28,7 @@ CURSOR = -2
 
 
 @inline_kernel
-def _is_id_name(data, start, stop):
+def is_id_name(data, start, stop):
     """id, uid, uuid, guid, names that end in _id, -id or Id, and the usual names of whose things are asked for."""
     length = stop - start
     if 4 <= length <= 8:
@@ -95,7 +95,7 @@ def read_query(numbers, data, start, stop):
             kind = _page_kind(data, i, equal)
             if kind > 0:
                 _note_page(numbers, data, kind, equal + 1, end)
-            elif _is_id_name(data, i, equal) and not is_secret_name(data, i, equal):
+            elif is_id_name(data, i, equal) and not is_secret_name(data, i, equal):
                 numbers[Scalar.OBJECT_ID] = fold_id(numbers, data, equal + 1, end)
                 numbers[Scalar.OBJECT_NUMBER] = number_at(data, equal + 1, end)
             jwt = end - equal > 20 and begins_jwt(data, equal + 1) and find_byte(data, equal, end, _DOT) < end
