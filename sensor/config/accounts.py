@@ -127,6 +127,10 @@ class ObjectEnumerationSettings(msgspec.Struct, frozen=True, kw_only=True, forbi
     """Packet time for which others of the role must have used the endpoint."""
     unknown_role_factor: Times = 35.0
     """Times the threshold for tokens that name no role, unless ids come in order or many are refused."""
+    paced_per_minute_min: AtLeastTwo = 30
+    """New objects of the present minute from which on no person reads: of tokens that name no role."""
+    paced_factor: Times = 4.0
+    """Times the threshold for these, instead of the factor above."""
     refused_min: AtLeastTwo = 20
     """Different objects refused (403, 404), and no more answered, that are probing."""
     refused_seconds: Seconds = 30.0

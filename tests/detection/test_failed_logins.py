@@ -52,6 +52,28 @@ def test_three_wrong_passwords_then_the_right_one_is_quiet(pool):
     assert judge(pool, rows * 1 + [transaction(pool, 6 + i) for i in range(50)]) == []
 
 
+def office(pool, wrong):
+    """Ten people behind one address log in within two minutes, after so many wrong passwords each."""
+    return [
+        login(pool, 10 * who + 2 * turn, account=1 + who, status=200 if turn == wrong else 401)
+        for who in range(10) for turn in range(wrong + 1)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("wrong", "told"), [(1, False), (2, False), (3, True)])
+def test_an_office_that_mistypes_in_the_morning(pool, wrong, told):
+    found = judge(pool, office(pool, wrong))
+    assert ({one.rule.id for one in found} == {"brute-force-login"}) is told
+
+
+def test_who_guesses_among_them_is_found_all_the_same(pool):
+    guesses = [login(pool, 15 + 3 * n, account=500 + n) for n in range(12)]
+    rows = sorted([*office(pool, 1), *guesses], key=lambda row: int(row["now"][0]))
+    found = judge(pool, rows)
+    assert {one.rule.id for one in found} == {"brute-force-login"}
+    assert found[0].first_ts >= START + 15 * 10**9
+
+
 def test_tokens_that_run_out_never_count(pool):
     assert judge(pool, [transaction(pool, i * 0.1, status_code=401) for i in range(100)]) == []
 

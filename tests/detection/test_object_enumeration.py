@@ -123,8 +123,28 @@ def test_without_roles_it_takes_an_order_or_more():
     for step, rules in ((1, 1), (97, 0)):
         shop = Shop(role=0)
         for i in range(60):
-            shop.read(100 + i, 0xBAD, 1 + step * i, 0)
+            shop.read(100 + 4 * i, 0xBAD, 1 + step * i, 0)
         assert (len(shop.found()) > 0) == (rules > 0), step
+
+
+def test_or_without_roles_a_pace_that_no_person_has():
+    shop = Shop(role=0)
+    for i, number in enumerate(random.Random(3).sample(range(10_000), 120)):
+        shop.read(100 + i, 0xBAD, number, 0)
+    found = shop.found()
+    assert {one.severity for one in found} == {Severity.MEDIUM}
+    assert (found[0].numbers.observed, found[0].numbers.threshold) == (48, 48)
+
+
+def test_programs_that_open_all_of_a_list_are_like_one_another():
+    """Each of many pages asks for fifty objects at once: one who opens four of them is no thief."""
+    shop = Shop(0)
+    for who in range(20):
+        for n in range(50):
+            shop.read(10 + 30 * who + n * 0.1, 0x1000 + who, 1_000 * who + 7 * n, 0)
+    for n in range(200):
+        shop.read(700 + 60 * (n // 50) + n * 0.1, 0xBEE, 50_000 + 7 * n, 0)
+    assert shop.found() == []
 
 
 @pytest.mark.parametrize("status", [403, 404])

@@ -56,6 +56,7 @@ class _Guesses:
         self.guessed = np.zeros(entities_max, GUESSED)
         self.times = np.full(entities_max * self.size, NEVER, np.int64)
         self.starts = np.zeros(entities_max * self.size, np.int64)
+        self.accounts = np.zeros(entities_max * self.size, np.uint64)
 
 
 class FailedLogins:
@@ -78,7 +79,9 @@ class FailedLogins:
         )  # fmt: skip
         self.memory = Memory()
         for kind in self.kinds:
-            columns = {"guessed": kind.guessed, "times": kind.times, "starts": kind.starts}
+            columns = {
+                "guessed": kind.guessed, "times": kind.times, "starts": kind.starts, "accounts": kind.accounts,
+            }  # fmt: skip
             self.memory.keep(kind.by.name.lower(), kind.table, **columns)
         self.state, self.restore = self.memory.state, self.memory.restore
         self.faults = 0
@@ -116,7 +119,8 @@ class FailedLogins:
         window_ns, report_ns = nanoseconds(kind.window_seconds), nanoseconds(REPORT_SECONDS)
         return find_guessing(
             logins, start, int(kind.by), basic_code, *kind.table.arrays,
-            kind.guessed, kind.times, kind.starts, kind.size, window_ns, report_ns, self.hits, self.progress,
+            kind.guessed, kind.times, kind.starts, kind.accounts, kind.size, window_ns, report_ns, self.hits,
+            self.progress,
         )  # type: ignore[no-any-return]  # fmt: skip
 
     def _detection(self, kind: _Guesses, hit: Any, transaction: Any) -> Detection:

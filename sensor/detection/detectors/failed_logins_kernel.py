@@ -3,7 +3,8 @@
 A failed login is a transaction with TransactionFlag.LOGIN answered 401, or 400, 403, 422 or 423 where the login is not
 Basic: with Basic credentials every endpoint carries the flag, and those codes then speak of the request. Other 401s (a
 token that ran out) carry no flag and do not count. The one law: an entity is over "more than N in W" exactly when the
-(N+1)th most recent failure lies within W.
+(N+1)th most recent failure lies within W; failures that were slips are none: an account's, one or two, before it went
+well from the same client, while that was over nothing.
 """
 
 from enum import IntEnum
@@ -13,7 +14,10 @@ import numpy as np
 from sensor._jit import I64s, U64s, inline_kernel, kernel, part_kernel
 from sensor.schema import TRANSACTION, TransactionFlag
 from sensor.structures.entity_table_kernels import ENTITY, find, touch
-from sensor.structures.windows import clear_times, ring_push
+from sensor.structures.windows import NEVER, clear_times, ring_push
+
+_SLIPS_MAX = 2
+"""Wrong passwords of an account before the right one that are its owner's slips."""
 
 GUESSED = np.dtype(
     [
@@ -67,13 +71,14 @@ def _is_due(entity, now, report_ns):
 
 
 @part_kernel
-def note_failure(guessed, row, times, starts, size, transaction, window_ns, report_ns):
+def note_failure(guessed, row, times, starts, accounts, size, transaction, window_ns, report_ns):
     """Add one failure to its entity; returns whether the entity is over the threshold and due to be reported."""
     entity = guessed[row]
     base = row * size
     now = np.int64(transaction["now"])
     cursor = np.int64(entity["cursor"])
     starts[base + cursor] = transaction["ts"]
+    accounts[base + cursor] = transaction["account"]
     cursor = ring_push(times, base, size, cursor, now)
     entity["cursor"] = cursor
     entity["last_now"] = now
@@ -91,6 +96,24 @@ def note_failure(guessed, row, times, starts, size, transaction, window_ns, repo
     else:
         entity["failures"] += 1
     return _is_due(entity, now, report_ns)
+
+
+@part_kernel
+def take_back_slips(entity, times, starts, accounts, base, size, account, since):
+    """Forget the failures of an account that has gone well, if they are few; the others stay in their order."""
+    slips = 0
+    for i in range(base, base + size):
+        slips += accounts[i] == account and times[i] >= since
+    if slips == 0 or slips > _SLIPS_MAX:
+        return
+    cursor, left = np.int64(entity["cursor"]), size - 1
+    for i in range(size - 1, -1, -1):
+        source, target = base + (cursor + i) % size, base + (cursor + left) % size
+        if accounts[source] != account or times[source] < since:
+            times[target], starts[target], accounts[target] = times[source], starts[source], accounts[source]
+            left -= 1
+    for i in range(left + 1):
+        times[base + (cursor + i) % size] = NEVER
 
 
 @inline_kernel
@@ -124,13 +147,13 @@ def _report(hits, progress, entity, row, now):
 def find_guessing(
     transactions: TRANSACTION, start: int, by: int, basic_code: int,
     entities: ENTITY, slots: U64s, use: I64s, seeds: U64s,
-    guessed: GUESSED, times: I64s, starts: I64s, size: int, window_ns: int, report_ns: int,
+    guessed: GUESSED, times: I64s, starts: I64s, accounts: U64s, size: int, window_ns: int, report_ns: int,
     hits: HIT, progress: I64s,
 ) -> int:  # fmt: skip
     """Look at transactions from row `start` on; returns the row to go on with.
 
-    `by` says whose failures are counted; `times` and `starts` hold `size` items, one more than are allowed, for each
-    entity; `basic_code` is the auth_scheme code of Basic, -1 when the batch has none.
+    `by` says whose failures are counted; `times`, `starts` and `accounts` hold `size` items, one more than are allowed,
+    for each entity; `basic_code` is the auth_scheme code of Basic, -1 when the batch has none.
     """
     progress[Progress.HITS] = 0
     for row in range(start, len(transactions)):
@@ -152,6 +175,14 @@ def find_guessing(
             if entity_row >= 0 and is_success_of(guessed[entity_row], transaction, window_ns):
                 guessed[entity_row]["succeeded"] = 1
                 _report(hits, progress, guessed[entity_row], row, now)
+            elif (
+                entity_row >= 0 and by == By.CLIENT and transaction["account"] != 0
+                and guessed[entity_row]["run_now"] == 0
+            ):  # fmt: skip
+                take_back_slips(
+                    guessed[entity_row], times, starts, accounts, entity_row * size, size, transaction["account"],
+                    now - window_ns,
+                )  # fmt: skip
             continue
         if not is_failure(status, np.int64(transaction["auth_scheme"]) == basic_code):
             continue
@@ -162,6 +193,6 @@ def find_guessing(
             guessed[entity_row]["run_now"] = 0
             guessed[entity_row]["cursor"] = 0
         progress[Progress.FAILURES] += 1
-        if note_failure(guessed, entity_row, times, starts, size, transaction, window_ns, report_ns):
+        if note_failure(guessed, entity_row, times, starts, accounts, size, transaction, window_ns, report_ns):
             _report(hits, progress, guessed[entity_row], row, now)
     return len(transactions)

@@ -4,7 +4,7 @@ Objects are the ids in a request's target, counted by identity (account, token, 
 so that a slow walk adds up like a fast one. An identity is compared with others of its role on that endpoint: an agent
 who looks up customers all day is no customer. Where there is nobody to compare with, only a pace far above its own
 counts. The one law: who is compared has a role that the token names; without roles it takes a walk in order, refusals,
-or several times as much.
+a pace that no person has, or several times as much.
 """
 
 from __future__ import annotations
@@ -45,14 +45,18 @@ COMPARED_WITH = {
     Grade.PEERS: "what nine in ten others of its role have read",
     Grade.PROBING: "the objects that were answered",
     Grade.ALONE: "its own busiest minute before",
+    Grade.PACED: "what nine in ten others have read, as its role is not known and it reads at a program's pace",
 }
 UNITS = {
     Grade.PEERS: "different objects answered",
     Grade.PROBING: "different objects refused",
     Grade.ALONE: "new objects a minute",
+    Grade.PACED: "different objects answered",
 }
-CONFIDENCE = {Grade.PEERS: 0.9, Grade.PROBING: 0.8, Grade.ALONE: 0.5}
-SEVERITY = {Grade.PEERS: None, Grade.PROBING: Severity.MEDIUM, Grade.ALONE: Severity.MEDIUM}
+CONFIDENCE = {Grade.PEERS: 0.9, Grade.PROBING: 0.8, Grade.ALONE: 0.5, Grade.PACED: 0.6}
+SEVERITY = {
+    Grade.PEERS: None, Grade.PROBING: Severity.MEDIUM, Grade.ALONE: Severity.MEDIUM, Grade.PACED: Severity.MEDIUM,
+}  # fmt: skip
 
 
 def _thresholds(settings: ObjectEnumerationSettings) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -70,6 +74,8 @@ def _thresholds(settings: ObjectEnumerationSettings) -> np.ndarray[Any, np.dtype
             settings.alone_ratio_min,
             nanoseconds(REPORT_SECONDS),
             nanoseconds(settings.refused_seconds),
+            settings.paced_per_minute_min,
+            settings.paced_factor,
         ],
         np.float64,
     )
@@ -113,7 +119,7 @@ class ObjectEnumeration(Kept):
         grade = Grade(int(hit["grade"]))
         entity = identity_of(transaction, int(batch.entities["identity_kind"][hit["row"]]))
         seen, refused, steps = int(hit["seen"]), int(hit["refused"]), int(hit["steps"])
-        observed = {Grade.PEERS: seen, Grade.PROBING: refused, Grade.ALONE: int(hit["minute"])}[grade]
+        observed = {Grade.PROBING: refused, Grade.ALONE: int(hit["minute"])}.get(grade, seen)
         return detection_of(
             transaction,
             self.strings,

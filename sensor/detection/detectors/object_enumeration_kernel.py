@@ -63,6 +63,7 @@ class Grade(IntEnum):
     PEERS = 0      # far more objects than others of the role
     PROBING = 1    # most of them refused
     ALONE = 2      # nobody to compare with: far faster than before
+    PACED = 3      # far more objects than others, at a program's pace; its role is not known
 
 
 class Threshold(IntEnum):
@@ -77,6 +78,8 @@ class Threshold(IntEnum):
     ALONE_RATIO = 8
     REPORT_NS = 9
     FORGET_NS = 10
+    PACE = 11
+    PACE_FACTOR = 12
 
 
 class Progress(IntEnum):
@@ -250,13 +253,16 @@ def judge(pair, cohort, histograms, role, kind, row, now, limits, hits, progress
     if peers >= limits[Threshold.PEERS]:
         usual = usual_of(histograms, np.int64(pair["cohort"]) * BINS, peers, np.int64(pair["bin"]))
         threshold = max(limits[Threshold.OBJECTS], limits[Threshold.RATIO] * usual)
+        grade = np.int64(Grade.PEERS)
         if role == 0 and 2 * np.int64(pair["steps"]) < seen and 4 * refused < seen:
-            threshold *= limits[Threshold.UNKNOWN_ROLE]
+            paced = pair["minute"] >= limits[Threshold.PACE]
+            grade = np.int64(Grade.PACED) if paced else grade
+            threshold *= limits[Threshold.PACE_FACTOR] if paced else limits[Threshold.UNKNOWN_ROLE]
         if kind == IdentityKind.CLIENT:
             threshold *= 2.0
         threshold = max(threshold, 2.0 * np.float64(pair["past"]))
         if seen >= threshold:
-            _report(hits, progress, pair, row, now, threshold, usual, peers, Grade.PEERS, limits)
+            _report(hits, progress, pair, row, now, threshold, usual, peers, grade, limits)
         return
     usual = np.float64(pair["minute_peak"])
     threshold = limits[Threshold.ALONE]
