@@ -9,6 +9,7 @@ from sensor.config import InjectionSettings
 from sensor.detection.detectors.injection import Injection
 from sensor.detection.injection import search
 from sensor.detection.stage import DetectionStage
+from sensor.schema import TransactionFlag
 from tests.detection.messages import Talk
 from tests.detection.tables import alone
 
@@ -122,6 +123,26 @@ def test_a_database_error_makes_it_probable() -> None:
     talk.say(0, "/f?p=1%27%20or%201=1--", answer=b"You have an error in your SQL syntax near ...", status_code=500)
     (detection,) = injections(talk, stage_for(talk))
     assert (detection.severity, detection.details["outcome"]) == (Severity.HIGH, "probable")
+
+
+LOGIN = {"flags": TransactionFlag.REQUEST | TransactionFlag.RESPONSE | TransactionFlag.LOGIN, "method": "POST"}
+
+
+@pytest.mark.parametrize(
+    ("body", "severity"),
+    [
+        (b'{"username": "admin", "password": "1\' or 1=1--"}', Severity.HIGH),
+        (b'{"username": {"$ne": null}, "password": {"$ne": null}}', Severity.MEDIUM),
+    ],
+)
+def test_a_login_that_went_well_with_it_was_got_round(body: bytes, severity: Severity) -> None:
+    for flags, outcome in ((0, "probable"), (TransactionFlag.LOGIN_FAILED, "attempted")):
+        talk = Talk()
+        given = LOGIN | {"flags": LOGIN["flags"] | flags}
+        talk.say(0, "/login", body, headers=b"Content-Type: application/json\r\n", **given)
+        (detection,) = injections(talk, stage_for(talk))
+        assert detection.details["outcome"] == outcome
+        assert (detection.severity == severity) == (outcome == "probable")
 
 
 def test_an_answer_that_waited_as_told_confirms_and_one_that_did_not_does_not() -> None:

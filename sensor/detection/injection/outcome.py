@@ -13,6 +13,7 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 
 from sensor.detection.injection.decode import unentity, unescape, unpercent
+from sensor.schema import TransactionFlag
 
 ANSWERS_MIN = 16
 """Answers of an endpoint that make its normal size and latency known."""
@@ -78,6 +79,8 @@ _ANY = (
     (Outcome.CONFIRMED, "output of a command", _COMMANDS), (Outcome.CONFIRMED, "contents of a file", _FILES),
     (Outcome.PROBABLE, "error of the engine", _ENGINE),
 )  # fmt: skip
+_LOGIN_KINDS = ("sqli", "nosql", "ldap", "xpath")
+"""What a login can be got round with; the operators of MongoDB have no business in one, however few."""
 _PRODUCT = re.compile(r"(\d{1,9})\s*\*\s*'?(\d{1,9})")
 _DELAY = re.compile(r"(?:sleep|pg_sleep|dbms_lock\.sleep)\W{1,4}'?(\d{1,3})|delay\s+'(?:\d+:\d+:(\d{1,2}))|ping\s+-[nc]\s*(\d{1,3})", re.I)
 
@@ -100,6 +103,8 @@ def verdict(kind: str, value: str, answer: str, markup: bool, row: Any, usual: A
         found = pattern.search(answer)
         if found and found.group() not in plain:
             return Verdict(outcome, why)
+    if kind in _LOGIN_KINDS and _logged_in(row) and not (weak and kind != "nosql"):
+        return Verdict(Outcome.PROBABLE, "a login went well with it")
     product = _PRODUCT.search(plain) if kind in ("ssti", "el") else None
     if product and len(product.group()) > 4:
         result = str(int(product.group(1)) * int(product.group(2)))
@@ -110,6 +115,12 @@ def verdict(kind: str, value: str, answer: str, markup: bool, row: Any, usual: A
     if kind == "crlf" and re.search(r"(?:crlf|inject|set-cookie)", answer[:2000], re.I) and plain.strip()[-12:] in answer:
         return Verdict(Outcome.PROBABLE, "sent back as it was")
     return Verdict(Outcome.ATTEMPTED, "nothing in the answer") if weak else _unlike(row, usual, wait_ns)
+
+
+def _logged_in(row: Any) -> bool:
+    """Whether the request was a login that was not refused."""
+    asked = row["flags"] & (TransactionFlag.LOGIN | TransactionFlag.LOGIN_FAILED) == TransactionFlag.LOGIN
+    return bool(asked and 200 <= row["status_code"] < 400)
 
 
 def _unlike(row: Any, usual: Any, wait_ns: int) -> Verdict:
