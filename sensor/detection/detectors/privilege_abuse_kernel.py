@@ -299,11 +299,16 @@ def _look_ahead(transactions, entities, start, endpoint_generations, table, slot
 
 
 @inline_kernel
-def _ask(content, arena):
-    """Ask for the memory of a request's body."""
-    body = np.int64(content["request_body_offset"])
-    for place in range(body, body + min(np.int64(content["request_body_len"]), 512), 64):
-        prefetch(arena, place)
+def _ask(content, arena, endpoint, fields, bitmaps):
+    """Ask for the memory of a request's body, and for what is known of its endpoint's fields."""
+    length = np.int64(content["request_body_len"])
+    if length > 0:
+        body = np.int64(content["request_body_offset"])
+        for place in range(body, body + min(length, 512), 64):
+            prefetch(arena, place)
+        prefetch(fields, endpoint)
+        prefetch(bitmaps, endpoint * WORDS)
+        prefetch(bitmaps, (endpoint + 1) * WORDS - 1)
 
 
 @kernel
@@ -331,7 +336,7 @@ def find_above_role(
                 transactions, entities, row, endpoint_generations, table, slots, seeds, accesses, hashes
             )
         if row + AHEAD < len(contents):
-            _ask(contents[row + AHEAD], arena)
+            _ask(contents[row + AHEAD], arena, np.int64(entities[row + AHEAD]["endpoint"]), fields, bitmaps)
         transaction = transactions[row]
         entity = entities[row]
         endpoint = np.int64(entity["endpoint"])

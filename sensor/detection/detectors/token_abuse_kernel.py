@@ -15,6 +15,7 @@ from sensor.schema import TRANSACTION, TokenFlag, TransactionFlag
 from sensor.structures.entity_ahead import ask_for_rows
 from sensor.structures.entity_table_kernels import ENTITY, hash_key, touch_hashed
 from sensor.structures.entity_tables import ENTITIES, IdentityKind
+from sensor.structures.prefetch import prefetch
 from sensor.structures.string_pool_kernels import ENTRY
 
 _ZERO = np.uint64(0)
@@ -271,12 +272,13 @@ def _judge(session, transaction, row, guarded, status, now, limits, hits, progre
 
 
 @part_kernel
-def _look_ahead(transactions, start, table, slots, seeds, sessions, hashes):
+def _look_ahead(transactions, entities, start, table, slots, seeds, sessions, guards, hashes):
     """Hash the credentials of the transactions from row `start` on, as many as `hashes` has room for, and ask for their
-    sessions; returns the row to look ahead from next.
+    sessions and for what is known of their endpoints; returns the row to look ahead from next.
     """
     stop = min(start + len(hashes), len(transactions))
     for row in range(start, stop):
+        prefetch(guards, np.int64(entities[row]["endpoint"]))
         hashes[row - start] = hash_key(seeds, transactions[row]["user"], _ZERO, _ZERO, _ZERO)
     ask_for_rows(table, slots, sessions, hashes, stop - start)
     return stop
@@ -298,7 +300,7 @@ def find_abuse(
             return row
         if row == ahead:
             first = row
-            ahead = _look_ahead(transactions, row, table, slots, seeds, sessions, hashes)
+            ahead = _look_ahead(transactions, entities, row, table, slots, seeds, sessions, guards, hashes)
         transaction = transactions[row]
         entity = entities[row]
         status = np.int64(transaction["status_code"])
