@@ -136,6 +136,18 @@ def test_or_without_roles_a_pace_that_no_person_has():
     assert (found[0].numbers.observed, found[0].numbers.threshold) == (48, 48)
 
 
+def test_objects_that_a_list_has_named_are_no_theft_however_fast():
+    shop = Shop(role=0)
+    numbers = random.Random(3).sample(range(10_000), 120)
+    shop.rows.append((90, transaction(shop.pool, 90, user=0xBAD, subject=0xBAD, endpoint="/users", records=120)))
+    for i, number in enumerate(numbers):
+        shop.read(100 + i, 0xBAD, number, 0)
+    assert shop.found() == []
+    for i in range(300):
+        shop.read(300 + i, 0xBAD, 20_000 + 97 * i, 0)
+    assert shop.found() != []
+
+
 def test_programs_that_open_all_of_a_list_are_like_one_another():
     """Each of many pages asks for fifty objects at once: one who opens four of them is no thief."""
     shop = Shop(0)

@@ -21,6 +21,7 @@ from sensor.detection.detectors.object_enumeration_kernel import (
     BINS,
     COHORT,
     HIT,
+    LISTED,
     OBJECTS,
     WORDS,
     Grade,
@@ -91,16 +92,16 @@ class ObjectEnumeration(Kept):
         self.thresholds = _thresholds(settings)
         self.cohorts = np.zeros(settings.cohorts_max, COHORT)
         self.histograms = np.zeros(settings.cohorts_max * BINS, np.int32)
-        self.pairs, self.bitmaps = ByRow(OBJECTS), ByRow(np.uint64, WORDS)
+        self.pairs, self.bitmaps, self.listed = ByRow(OBJECTS), ByRow(np.uint64, WORDS), ByRow(LISTED)
         super().__init__(
             "cohort_rows", EntityTable(settings.cohorts_max),
             {"cohorts": self.cohorts, "histograms": self.histograms},
-            {"pairs": self.pairs, "bitmaps": self.bitmaps}, HIT, len(Progress),
+            {"pairs": self.pairs, "bitmaps": self.bitmaps, "listed": self.listed}, HIT, len(Progress),
         )  # fmt: skip
 
     def process(self, batch: Batch) -> list[Detection]:
         detections: list[Detection] = []
-        shared = batch.tables.identity_endpoint
+        shared, identities = batch.tables.identity_endpoint, batch.tables.identity
         columns = (
             self.pairs.of(shared), self.bitmaps.of(shared), shared.generations, batch.tables.endpoint.generations
         )  # fmt: skip
@@ -108,7 +109,8 @@ class ObjectEnumeration(Kept):
             len(batch.transactions),
             lambda start: find_enumeration(
                 batch.transactions, batch.entities, start, *columns, *self.table.arrays, self.cohorts,
-                self.histograms, self.thresholds, self.hits, self.progress,
+                self.histograms, self.listed.of(identities), identities.generations, self.thresholds, self.hits,
+                self.progress,
             ),
             lambda hit: detections.append(self._detection(hit, batch)),
         )  # fmt: skip

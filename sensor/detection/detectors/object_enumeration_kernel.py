@@ -20,7 +20,8 @@ WORDS = 20
 _BITS, _REFUSED_AT, _REFUSED_BITS = 1_024, 16, 256
 BINS = 16
 _ZERO, _ONE = np.uint64(0), np.uint64(1)
-_MINUTE = 60_000_000_000
+_MINUTE, _DAY = 60_000_000_000, 86_400_000_000_000
+_LISTED_MAX = (1 << 16) - 1
 _NEAR = 8
 
 OBJECTS = np.dtype(
@@ -50,6 +51,9 @@ OBJECTS = np.dtype(
     ],
     align=True,
 )
+LISTED = np.dtype([("generation", "u4"), ("day", "u2"), ("records", "u2")], align=True)
+"""Of an identity whose role is not known: records of lists that it was given on its latest day, half of those before.
+"""
 COHORT = np.dtype([("known_now", "i8"), ("serial", "u4"), ("members", "i4")], align=True)
 HIT = np.dtype(
     [("row", "i8"), ("run_now", "i8"), ("first_ts", "i8"), ("seen", "i8"), ("refused", "i8"), ("steps", "i8"),
@@ -240,9 +244,22 @@ def _report(hits, progress, pair, row, now, threshold, usual, peers, grade, limi
     progress[Progress.HITS] += 1
 
 
+@inline_kernel
+def _note_list(mine, generation, records, now):
+    """Note records of a list."""
+    day = (now // _DAY) & _LISTED_MAX
+    if mine["generation"] != generation:
+        mine["generation"] = generation
+        mine["records"] = 0
+    elif mine["day"] != day:
+        mine["records"] = mine["records"] >> 1
+    mine["day"] = day
+    mine["records"] = min(np.int64(mine["records"]) + records, _LISTED_MAX)
+
+
 @part_kernel
-def judge(pair, cohort, histograms, role, kind, row, now, limits, hits, progress):
-    """Whether a pair that has just seen one more object is over its threshold."""
+def judge(pair, cohort, histograms, role, given, kind, row, now, limits, hits, progress):
+    """Whether a pair that has just seen one more object is over its threshold; `given` is how many lists have named."""
     seen, refused = np.float64(pair["seen"]), np.float64(pair["refused"])
     peers = np.int64(cohort["members"]) - 1
     if pair["burst"] >= limits[Threshold.PROBED] and refused >= seen:
@@ -255,7 +272,7 @@ def judge(pair, cohort, histograms, role, kind, row, now, limits, hits, progress
         threshold = max(limits[Threshold.OBJECTS], limits[Threshold.RATIO] * usual)
         grade = np.int64(Grade.PEERS)
         if role == 0 and 2 * np.int64(pair["steps"]) < seen and 4 * refused < seen:
-            paced = pair["minute"] >= limits[Threshold.PACE]
+            paced = pair["minute"] >= limits[Threshold.PACE] and 4.0 * seen > 5.0 * given
             grade = np.int64(Grade.PACED) if paced else grade
             threshold *= limits[Threshold.PACE_FACTOR] if paced else limits[Threshold.UNKNOWN_ROLE]
         if kind == IdentityKind.CLIENT:
@@ -283,7 +300,7 @@ def find_enumeration(
     transactions: TRANSACTION, entities: ENTITIES, start: int,
     pairs: OBJECTS, bitmaps: U64s, pair_generations: U32s, endpoint_generations: U32s,
     table: ENTITY, slots: U64s, use: I64s, seeds: U64s, cohorts: COHORT, histograms: I32s,
-    limits: F64s, hits: HIT, progress: I64s,
+    listed: LISTED, identity_generations: U32s, limits: F64s, hits: HIT, progress: I64s,
 ) -> int:  # fmt: skip
     """Look at transactions from row `start` on; returns the row to go on with."""
     progress[Progress.HITS] = 0
@@ -296,6 +313,10 @@ def find_enumeration(
             prefetch(bitmaps, later * WORDS + (_bit_of(transactions[row + FAR_AHEAD]) >> 6))
         transaction = transactions[row]
         if transaction["object_id"] == 0:
+            if transaction["records"] > 0 and transaction["role"] == 0 and transaction["user"] != 0:
+                who = np.int64(entities[row]["identity"])
+                records = np.int64(transaction["records"])
+                _note_list(listed[who], identity_generations[who], records, np.int64(transaction["now"]))
             continue
         if progress[Progress.HITS] == len(hits):
             return row
@@ -335,5 +356,8 @@ def find_enumeration(
         role = transaction["role"]
         cohort = join_cohort(pair, cohorts, histograms, table, slots, use, seeds, key, role, now)
         kind = np.int64(entity["identity_kind"])
-        judge(pair, cohorts[cohort], histograms, role, kind, row, now, limits, hits, progress)
+        who = np.int64(entity["identity"])
+        known = listed[who]["generation"] == identity_generations[who]
+        given = np.float64(listed[who]["records"]) if known else 0.0
+        judge(pair, cohorts[cohort], histograms, role, given, kind, row, now, limits, hits, progress)
     return len(transactions)

@@ -45,7 +45,7 @@ GUARD = np.dtype([("generation", "u4"), ("open", "u4"), ("served", "u4"), ("refu
 HOLDER = np.dtype([("generation", "u4"), ("credentials", "u4")], align=True)
 """Of a client: credentials seen from it."""
 RIGHTS = np.dtype(
-    [("generation", "u4"), ("uses", "u4"), ("role", "u8"), ("before", "u8"), ("since_now", "i8")], align=True
+    [("generation", "u4"), ("uses", "u4"), ("role", "u8"), ("before", "u8")], align=True
 )
 """Of an account: the role of its tokens, and the one before."""
 HIT = np.dtype(
@@ -217,7 +217,7 @@ def _note_guard(guard, user, status):
 
 
 @inline_kernel
-def _note_role(rights, identity, generations, role, now, limits):
+def _note_role(rights, identity, generations, role, limits):
     """Whether an account whose role is known has another one now, for the first time."""
     known = rights[identity]
     if known["generation"] != generations[identity]:
@@ -225,7 +225,6 @@ def _note_role(rights, identity, generations, role, now, limits):
         known["uses"] = 0
         known["role"] = role
         known["before"] = _ZERO
-        known["since_now"] = now
     if known["role"] == role:
         known["uses"] += 1
         return False
@@ -236,7 +235,6 @@ def _note_role(rights, identity, generations, role, now, limits):
     known["before"] = known["role"]
     known["role"] = role
     known["uses"] = 1
-    known["since_now"] = now
     return fresh
 
 
@@ -341,7 +339,7 @@ def find_abuse(
             session["logout_now"] = now
         if transaction["role"] != 0 and entity["identity_kind"] == IdentityKind.SUBJECT:
             identity = np.int64(entity["identity"])
-            if _note_role(rights, identity, identity_generations, transaction["role"], now, limits):
+            if _note_role(rights, identity, identity_generations, transaction["role"], limits):
                 ts = np.int64(transaction["ts"])
                 _hit(hits, progress, session, row, Told.ROLE, 1.0, 1, ts, now)
     return len(transactions)
