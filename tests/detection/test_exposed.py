@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from sensor.config import Settings
 from sensor.detection.exposed_marks import TRACES, banners
-from tests.detection.exchanges import Exchange, raised, rules
+from sensor.pipeline import Pipeline
+from tests.detection.exchanges import Exchange, packets, raised, rules
 from tests.protocols.http1.messages import OK, request, response
+from tests.traffic import SECOND, START, Talk, merged, write_pcap
 
 RULES = ("exposed-page", "exposed-internals", "stack-trace", "server-banner", "missing-authentication")
 JSON, HTML, TEXT = "Content-Type: application/json", "Content-Type: text/html", "Content-Type: text/plain"
@@ -120,3 +123,15 @@ def test_an_endpoint_that_forgets_to_ask(tmp_path: Path) -> None:
 @pytest.mark.parametrize("given", [(False, 40, 1), (True, 10, 1), (True, 40, 0)])
 def test_endpoints_that_are_open_or_hardly_known(tmp_path: Path, given: tuple[bool, int, int]) -> None:
     assert rules(raised(tmp_path, visits(*given)), *RULES) == []
+
+
+def test_a_request_of_which_bytes_were_lost_may_have_had_a_credential(tmp_path: Path) -> None:
+    start = START + 100 * SECOND
+    talk = Talk(source="10.0.0.8", source_port=30_000, target="10.0.1.1", start=start).open()
+    first, behind = request("/orders", BEARER).split(b"Authorization")
+    talk.client(first).client(b"Authorization" + behind[:-4]).client(behind[-4:]).server(OK).close()
+    lossy = [packet for packet in talk.packets if b"Authorization" not in packet.payload]
+    assert len(lossy) == len(talk.packets) - 1
+    capture = write_pcap(tmp_path / "lossy.pcap", merged(packets(visits(True, 40, 0)), lossy))
+    alerts = [alert for batch in Pipeline(Settings(), [str(capture)]) for alert in batch.alerts]
+    assert rules(alerts, *RULES) == []

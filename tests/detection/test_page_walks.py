@@ -65,6 +65,15 @@ def test_a_walk_is_found_once_and_again_when_it_has_grown(numbers: list[int], ba
     assert len({one.run for one in found}) == 1
 
 
+@pytest.mark.parametrize("lost", [7, 4, 3])
+def test_a_walk_of_which_pages_were_lost(lost: int) -> None:
+    sensor = Sensor()
+    pages = [page for page in range(60) if page % lost]
+    found = sensor.read([*sensor.browsers(), *sensor.pages(500, 99, pages)])
+    assert {one.rule.id for one in found} == {"page-walk"}
+    assert len({one.run for one in found}) == 1
+
+
 @pytest.mark.parametrize(
     "numbers",
     [[1, 2, 3] * 30, [1] * 90, list(range(90, 1, -1)), [1, 5, 6, 20, 21, 40] * 15],

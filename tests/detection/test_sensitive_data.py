@@ -48,3 +48,9 @@ def test_what_is_ordinary(tmp_path: Path) -> None:
         ("10.0.0.7", request("/users"), refused), ("10.0.0.7", request("/prices"), answer({"price": 12.5})),
     ]  # fmt: skip
     assert rules(raised(tmp_path, exchanges), *RULES) == []
+
+
+def test_an_answer_whose_request_was_lost_does_not_say_who_asked(tmp_path: Path) -> None:
+    exchanges = [("10.0.0.7", b"", answer(USER))]
+    (alert,) = [alert for alert in raised(tmp_path, exchanges) if alert.rule_id in RULES]
+    assert (alert.severity, alert.details["authenticated"]) == ("low", None)

@@ -9,7 +9,7 @@ import pytest
 
 from sensor.config import TokenAbuseSettings
 from sensor.detection.stage import DetectionStage
-from sensor.schema import TokenFlag, TransactionFlag
+from sensor.schema import Anomaly, TokenFlag, TransactionFlag
 from tests.detection.tables import START, Pool, alone, features_of, join, real_alerts, run_transactions, transaction
 
 TOKEN, OTHER, BOB = 0x70, 0x71, 0xB0B
@@ -209,3 +209,9 @@ def test_real_traffic(name, thieves):
     alerts = [alert for alert in real_alerts(name) if alert["rule_id"].startswith("token-")]
     assert {alert["client_ip"] for alert in alerts} == thieves
     assert {alert["rule_id"] for alert in alerts} <= {"token-shared"}
+
+
+def test_a_request_of_which_bytes_were_lost_does_not_open_an_endpoint():
+    unsigned = {"token_flags": TokenFlag.JWT | TokenFlag.UNSIGNED}
+    for anomalies, expected in ((Anomaly.REQUEST_GAP, ["token-unsigned"]), (0, [])):
+        assert Day().guard().use(1, user=0, anomalies=anomalies).use(2, **unsigned).rules() == expected

@@ -10,7 +10,7 @@ from enum import IntEnum
 import numpy as np
 
 from sensor._jit import I64s, U32s, inline_kernel, kernel
-from sensor.schema import CONTENT, TRANSACTION, TransactionFlag
+from sensor.schema import CONTENT, TRANSACTION, Anomaly, TransactionFlag
 from sensor.structures.entity_tables import ENTITIES
 
 SHOWN = np.dtype(
@@ -27,6 +27,8 @@ SHOWN = np.dtype(
 """What an endpoint has shown so far."""
 OPEN_LOOKS = 8
 ERROR_LOOKS = 32
+_CUT = np.uint64(Anomaly.REQUEST_GAP | Anomaly.HEAD_TOO_LARGE)
+"""Of requests whose credentials may not have been seen."""
 GRANTED_MIN = 20
 """Answers to those with a credential that make one of an endpoint that wants one."""
 
@@ -68,7 +70,7 @@ def find_shown(
             servers[server] = server_generations[server]
             look |= np.int64(Look.SERVER)
         place = np.int64(entities[row]["endpoint"])
-        if place > 0 and status != 0:
+        if place > 0 and status != 0 and (transaction["user"] != 0 or transaction["anomalies"] & _CUT == 0):
             endpoint = shown[place]
             if endpoint["owner"] != generations[place]:
                 endpoint["owner"] = generations[place]

@@ -22,6 +22,8 @@ CLIENTS = 3
 """Different clients that must have had the grown answers: else it is one client that asks for more."""
 PAGERS = 3
 """Others who page from which on a walk is compared with theirs, but for so many that may be a role."""
+STEPS_MAX = 4
+"""Steps that may lie between two pages that were seen."""
 RECENT = 16
 KEPT = 2_048
 """Answers after which an endpoint's histogram is halved: what is usual follows slowly."""
@@ -148,6 +150,15 @@ def _begin_walker(walk, shelves, walks_of, generation, endpoint, endpoint_genera
     walk["last_now"] = 0
 
 
+@inline_kernel
+def _keeps_step(step, moved):
+    """Whether `moved` pages are one step, or a few that were not all seen, as the one before may have been."""
+    if step == 0 or moved == step:
+        return True
+    short, long = min(step, moved), max(step, moved)
+    return long % short == 0 and long <= STEPS_MAX * short
+
+
 @part_kernel
 def _step(walk, transaction, pause_ns):
     """Add a page to the walk, or begin another; returns whether it went on."""
@@ -157,7 +168,7 @@ def _step(walk, transaction, pause_ns):
     if page == CURSOR:
         goes_on = walk["page"] == CURSOR
     else:
-        goes_on = walk["page"] >= 0 and moved > 0 and (walk["step"] == 0 or moved == walk["step"])
+        goes_on = walk["page"] >= 0 and moved > 0 and _keeps_step(np.int64(walk["step"]), moved)
     goes_on = goes_on and walk["pages"] > 0 and now - walk["last_now"] <= pause_ns
     walk["last_now"] = now
     if not goes_on:
@@ -170,7 +181,7 @@ def _step(walk, transaction, pause_ns):
             walk["reported"] = 0
         walk["page"] = page
         return False
-    walk["step"] = 0 if page == CURSOR else moved
+    walk["step"] = 0 if page == CURSOR else (moved if walk["step"] == 0 else min(np.int64(walk["step"]), moved))
     walk["page"] = page
     walk["pages"] += 1
     walk["bytes"] += transaction["response_body_len"]

@@ -22,7 +22,7 @@ from sensor.detection.sensitive.kinds import Kind as Found
 from sensor.detection.sensitive.names import name_table
 from sensor.detection.sensitive.news_kernel import GROWTH, Progress, find_news
 from sensor.detection.sensitive.strings import IDLE_NAMES
-from sensor.schema import Wanted
+from sensor.schema import TransactionFlag, Wanted
 from sensor.structures.entity_tables import SharedTable
 
 PERSONAL = Rule(
@@ -114,12 +114,13 @@ class SensitiveData:
             if not any(grown[kind] for kind in kinds):
                 continue
             amount = sum(int(counts[kind]) for kind in kinds)
-            grave = rule is PERSONAL and not transaction["user"] and any(counts[kind] for kind in _GRAVE)
+            seen = bool(transaction["flags"] & TransactionFlag.REQUEST)  # else nobody knows who asked
+            grave = rule is PERSONAL and seen and not transaction["user"] and any(counts[kind] for kind in _GRAVE)
             details: dict[str, Any] = {
                 "side": ("request", "response")[side],
                 "kinds": {kind.name.lower(): int(counts[kind]) for kind in kinds if counts[kind]},
                 "new": [kind.name.lower() for kind in kinds if grown[kind] and not before[kind]],
-                "authenticated": bool(transaction["user"]),
+                "authenticated": bool(transaction["user"]) if seen else None,
             }
             case = Case(row, 1, int(transaction["ts"]))
             entity = Entity("endpoint", endpoint_name(transaction, self.strings))

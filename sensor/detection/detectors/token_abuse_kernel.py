@@ -11,7 +11,7 @@ from enum import IntEnum
 import numpy as np
 
 from sensor._jit import F64s, I64s, U32s, U64s, inline_kernel, kernel, part_kernel
-from sensor.schema import TRANSACTION, TokenFlag, TransactionFlag
+from sensor.schema import TRANSACTION, Anomaly, TokenFlag, TransactionFlag
 from sensor.structures.entity_ahead import ask_for_rows
 from sensor.structures.entity_table_kernels import ENTITY, hash_key, touch_hashed
 from sensor.structures.entity_tables import ENTITIES, IdentityKind
@@ -20,6 +20,8 @@ from sensor.structures.string_pool_kernels import ENTRY
 
 _ZERO = np.uint64(0)
 _ORDER = np.uint64(0xFFFFFFFF)
+_CUT = np.uint64(Anomaly.REQUEST_GAP | Anomaly.HEAD_TOO_LARGE)
+"""Of requests whose credentials may not have been seen."""
 _ISSUED_WITH = TransactionFlag.LOGIN | TransactionFlag.REFRESH | TransactionFlag.LOGOUT
 OWNER, OTHER = 0, 1
 
@@ -306,7 +308,8 @@ def find_abuse(
         guard = guard_of(guards, np.int64(entity["endpoint"]), endpoint_generations)
         guarded = _is_guarded(guard, limits)
         if user == 0 or status < 200 or status >= 400:
-            _note_guard(guard, user, status)
+            if user != 0 or transaction["anomalies"] & _CUT == 0:
+                _note_guard(guard, user, status)
             continue
         now = np.int64(transaction["now"])
         agent = strings[np.int64(transaction["user_agent"])]["hash"]
