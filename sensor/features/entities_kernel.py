@@ -129,6 +129,14 @@ def _identity(transaction, hashed, out, entities, slots, state, seeds, generatio
 
 
 @inline_kernel
+def _same_server(one, other):
+    return (
+        one["server_lo"] == other["server_lo"] and one["server_port"] == other["server_port"]
+        and one["server_hi"] == other["server_hi"]
+    )  # fmt: skip
+
+
+@inline_kernel
 def _endpoint_keys(transaction, strings):
     """Four words for an endpoint. The Host is not in them: clients write what they like into it, and would have
     endpoints of their own.
@@ -207,6 +215,10 @@ def resolve(
 
     for i in range(start, stop):
         progress[Progress.ROW] = i
+        if i > start and _same_server(transactions[i], transactions[i - 1]):
+            use(servers, np.int64(out[i - 1]["server"]))  # the one that was used last
+            out[i]["server"] = out[i - 1]["server"]
+            continue
         hi, lo, port = transactions[i]["server_hi"], transactions[i]["server_lo"], transactions[i]["server_port"]
         touched = touch(servers, server_slots, server_state, server_seeds, hi, lo, np.uint64(port), _ZERO)
         out[i]["server"] = _row_of(touched, server_generations)

@@ -11,7 +11,8 @@ import numpy as np
 
 from sensor._jit import F64s, I32s, I64s, U32s, U64s, inline_kernel, kernel, part_kernel
 from sensor.schema import TRANSACTION
-from sensor.structures.entity_table_kernels import ENTITY, touch
+from sensor.structures.entity_table_kernels import ENTITY, Use, touch
+from sensor.structures.entity_table_kernels import use as use_again
 from sensor.structures.entity_tables import ENTITIES, IdentityKind
 from sensor.structures.prefetch import FAR_AHEAD, prefetch
 
@@ -165,8 +166,13 @@ def begin_pair(pair, bitmaps, base, generation, cohorts, histograms, now):
 @part_kernel
 def join_cohort(pair, cohorts, histograms, table, slots, use, seeds, endpoint, role, now):
     """Count the pair in its cohort, by the bin of what it has seen."""
-    touched = touch(table, slots, use, seeds, endpoint, role, _ZERO, _ZERO)
-    row = touched if touched >= 0 else -1 - touched
+    row, touched = np.int64(pair["cohort"]), np.int64(0)
+    if pair["bin"] >= 0 and table[row]["key0"] == endpoint and table[row]["key1"] == role:
+        use_again(table, row)  # found without a search: it is where it was
+        use[Use.LATEST] = row
+    else:
+        touched = touch(table, slots, use, seeds, endpoint, role, _ZERO, _ZERO)
+        row = touched if touched >= 0 else -1 - touched
     cohort = cohorts[row]
     if touched < 0:
         cohort["serial"] += 1

@@ -121,8 +121,8 @@ def _fold(waits, histograms, base, wait, client, limits):
             histograms[i] >>= 1
             total += histograms[i]
         waits["known"] = total
-    if waits["fresh"] >= RECENT or waits["known"] <= limits[Threshold.ANSWERS]:
-        known = np.int64(waits["known"])
+    known = np.int64(waits["known"])
+    if waits["fresh"] >= RECENT or known == limits[Threshold.ANSWERS]:  # from which on it is looked at
         usual = quantile_bin(histograms, base, known, 0.5)
         least = max(MIDDLES[usual] * limits[Threshold.RATIO], MIDDLES[usual] + limits[Threshold.SHIFT_US])
         waits["fresh"] = 0
