@@ -74,6 +74,34 @@ def test_who_guesses_among_them_is_found_all_the_same(pool):
     assert found[0].first_ts >= START + 15 * 10**9
 
 
+@pytest.mark.parametrize("gap", [35, 600, 2_000])
+def test_different_passwords_all_day_long_are_slow_guessing(pool, gap):
+    rows = [login(pool, gap * n, f"10.0.{n % 3}.1", account=ADMIN, request_body_len=40 + n % 9) for n in range(60)]
+    found = judge(pool, rows)
+    slow = [one for one in found if one.rule.id == "brute-force-slow"]
+    assert bool(slow) == (41 * gap < 86_400)
+    assert {(one.entity.kind, one.entity.value) for one in slow} <= {("account", "00000000000000ad")}
+
+
+def test_slow_guesses_at_basic_are_told_apart_by_their_fingerprint(pool):
+    rows = [login(pool, 60 * n, account=ADMIN, auth_scheme="basic", user=7 + n) for n in range(60)]
+    assert "brute-force-slow" in {one.rule.id for one in judge(pool, rows)}
+
+
+@pytest.mark.parametrize("lengths", [1, 2])
+def test_a_program_with_a_stale_password_is_none(pool, lengths):
+    rows = [login(pool, 120 * n, account=ADMIN, request_body_len=40 + n % lengths) for n in range(200)]
+    assert judge(pool, rows) == []
+    owner = [login(pool, 1_000 * n + 30, account=ADMIN, request_body_len=50 + n) for n in range(8)]
+    both = sorted([*rows[:100], *owner], key=lambda row: int(row["now"][0]))
+    assert judge(pool, both) == []
+
+
+def test_fast_guesses_are_the_other_rule_s(pool):
+    rows = [login(pool, 2 * n, f"10.0.{n % 40}.1", account=ADMIN, request_body_len=40 + n % 9) for n in range(200)]
+    assert {one.rule.id for one in judge(pool, rows)} == {"brute-force-account"}
+
+
 def test_tokens_that_run_out_never_count(pool):
     assert judge(pool, [transaction(pool, i * 0.1, status_code=401) for i in range(100)]) == []
 
@@ -148,7 +176,7 @@ def test_verdicts_are_those_of_the_slow_twin(tried, allowed, window):
 def test_clients_beyond_the_budget_give_way_and_are_counted(pool):
     stage = DetectionStage(alone(failed_logins=FailedLoginsSettings(entities_max=8)), pool)
     run_transactions(stage, join([login(pool, i, f"10.9.0.{i % 200}", account=1 + i) for i in range(200)]))
-    assert stage.counters.as_dict()["evicted"] == 2 * (200 - 8)
+    assert stage.counters.as_dict()["evicted"] == 3 * (200 - 8)
 
 
 def test_batches_do_not_matter(pool):

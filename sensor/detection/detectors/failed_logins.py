@@ -1,7 +1,8 @@
 """Failed logins: in: transactions; out: detections of password guessing, by client address and by account.
 
 "More than N failures in W" is exact. A login that goes well for whoever was guessing makes the case critical: the
-account is to be taken as compromised. What stays quiet: a few wrong passwords, tokens that run out, many users behind
+account is to be taken as compromised. A guesser who waits is found by the different passwords that an account gets in a
+day. What stays quiet: a few wrong passwords, tokens that run out, many users behind
 one address who each mistype. The one law: only transactions that the protocol marked as logins count.
 """
 
@@ -43,15 +44,31 @@ ACCOUNT = Rule(
     owasp=("API2:2023",),
     attack=("T1110.001",),
 )
+SLOW = Rule(
+    id="brute-force-slow",
+    version=1,
+    title="Slow brute force: different passwords for one account, all day long",
+    category="authentication",
+    kind=Kind.ATTACK,
+    severity=Severity.MEDIUM,
+    owasp=("API2:2023",),
+    attack=("T1110.001",),
+)
+DAY_SECONDS = 86_400.0
+SLOW_MAX = 4_096
+"""Accounts of which a day's failures are remembered: that takes 1 KB each."""
 LOGIN = np.uint16(TransactionFlag.LOGIN)
 
 
 class _Guesses:
     """What is remembered of clients or of accounts: the last failures of each, one more than are allowed."""
 
-    def __init__(self, by: By, rule: Rule, failures_max: int, window_seconds: float, entities_max: int) -> None:
+    def __init__(
+        self, by: By, rule: Rule, failures_max: int, window_seconds: float, entities_max: int, slow_seconds: float = 0.0
+    ) -> None:
         self.by, self.rule, self.failures_max, self.window_seconds = by, rule, failures_max, window_seconds
         self.size = failures_max + 1
+        self.slow_ns = nanoseconds(slow_seconds)
         self.table = EntityTable(entities_max)
         self.guessed = np.zeros(entities_max, GUESSED)
         self.times = np.full(entities_max * self.size, NEVER, np.int64)
@@ -59,10 +76,16 @@ class _Guesses:
         self.accounts = np.zeros(entities_max * self.size, np.uint64)
 
 
+def slow_seconds(settings: FailedLoginsSettings) -> float:
+    """What a day's failures span at least that come too slowly for the other rule."""
+    part = (settings.account_day_failures_max + 1) / max(settings.account_failures_max, 1)
+    return settings.account_window_seconds * part
+
+
 class FailedLogins:
     """See the file's head; settings: FailedLoginsSettings."""
 
-    rules = (CLIENT, ACCOUNT)
+    rules = (CLIENT, ACCOUNT, SLOW)
 
     def __init__(self, settings: FailedLoginsSettings, strings: Strings) -> None:
         self.strings = strings
@@ -75,6 +98,10 @@ class FailedLogins:
             _Guesses(
                 By.ACCOUNT, ACCOUNT, settings.account_failures_max, settings.account_window_seconds,
                 settings.entities_max,
+            ),
+            _Guesses(
+                By.SLOW, SLOW, settings.account_day_failures_max, DAY_SECONDS, min(settings.entities_max, SLOW_MAX),
+                slow_seconds(settings),
             ),
         )  # fmt: skip
         self.memory = Memory()
@@ -119,8 +146,8 @@ class FailedLogins:
         window_ns, report_ns = nanoseconds(kind.window_seconds), nanoseconds(REPORT_SECONDS)
         return find_guessing(
             logins, start, int(kind.by), basic_code, *kind.table.arrays,
-            kind.guessed, kind.times, kind.starts, kind.accounts, kind.size, window_ns, report_ns, self.hits,
-            self.progress,
+            kind.guessed, kind.times, kind.starts, kind.accounts, kind.size, kind.slow_ns, window_ns, report_ns,
+            self.hits, self.progress,
         )  # type: ignore[no-any-return]  # fmt: skip
 
     def _detection(self, kind: _Guesses, hit: Any, transaction: Any) -> Detection:

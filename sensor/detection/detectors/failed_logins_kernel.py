@@ -18,6 +18,7 @@ from sensor.structures.windows import NEVER, clear_times, ring_push
 
 _SLIPS_MAX = 2
 """Wrong passwords of an account before the right one that are its owner's slips."""
+_KINDS_MIN = 4
 
 GUESSED = np.dtype(
     [
@@ -50,6 +51,7 @@ HIT = np.dtype(
 class By(IntEnum):
     CLIENT = 0
     ACCOUNT = 1
+    SLOW = 2      # an account, over a day: `accounts` then holds what was tried, see _tried
 
 
 class Progress(IntEnum):
@@ -65,26 +67,50 @@ def is_failure(status, basic):
 
 
 @inline_kernel
+def _tried(transaction, basic):
+    """What is different when another password is: the fingerprint of Basic credentials, else the body's length."""
+    return transaction["user"] if basic else np.uint64(max(np.int64(transaction["request_body_len"]), 0))
+
+
+@part_kernel
+def is_guessing(tried, base, size):
+    """Whether these are several passwords, and not one that somebody's program sends again and again."""
+    kinds = 0
+    for i in range(base, base + size):
+        first, alike = True, 0
+        for j in range(base, base + size):
+            alike += tried[j] == tried[i]
+            first = first and (j >= i or tried[j] != tried[i])
+        kinds += first
+        if 10 * alike > 4 * size:
+            return False
+    return kinds >= _KINDS_MIN
+
+
+@inline_kernel
 def _is_due(entity, now, report_ns):
     grown = np.int64(entity["failures"]) - np.int64(entity["reported_failures"])
     return grown > np.int64(entity["reported_failures"]) >> 6 or now - np.int64(entity["reported_now"]) >= report_ns
 
 
 @part_kernel
-def note_failure(guessed, row, times, starts, accounts, size, transaction, window_ns, report_ns):
-    """Add one failure to its entity; returns whether the entity is over the threshold and due to be reported."""
+def note_failure(guessed, row, times, starts, accounts, size, transaction, whose, slow_ns, window_ns, report_ns):
+    """Add one failure to its entity, `whose` to `accounts`; returns whether it is over the threshold and due to be
+    reported. `slow_ns`: what so many failures must span at least, and be of several passwords; 0 for any.
+    """
     entity = guessed[row]
     base = row * size
     now = np.int64(transaction["now"])
     cursor = np.int64(entity["cursor"])
     starts[base + cursor] = transaction["ts"]
-    accounts[base + cursor] = transaction["account"]
+    accounts[base + cursor] = whose
     cursor = ring_push(times, base, size, cursor, now)
     entity["cursor"] = cursor
     entity["last_now"] = now
     entity["client_hi"] = transaction["client_hi"]
     entity["client_lo"] = transaction["client_lo"]
-    if now - times[base + cursor] > window_ns:
+    span = now - times[base + cursor]
+    if span > window_ns or (slow_ns > 0 and (span < slow_ns or not is_guessing(accounts, base, size))):
         entity["run_now"] = 0
         return False
     if entity["run_now"] == 0:
@@ -147,13 +173,14 @@ def _report(hits, progress, entity, row, now):
 def find_guessing(
     transactions: TRANSACTION, start: int, by: int, basic_code: int,
     entities: ENTITY, slots: U64s, use: I64s, seeds: U64s,
-    guessed: GUESSED, times: I64s, starts: I64s, accounts: U64s, size: int, window_ns: int, report_ns: int,
-    hits: HIT, progress: I64s,
+    guessed: GUESSED, times: I64s, starts: I64s, accounts: U64s, size: int, slow_ns: int, window_ns: int,
+    report_ns: int, hits: HIT, progress: I64s,
 ) -> int:  # fmt: skip
     """Look at transactions from row `start` on; returns the row to go on with.
 
     `by` says whose failures are counted; `times`, `starts` and `accounts` hold `size` items, one more than are allowed,
-    for each entity; `basic_code` is the auth_scheme code of Basic, -1 when the batch has none.
+    for each entity; `basic_code` is the auth_scheme code of Basic, -1 when the batch has none; `slow_ns` is that of
+    note_failure.
     """
     progress[Progress.HITS] = 0
     for row in range(start, len(transactions)):
@@ -165,14 +192,14 @@ def find_guessing(
             return row
         key0 = transaction["client_hi"] if by == By.CLIENT else transaction["account"]
         key1 = transaction["client_lo"] if by == By.CLIENT else np.uint64(0)
-        if by == By.ACCOUNT and key0 == 0:
+        if by != By.CLIENT and key0 == 0:
             continue
         zero = np.uint64(0)
         status = np.int64(transaction["status_code"])
         now = np.int64(transaction["now"])
         if 200 <= status < 300:
             entity_row = find(entities, slots, seeds, key0, key1, zero, zero)
-            if entity_row >= 0 and is_success_of(guessed[entity_row], transaction, window_ns):
+            if by != By.SLOW and entity_row >= 0 and is_success_of(guessed[entity_row], transaction, window_ns):
                 guessed[entity_row]["succeeded"] = 1
                 _report(hits, progress, guessed[entity_row], row, now)
             elif (
@@ -184,8 +211,10 @@ def find_guessing(
                     now - window_ns,
                 )  # fmt: skip
             continue
-        if not is_failure(status, np.int64(transaction["auth_scheme"]) == basic_code):
+        basic = np.int64(transaction["auth_scheme"]) == basic_code
+        if not is_failure(status, basic):
             continue
+        whose = _tried(transaction, basic) if by == By.SLOW else transaction["account"]
         entity_row = touch(entities, slots, use, seeds, key0, key1, zero, zero)
         if entity_row < 0:
             entity_row = -1 - entity_row
@@ -193,6 +222,8 @@ def find_guessing(
             guessed[entity_row]["run_now"] = 0
             guessed[entity_row]["cursor"] = 0
         progress[Progress.FAILURES] += 1
-        if note_failure(guessed, entity_row, times, starts, accounts, size, transaction, window_ns, report_ns):
+        if note_failure(
+            guessed, entity_row, times, starts, accounts, size, transaction, whose, slow_ns, window_ns, report_ns
+        ):  # fmt: skip
             _report(hits, progress, guessed[entity_row], row, now)
     return len(transactions)
