@@ -92,7 +92,7 @@ def test_a_row_on_which_a_kernel_raises_is_left_out_and_counted():
     ("name", "rules"),
     [
         ("01a-benign", set()), ("02-nmap-fast", {"method-probing", "scanner-software"}),
-        ("04-dirbrute", {"scanner-software", "web-scan"}), ("12-beacon", set()),
+        ("04-dirbrute", {"request-rate-outlier", "scanner-software", "web-scan"}), ("12-beacon", set()),
         ("13-stolen-token", {"token-shared", "tool-in-account"}), ("15a-error-spike", {"error-spike"}),
         ("17-cleartext-creds", set()),
     ],
