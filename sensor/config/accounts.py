@@ -180,6 +180,8 @@ class LoginAttacksSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     """Packet time in which logins are counted."""
     accounts_min: AtLeastTwo = 10
     """Different accounts that failed, and did not go well either, from one client or one kind of software."""
+    day_accounts_min: AtLeastTwo = 30
+    """So many of one client within a day are slow spraying."""
     tries_max: Times = 5.0
     """Failures for each of these accounts up to which it is spraying; more is guessing, which failed_logins finds."""
     clients_min: AtLeastTwo = 5

@@ -63,6 +63,26 @@ def test_one_try_on_each_of_many_accounts_from_one_client():
     assert found[0].severity is None
 
 
+@pytest.mark.parametrize("gap", [300, 1_500])
+def test_one_account_now_and_then_adds_up_over_a_day(gap):
+    door = Door()
+    for i in range(50):
+        door.fail(gap * i, i)
+    found = door.found()
+    assert {(one.rule.id, one.severity) for one in found} == {("password-spraying", Severity.MEDIUM)}
+    assert (found[0].numbers.observed, found[0].numbers.window_seconds) == (30, 86_400)
+    assert Severity.CRITICAL in {one.severity for one in door.well(gap * 50, 999).found()}
+
+
+def test_an_office_where_somebody_always_mistypes_is_no_slow_spraying():
+    """Names that nobody has, all day long, and many more logins that go well."""
+    door = Door()
+    for i in range(60):
+        door.fail(700 * i, 5_000 + i)
+        door.well(700 * i + 100, i % 90)
+    assert door.found() == []
+
+
 def test_a_list_of_credentials_with_one_that_fits_is_critical():
     door = Door()
     for i in range(20):
@@ -103,10 +123,10 @@ def test_guessing_at_one_account_is_not_spraying():
     assert door.rules() == set()
 
 
-def test_slower_than_the_window_is_quiet():
+def test_slower_than_the_windows_is_quiet():
     door = Door()
     for i in range(40):
-        door.fail(70 * i, i)
+        door.fail((70 if i < 25 else 40_000) * i, i)
     assert door.rules() == set()
 
 

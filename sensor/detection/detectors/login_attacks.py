@@ -1,10 +1,10 @@
 """Attacks on logins as a whole: in: transactions; out: detections of spraying and stuffing, and of logins that fail.
 
-Many accounts that fail from one client, with few tries each, or from many clients by one kind of software, are
-somebody's list of accounts. A login that goes well in the middle of it makes the case critical: that account is to be
-taken as compromised. An endpoint at which far more fails than usual, whoever asks, is attacked from everywhere or is
-not well. The one law: accounts that fail and then go well count for nothing, so that users behind one address who
-mistype are no attack.
+Many accounts that fail from one client, with few tries each, within minutes or within a day, or from many clients by
+one kind of software, are somebody's list of accounts. A login that goes well in the middle of it makes the case
+critical: that account is to be taken as compromised. An endpoint at which far more fails than usual, whoever asks, is
+attacked from everywhere or is not well. The one law: accounts that fail and then go well count for nothing, so that
+users behind one address who mistype are no attack.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ FAILING = Rule(
     owasp=("API2:2023",),
     attack=("T1110",),
 )
-RULES = {By.CLIENT: SPRAYING, By.SOFTWARE: DISTRIBUTED, By.ENDPOINT: FAILING}
+RULES = {By.CLIENT: SPRAYING, By.SOFTWARE: DISTRIBUTED, By.ENDPOINT: FAILING, By.DAY: SPRAYING}
+DAY_SECONDS = 86_400.0
 LOGIN = np.uint16(TransactionFlag.LOGIN)
 
 
@@ -74,6 +75,8 @@ class LoginAttacks:
                 settings.ratio_min,
                 settings.endpoint_failures_min,
                 nanoseconds(REPORT_SECONDS),
+                nanoseconds(DAY_SECONDS / 2),
+                settings.day_accounts_min,
             ],
             np.float64,
         )
@@ -117,7 +120,7 @@ class LoginAttacks:
         return -1
 
     def _entity(self, by: By, transaction: Any) -> Entity:
-        if by == By.CLIENT:
+        if by in (By.CLIENT, By.DAY):
             return Entity("client", address(transaction, "client"))
         http = http_of(transaction, self.strings)
         if by == By.SOFTWARE:
@@ -127,7 +130,8 @@ class LoginAttacks:
     def _detection(self, hit: Any, transaction: Any) -> Detection:
         by, settings = By(int(hit["by"])), self.settings
         entity = self._entity(by, transaction)
-        failing = by == By.ENDPOINT
+        failing, daily = by == By.ENDPOINT, by == By.DAY
+        least = settings.day_accounts_min if daily else settings.accounts_min
         return detection_of(
             transaction,
             self.strings,
@@ -135,15 +139,15 @@ class LoginAttacks:
             entity,
             Numbers(
                 observed=float(hit["failures"] if failing else hit["accounts"]),
-                threshold=float(settings.endpoint_failures_min if failing else settings.accounts_min),
+                threshold=float(settings.endpoint_failures_min if failing else least),
                 unit="failed logins" if failing else "accounts that failed",
-                window_seconds=settings.window_seconds,
+                window_seconds=DAY_SECONDS if daily else settings.window_seconds,
                 baseline=round(float(hit["usual"]), 3) if failing else None,
             ),
             count=int(hit["failures"]),
             run=f"{entity.value}@{hit['run_now']}",
             first_ts=int(hit["first_ts"]),
-            severity=Severity.CRITICAL if hit["guessed"] else None,
+            severity=Severity.CRITICAL if hit["guessed"] else Severity.MEDIUM if daily else None,
             confidence=0.6 if failing else 0.9,
             details={
                 "failures": int(hit["failures"]),

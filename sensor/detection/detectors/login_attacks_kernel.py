@@ -50,6 +50,7 @@ class By(IntEnum):
     CLIENT = 0
     SOFTWARE = 1
     ENDPOINT = 2
+    DAY = 3       # a client again, over a day
 
 
 _KINDS = len(By)
@@ -63,6 +64,8 @@ class Threshold(IntEnum):
     RATIO = 4         # times the usual share of failures, and of failures to successes
     ENDPOINT_FAILURES = 5
     REPORT_NS = 6
+    HALF_DAY_NS = 7
+    DAY_ACCOUNTS = 8
 
 
 class Progress(IntEnum):
@@ -149,9 +152,10 @@ def _share(failures, successes):
 @part_kernel
 def is_attack(by, record, failures, successes, accounts, clients, limits):
     """Whether the figures of one window are an attack's."""
-    if by == By.CLIENT:
+    if by == By.CLIENT or by == By.DAY:
         tries = failures <= limits[Threshold.TRIES] * accounts
-        return accounts >= limits[Threshold.ACCOUNTS] and tries and failures >= limits[Threshold.RATIO] * successes
+        least = limits[Threshold.DAY_ACCOUNTS] if by == By.DAY else limits[Threshold.ACCOUNTS]
+        return accounts >= least and tries and failures >= limits[Threshold.RATIO] * successes
     if clients < limits[Threshold.CLIENTS] or accounts < limits[Threshold.ACCOUNTS]:
         return False
     if by == By.SOFTWARE:
@@ -166,7 +170,8 @@ def note(
     by, record, bitmaps, base, transaction, client, account, failed, locked, row, now, limits, hits, progress,
 ):  # fmt: skip
     """One login of the record; reports it when it is an attack and due."""
-    advance(record, bitmaps, base, now, np.int64(limits[Threshold.HALF_NS]))
+    half = limits[Threshold.HALF_DAY_NS] if by == By.DAY else limits[Threshold.HALF_NS]
+    advance(record, bitmaps, base, now, np.int64(half))
     if failed:
         if record["failures"] + record["failures_before"] == 0:
             record["first_ts"] = transaction["ts"]
@@ -187,6 +192,7 @@ def note(
     running = record["run_now"] != 0
     attack = is_attack(by, record, failures, successes, np.float64(accounts), np.float64(clients), limits)
     guessed = running and not failed and by != By.ENDPOINT and record["guessed"] == 0
+    guessed = guessed and (attack or by != By.DAY)
     if not attack and not guessed:
         return
     if not running:
