@@ -49,6 +49,15 @@ def test_slow_scans_add_up(count: int, apart: float) -> None:
     assert {each.entity.value for each in found(misses(pool, count, apart), pool)} == {SCANNER}
 
 
+def test_who_misses_nearly_all_within_minutes_is_told_in_the_minute_in_which_that_is_clear() -> None:
+    pool = Pool()
+    detections = found(misses(pool, 40, 4.0) + ordinary(pool, 150), pool)
+    assert {(each.rule.id, each.entity.value) for each in detections} == {("web-scan", SCANNER)}
+    assert detections[0].now <= (1_795_250_000 + 160) * 10**9
+    rows = [transaction(pool, 4.0 * n + 1, SCANNER, uri=f"/ok/{n}") for n in range(40)]
+    assert found(misses(pool, 40, 4.0) + rows + ordinary(pool, 150), pool) == []
+
+
 def test_one_dead_link_is_one_target() -> None:
     pool = Pool()
     assert found(misses(pool, 500, 0.2, USER, same=True), pool) == []

@@ -61,6 +61,8 @@ METHODS = Rule(
 )
 _STEPS = 6
 _HOUR_SECONDS, _DAY_SECONDS = 3_600.0, 86_400.0
+_CERTAIN_SHARE, _CERTAIN_PART = 0.8, 0.55
+"""Of who misses so large a share over an hour or a day, this part of the targets is enough."""
 _COMMON = frozenset({"", "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"})
 _SCANNERS = re.compile(
     r"\b(nikto|sqlmap|nuclei|gobuster|dirbuster|feroxbuster|ffuf|wfuzz|wpscan|masscan|zgrab|acunetix|nessus|openvas|w3af|"
@@ -215,12 +217,14 @@ class WebScan:
         self._missed = []
 
     def _tick(self, spans: list[_Span], tick: int) -> list[Detection]:
-        """A step is over: judge each span that has a step of its own over with it."""
+        """A step is over: judge every span once a window, and end those whose own step is over with it."""
         detections: list[Detection] = []
         self._end_step(spans)
         for span in spans:
-            if tick // self._step_ns % span.steps == 0:
-                detections += self._judge(span, tick)
+            ends = tick // self._step_ns % span.steps == 0
+            if ends or tick // self._step_ns % _STEPS == 0:
+                detections += self._judge(span, tick, 0 if ends else tick - nanoseconds(self.settings.window_seconds))
+            if ends:
                 span.requests.step()
                 span.misses.step()
                 span.targets.step()
@@ -269,11 +273,13 @@ class WebScan:
             int(row["server_port"]), community_id(row, "client", "server"), http_of(row, self.strings),
         )  # fmt: skip
 
-    def _judge(self, span: _Span, tick: int) -> list[Detection]:
-        """At the end of a step: who has looked for too much that is not there."""
+    def _judge(self, span: _Span, tick: int, since: int) -> list[Detection]:
+        """At the end of a step: who has looked for too much that is not there, the last time at `since` or later."""
         if span.misses.is_empty:
             return []
-        suspects = np.flatnonzero(span.misses.total[: span.misses.used] >= span.targets_min)
+        is_long = span.seconds > self.settings.window_seconds
+        least = span.targets_min * (_CERTAIN_PART if is_long else 1.0)
+        suspects = np.flatnonzero(span.misses.total[: span.misses.used] >= least)
         if not len(suspects):
             return []
         active = np.sort(span.misses.total[span.requests.total > 0])
@@ -283,8 +289,9 @@ class WebScan:
             seen = self._seen.get(client)
             others = np.delete(active, np.searchsorted(active, misses))
             usual = float(others[len(others) * 3 // 4]) if len(others) else 0.0
-            threshold = max(span.targets_min, self.settings.ratio_min * usual)
-            if seen is None or found < threshold or misses < self.settings.share_min * requests:
+            certain = is_long and misses >= _CERTAIN_SHARE * requests
+            threshold = max(round(least) if certain else span.targets_min, self.settings.ratio_min * usual)
+            if seen is None or seen.last_ts < since or found < threshold or misses < self.settings.share_min * requests:
                 continue
             numbers = Numbers(
                 observed=round(found), threshold=threshold, unit="different targets that are not there",
