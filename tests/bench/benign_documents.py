@@ -187,7 +187,8 @@ def _sections(kind: str, text: str, heading: str) -> Iterator[Written]:
 
 def _markup(place: Path) -> Iterator[Written]:
     for path in _files(place, "*/**/*.md"):
-        yield from _sections("Markdown", _text(path), r"^(?=#{1,4} )")
+        sections = _sections("Markdown", _text(path), r"^(?=#{1,4} )")
+        yield from (each for each in sections if each.text.count("```") % 2 == 0)
     manuals = ("django/*/docs/**/*.txt", "sphinx/*/doc/**/*.rst", "jinja2/*/docs/*.rst")
     for path in _files(place, *manuals, "python-sqlalchemy-doc/**/*.rst"):
         yield from _sections("reStructuredText", _text(path), r"\n(?=[^\n]{3,80}\n[=~^*\"'-]{3,80}\n)")

@@ -35,6 +35,7 @@ _HEX_BYTE = re.compile(r"(?:0x|%0x)(2e|2f|5c)", re.I)
 _BASE64 = re.compile(r"(?:data:[\w/+.-]*;(?:[\w=-]+;)?base64,)?([A-Za-z0-9+/_-]{12,}(?:\r?\n[A-Za-z0-9+/_-]+)*={0,2})\s*\Z")
 _TOKEN = re.compile(r"[A-Za-z0-9+/]*(?=[A-Za-z0-9]{0,30}[A-Z])(?=[A-Za-z0-9]{0,30}[a-z])(?=[A-Za-z0-9]{0,30}\d)[A-Za-z0-9]{10,}[A-Za-z0-9+/]*={0,2}")
 """Base64 of octets: the plus in it is no space."""
+_CODED = re.compile(r"(?=.*[A-Z].*[A-Z])(?=.*[a-z].*[a-z])(?!.*\+\+)[A-Za-z0-9+/]{12,}={0,2}")
 _PRINTABLE = re.compile(r"[\x09\x0a\x0d\x20-\x7e]*\Z")
 _LOOKALIKES = str.maketrans(
     {
@@ -43,6 +44,11 @@ _LOOKALIKES = str.maketrans(
         "\u203a": ">", "\u3009": ">", "\uff0e": ".", "\uff0f": "/", "\uff3c": "\\", "\u2024": ".", "\u2025": "..",
     }
 )  # fmt: skip
+
+
+def is_coded(text: str) -> bool:
+    """Whether it is base64 of octets as a whole, so that a plus in it parts no words."""
+    return len(text) % 4 == 0 and bool(_CODED.fullmatch(text))
 
 
 def text_of(octets: bytes) -> str:
@@ -147,7 +153,7 @@ def readings(text: str, form: bool = False) -> list[str]:
         text = text[: LENGTH_MAX // 2] + " " + text[-LENGTH_MAX // 2 :]
     first = plainer(text)
     found = [first]
-    todo = [(first, form and not _TOKEN.fullmatch(first))]
+    todo = [(first, form and not _TOKEN.fullmatch(first) and not is_coded(first))]
     for _ in range(ROUNDS):
         following: list[tuple[str, bool]] = []
         for reading, plus in todo:

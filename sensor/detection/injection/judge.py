@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from sensor.detection.injection.decode import readings
+from sensor.detection.injection.decode import is_coded, readings
 from sensor.detection.injection.finding import STRONG, Finding
 from sensor.detection.injection.paths import judge_path
 from sensor.detection.injection.pattern import Pattern
@@ -45,8 +45,8 @@ def judge_reading(text: str) -> list[Finding]:
     """Findings in one reading; of a document its first line is judged by itself too."""
     reading = weighed(text)
     found = _judged(reading)
-    if reading.first:
-        found += _judged(weighed(reading.first))
+    for begin in reading.begins:
+        found += _judged(weighed(begin))
     return found
 
 
@@ -94,6 +94,8 @@ def judge(text: str, form: bool = False) -> list[Finding]:
         if not has_trigger(reading):
             continue
         for finding in judge_reading(reading):
+            if finding.kind == "cmdi" and is_coded(reading):
+                continue
             if coded and number == 0 and len(every) > 1 and finding.kind not in _OF_CODES:
                 continue
             if finding.kind not in best or finding.points > best[finding.kind].points:

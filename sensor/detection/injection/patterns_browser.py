@@ -60,6 +60,7 @@ BROWSER = [
     Pattern("xss", 6, "attribute that loads script", r"\b(?:srcdoc|formaction|xlink:href|dynsrc|lowsrc|datasrc|datafld|dataformatas|background|http-equiv|fscommand|seeksegmenttime|ev:event|attributename|action|poster|ping)\s*=\s*[\"'`]?\s*(?:\?|#|\"|'|j|data|v|//|https?:|&|x|<|[a-z])"),
     Pattern("xss", 6, "picture that fails", r"<\s*i?m(?:g|age)[^>]*\b(?:src|dynsrc|lowsrc)\s*=\s*[\"'`]?\s*(?:[x\d#?*&/>]{1,3}[\"'`\s/>]|[\"'`\s]*(?:java|vb|data:|&)|\w{1,3}:|[\"'`]?\s*(?:\z|on))|<img\s*[\"'`/\\]"),
     Pattern("xss", 5, "tag cut open", r"<\s*[a-z][a-z0-9:]{0,12}[/\x00\x0b\x0c][^<>/]*=|<[a-z]{1,10}/\w+=|<\s*[/!?%]*[a-z]{1,12}[\s/]+(?:style|id|class|href|src|name|value|to|from)\s*=\s*[^\"'\s>][^<>]*(?:script|alert|expression|&#)"),
+    Pattern("xss", 5, "quotes in a tag", r"<(?:'\"|\"')>"),
     Pattern("xss", 6, "style with an escape", r"style\s*=\s*[\"'`]?[^\"'`>]*(?:\\[0-9a-f]{1,6}|/\*[^*]*\*/|expression|url\s*\(|:\s*\w+\\)"),
     Pattern("xss", 6, "control section", r"<!\[cdata\[\s*<|<!\[endif|<!--\[if|<\?xml-stylesheet|<\?import|<!\[\s*<|<!--\s*\[|<%\s*<"),
     Pattern("xss", 5, "markup end and comment", r"\A[^<]{0,60}(?://)?-->[^-]*(?:/\*|<)|\A[^<\s]{0,40}\s?\*/[^-\w][^-]*(?:/\*|<)|\A[^<\s]{0,40}\s?(?:-->|\*/)\s*\z|<!--[^>]*--!?>\s*<|</\s*(?:body|html|form|frameset|head)\s*>"),

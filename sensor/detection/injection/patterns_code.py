@@ -40,7 +40,7 @@ CODE = [
     Pattern("deserialisation", 9, "PHP object", r"\b[oc]:\+?\d{1,6}:\"[\w\\]{1,80}\":\+?\d{1,6}:\{|\ba:\d{1,4}:\{(?:i:\d|s:\d)[^}]*[ocsb]:\d", True),
     Pattern("php", 8, "PHP session file", r"\bsess_[\w,-]{10,}"),
     # Node
-    Pattern("node", 9, "Node code", r"\brequire\s*(?:\(\s*[\"'`]?\s*(?:child_process|fs|os|net|http|vm|util|req\b|module|path)|\[)|\bchild_process[\"'`)\]]|\bchild_process\s*\.\s*(?:exec|spawn|fork)|\bprocess\s*\.\s*(?:mainmodule|binding|env\b|exit|kill|dlopen|stdout)|\bmainmodule\b|\bglobal\s*\.\s*process|\bprocess\.main", True),
+    Pattern("node", 9, "Node code", r"\brequire\s*(?:\(\s*[\"'`]?\s*(?:child_process|fs|os|net|http|vm|util|req\b|module|path)|\[)|\bchild_process[\"'`)\]]|\bchild_process\s*\.\s*(?:exec|spawn|fork)|\bprocess\s*\.\s*(?:mainmodule|binding|env\b|exit|kill|dlopen|stdout)|\bmainmodule\b|\bglobal\s*\.\s*process|\bprocess\.main"),
     Pattern("node", 8, "Node serialised function", r"_\$\$nd_func\$\$_|__js_function|\bthis\s*\.\s*constructor\b|\breturn\s+process\b|\bspawnsync\b|\bexecsync\b", True),
     Pattern("node", 7, "prototype pollution", r"__proto__|\bconstructor\s*(?:\.|\[|\]?\[)\s*[\"']?prototype\b|\[\s*constructor\s*\]\s*\[\s*prototype", True),
     Pattern("node", 6, "Node code", r"\bprocess\s*\[|\bmodule\s*\.\s*exports\s*=|\A\W{0,3}while\s*\([^)]{1,40}\)\s*;|\bmodule:prototype\b"),
@@ -59,6 +59,7 @@ CODE = [
     Pattern("ssti", 9, "expression that calls", r"(?:\{\{|\$\{|#\{|<%=?|\*\{|%\{|\{%|@\{|~\{|\{php\}|\{literal\}|\{if\b|\$\(|\{\{=|\{@|\{\$)[^{}<>]*(?:\w\s*\(|\w\s*\[|\|\s*\w+|\bnew\s|\bT\s*\()"),
     Pattern("ssti", 6, "template expression", r"\{\{[^{}]*[^\w\s.{}-][^{}]*\}\}\s*\z|\{\{\s*(?:config|self|request|settings|session|app|this|g|env|debug|dump|constructor|_\w+)\s*\}\}|\A\W{0,3}(?:\$\{|#\{|%\{|\*\{|@\{|\{\{[^{}]*[^\w\s.{}-]|~\{|<%|\{#|\{@|\[\[\$)[\s\S]*(?:\}|%>|\]\])"),
     Pattern("ssti", 3, "placeholder", r"\{\{[^{}]+\}\}"),
+    Pattern("ssti", 9, "expression that reaches the system", r"(?:\{\{|[$#*@%~]\{)[^{}]{0,80}(?:\bT\s*\(|\bgetruntime\b|__(?:class|globals|subclasses|import)__|\bforname\s*\()", True),
     Pattern("ssti", 8, "template statement", r"\{%-?\s*(?:for|if|import|include|set|extends|block|debug|load|macro|with|raw|autoescape|print|do|import|from|csrf_token|ssi|url|apply|filter)\b[^{}]*%\}|#set\s*\(\s*\$|#(?:foreach|if|evaluate|include|parse|macro|define)\s*\(|<#(?:assign|if|list|include|import|macro|ftl)\b|\?new\s*\(|\?(?:api|eval|interpret)\b|<%[\s=@!#-]|\{\s*(?:system|exec|php|include|fetch|eval|self::|math)\b[^{}]*\}|\bfreemarker\.\w+\.\w+|\bth:(?:text|utext|fragment|replace|inline)\b|\bt\s*\(\s*java\.|\bsmarty\.(?:version|template|const)|\bvar\s+\w+\s*=\s*require\(|\{\{#(?:with|each|if|unless)|<%\w+\s*[.(\[%+*/=;]|<c:(?:out|set|import)|\bdebugfmt|@(?:system|using|functions|model|inject|for|if|html)\b\s*[({]"),
     Pattern("ssti", 8, "Perl in a text", r"@\{\s*\[|@\{\[|\$\{\\|@\{\s*\\|\bopen\s*\(?\s*\w+\s*,\s*[\"']"),
     Pattern("el", 8, "expression language", r"\b(?:sessionscope|requestscope|applicationscope|pagecontext|initparam|headervalues|facescontext|param\.\w+)\b\s*[.\[]|\$\{\s*(?:header|cookie|param|session|request|application|applicationscope|sessionscope|user|system|env|this|self|new|class|t\(|product|x|any|script|runtime|thread|util|url|string|def|out|['\"])[\w.'\"\s(\[]"),

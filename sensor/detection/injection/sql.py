@@ -131,7 +131,7 @@ _HARD_KEYS = frozenset(
 _CONTRACTION = re.compile(r"[^\W\d_]'(?:s|t|re|ve|ll|d|m)\b", re.I)
 _OPTION = re.compile(r"[\s=(,\[]['\"`]+--[a-z]")
 """Of a command, quoted: no comment."""
-_DASH = re.compile(r"\A[^-]*\s--\s+(?:[^\W\d_]+[,']?\s+){2}[^\W\d_]{2,}")
+_DASH = re.compile(r"\A[^-]*\s--\s+(?:[^\W\d_]+[,'!?.]*\s+){2}\W{0,3}[^\W\d_]{2,}")
 """Before words it is a dash."""
 _COMPUTED = re.compile(r"\|\||(?<!['\"`])=\s*['\"(\d]|\(\s*select\b|(?:--|#|;)\s*\Z", re.I)
 _SPOKEN_WORDS = 3

@@ -39,6 +39,7 @@ _COMPARING = ("like", "ilike", "glob", "regexp", "rlike", "is", "not", "between"
 _LITERALS = ("number", "text", "open")
 _CUT_OFF = re.compile(r"\A-?\w{1,20}\$*--[ +]\w{0,8}\Z")
 _QUOTE_END = re.compile(r"\A[^\s'\"`]{0,60}['\"`]\s*;\Z")
+_CHANGES = ("add", "change", "modify", "drop", "rename")
 _FROM = re.compile(r"\A['\"`].{0,40}\bfrom\b")
 _CATALOGUE = re.compile(
     r"\A(?:information_schema|performance_schema|pg_catalog|sqlite_master|sqlite_schema|sysobjects|syscolumns|sysdatabases"
@@ -163,7 +164,7 @@ def _named(found: list[Token]) -> tuple[int, str]:
         return 5, "table of a query"
     if words[0] in ("exec", "execute", "from") and len(found) == 3 and found[1].kind == "word" and words[2] == ".":
         return 5, "name cut open"
-    if words[:2] == ["alter", "table"] and any(word in words for word in ("add", "change", "modify", "drop", "rename")):
+    if words[:2] == ["alter", "table"] and words[2:3] and words[2] not in _CHANGES and any(word in words for word in _CHANGES):
         return 8, "alter table"
     return 0, ""
 

@@ -37,6 +37,8 @@ RARE_NAMES = re.compile(r"\bxp_(?:cmdshell|dirtree|regread|fileexist|reg\w+|serv
 
 _CONDITIONS = frozenset(("exists", "not", "select", "exec", "execute", "declare", "insert", "drop", "update", "set", "if"))
 """What follows IF, BEGIN and WHILE."""
+_ACTIONS = ("drop", "alter", "add", "rename", "column")
+"""What does not name what is created or changed."""
 _OPEN = Token("(", "(")
 
 
@@ -138,9 +140,10 @@ def _statement(rest: list[Token]) -> tuple[int, str]:
     if word in ("drop", "truncate", "create", "alter", "rename"):
         objects = ("table", "database", "view", "index", "user", "procedure", "function", "schema", "login", "trigger",
                    "role", "or", "temporary", "temp", "column", "tablespace", "alias", "session", "system")  # fmt: skip
-        if next_word in objects and (_is_target(third) or third.kind in ("key", "(")):
+        named = _is_target(third) and third.text.lower() not in _ACTIONS
+        if next_word in objects and (named or third.kind == "(" or (third.kind == "key" and third.text not in _ACTIONS)):
             return 6, f"{word} {next_word}"
-        return (5, word) if len(rest) >= 2 and next_word == "table" else (0, "")
+        return (5, word) if len(rest) >= 2 and next_word == "table" and third.text not in _ACTIONS else (0, "")
     if word == "insert" and next_word == "into" and _is_target(third):
         return (7 if any(token.text == "values" or token.kind == "(" for token in rest[3:12]) else 4), "insert into"
     if word == "delete" and next_word == "from" and _is_target(third):

@@ -15,7 +15,7 @@ _HIDDEN = re.compile(r"/\.(?!well-known(?:/|\Z)|\.|auth(?:/|\Z)|netlify/|api(?:/
 _SECRET = re.compile(
     r"\w\.(?:pem|key|p12|pfx|jks|kdbx|ppk|rdb|bak|backup|swp|swo|mdb|inc|asa|ovpn|keystore|htpasswd|dmp"
     r"|sql(?:\.(?:gz|zip|bz2|xz|7z|tar))?|(?:php|jsp|aspx?|py|rb|pl|cgi)(?:~|\.(?:old|orig|save|txt|bak)))(?:/|\Z)"
-    r"|\w\.\w{2,5}~(?:/|\Z)|/(?:errors?|access|debug|install)[._-]logs?\Z",
+    r"|\w\.(?:bck|old|save|orig)(?:/|\Z)|\w\.\w{2,5}~(?:/|\Z)|/(?:errors?|access|debug|install)[._-]logs?\Z",
     re.I,
 )
 _LINE_END = re.compile(r"[^\r\n][\r\n]+[^\r\n]")

@@ -51,6 +51,7 @@ _PRODUCT = re.compile(
 _SHOWN = re.compile(r"\A\s*[*-]\s+`[^`]+`\s|\A\s*\$\s+[a-z./~]|(?:\A|\s)```[a-z]{0,12}\s", re.I)
 """Code that is shown as code: behind a prompt or a fence."""
 
+SHORT_LINES = 2
 OVERWHELMING = 3 * STRONG
 """So much evidence of one class adds up in prose too."""
 LINES_MIN, LONG_LINES_MIN, LONG_LINE = 3, 2, 12
@@ -59,7 +60,7 @@ _ODD_BLANKS = re.compile(r"[\x0b\x0c]|/\*\*/|(?:--|#)\w{0,20}\n\s*\w+[\s(]*(?:--
 """What scanners put between words for a blank."""
 _HEADER = re.compile(r"\s*[A-Za-z][\w-]{1,40}:\s")
 _INTO_HEADERS = re.compile(
-    r"[^\r\n<]*(?:(?:\r?\n|\r)[ \t]*[A-Za-z][\w-]{1,40}[ \t]*:[ \t]*\S|[\r\n]+\s*(?:HTTP/\d|[A-Z]{3,8}\s\S+\sHTTP/|<(?:html|script|meta|svg)))", re.I
+    r"[^\r\n<]*(?:(?:\r?\n|\r)[ \t]?[A-Za-z][\w-]{1,40}[ \t]*:[ \t]*\S|[\r\n]+\s*(?:HTTP/\d|[A-Z]{3,8}\s\S+\sHTTP/|<(?:html|script|meta|svg)))", re.I
 )
 
 
@@ -88,12 +89,13 @@ class Weight(IntEnum):
 class Reading(NamedTuple):
     """`text` without what stands between code marks of prose; `weight`: what evidence that prose may hold is worth.
 
-    `first`: of a document its first line, of prose what stands before its words: to be judged by itself.
+    `begins`: of a document its first line (of a short one all), of prose what stands before its words: to be judged
+    each by itself.
     """
 
     text: str
     weight: Weight
-    first: str = ""
+    begins: tuple[str, ...] = ()
 
 
 _SET_IN = re.compile(r" {4}|\t|(?:[\w@\[\]~/ -]{1,40})?[#$] \S|[>*-] ")
@@ -108,22 +110,27 @@ def is_document(text: str) -> bool:
     return len(lengths) - lengths.count(0) >= LINES_MIN and sum(length >= LONG_LINE for length in lengths) >= LONG_LINES_MIN
 
 
-def first_line(text: str) -> str:
-    """The first line that is not empty: what breaks out of a query, a command or a page stands at the begin of a value."""
-    line = text.lstrip("\r\n").partition("\n")[0].rstrip()
-    return "" if _SET_IN.match(line) else line
+def first_lines(text: str) -> tuple[str, ...]:
+    """Both of two lines, of more the first with a sign that it goes on: what breaks out begins a value, or a line of it."""
+    lines = [line.rstrip() for line in text.split("\n") if line.strip()]
+    begins = [f"{line}\n." for line in lines[:1]] if len(lines) > SHORT_LINES else lines
+    return tuple(line for line in begins if not _SET_IN.match(line))
 
 
-def lead(text: str) -> str:
+def lead(text: str) -> tuple[str, ...]:
     """What stands before the first words that follow one another and ends as a command or a statement does."""
     words = _RUN.search(text)
     before = text[: words.start()].rstrip() if words else ""
-    return before if before.endswith((";", "|", "&", "--", "#")) else ""
+    return (before,) if before.endswith((";", "|", "&")) else ()
 
 
 def breaks_into_headers(text: str) -> bool:
     """Whether a value ends with its first line and headers or another message follow."""
     return bool(_INTO_HEADERS.match(text)) and not _HEADER.match(text)
+
+
+def _blank(match: re.Match[str]) -> str:
+    return "\n" if "\n" in match.group() else " "
 
 
 def weighed(text: str) -> Reading:
@@ -137,16 +144,16 @@ def weighed(text: str) -> Reading:
     if "`" in text:
         spoken = _NO_COMMAND.sub(" ", text)
         text = spoken if _WORD.search(spoken) else text
-    plain = _CODE_MARKS.sub(" ", text) if "`" in text or "\n" in text or "<pre" in text or "<code" in text else text
+    plain = _CODE_MARKS.sub(_blank, text) if "`" in text or "\n" in text or "<pre" in text or "<code" in text else text
     every, pieces = _WORD.findall(plain), len(_PIECE.findall(plain))
     words = sum(word.lower() not in _QUERY_WORDS for word in every)
     mostly = 5 * words >= 3 * pieces
     if text.lstrip()[:1] in ("{", "[") and words < LONG_PROSE_WORDS:
         words = 0
     if words >= PROSE_WORDS and ("\n" in text.strip() or (mostly and words >= LONG_PROSE_WORDS)):
-        return Reading(plain, Weight.DOCUMENT, first_line(plain) if "\n" in text.strip() else lead(plain))
+        return Reading(plain, Weight.DOCUMENT, first_lines(plain) if "\n" in text.strip() else lead(plain))
     if is_document(text):
-        return Reading(text, Weight.DOCUMENT, first_line(plain))
+        return Reading(text, Weight.DOCUMENT, first_lines(plain))
     if words >= PROSE_WORDS and 2 * words >= pieces:
         return Reading(plain, Weight.PROSE if mostly else Weight.BEST_HALF, lead(plain))
     if words >= HALF_PROSE_WORDS:
