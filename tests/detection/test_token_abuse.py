@@ -71,6 +71,21 @@ def test_batches_make_no_difference(batch):
     assert day.found(batch) == day.found()
 
 
+def test_one_token_in_many_places_of_which_each_is_new():
+    day = Day().use(0)
+    for i in range(4):
+        day.use(5 + i, f"10.61.{i}.20", f"Agent{i}/1.0")
+    (told,) = day.found()
+    assert (told.rule.id, told.client_ip, told.numbers.observed) == ("token-shared", "10.61.2.20", 3)
+
+
+def test_a_device_with_three_kinds_of_software_that_moves_is_quiet():
+    day = Day()
+    for i in range(90):
+        day.use(i, f"10.0.0.{2 + i // 20}", (PHONE, "WebView", "Downloader/1")[i % 3])
+    assert day.rules() == []
+
+
 def test_a_phone_that_moves_from_network_to_network_is_quiet():
     day = Day()
     for i in range(60):

@@ -149,6 +149,14 @@ def _switch(session, place):
         session["switches"] += 1
 
 
+@inline_kernel
+def _is_third(session, transaction):
+    """Whether the credential is used at a place that is neither its owner's nor the other one's, which are two."""
+    hi, lo = session["other_hi"], session["other_lo"]
+    apart = session["owner_hi"] != hi or (hi == 0 and session["owner_lo"] != lo)
+    return apart and not _same_client(hi, lo, transaction)
+
+
 @part_kernel
 def locate(session, transaction, agent, now, window_ns):
     """Note where the credential is used now; returns whether that is a place that was not known."""
@@ -171,14 +179,16 @@ def locate(session, transaction, agent, now, window_ns):
         session["other_uses"] += 1
         _switch(session, OTHER)
         return moved
+    one_more = held and _is_third(session, transaction)
     session["other_hi"], session["other_lo"] = transaction["client_hi"], transaction["client_lo"]
     session["other_agent"], session["other_order"] = agent, order
     session["other_last_now"] = now
-    session["other_first_ts"] = transaction["ts"]
-    session["other_uses"] = 1
+    session["other_uses"] = session["other_uses"] + 1 if one_more else 1
     session["place"] = OTHER
-    session["switches"] = 1
-    session["run_now"] = 0
+    session["switches"] = session["switches"] + 1 if one_more else 1
+    if not one_more:
+        session["other_first_ts"] = transaction["ts"]
+        session["run_now"] = 0
     return True
 
 
