@@ -109,6 +109,15 @@ def test_a_partner_who_is_suddenly_far_faster_is_found():
     assert found[0].numbers.unit == "new objects a minute"
 
 
+@pytest.mark.parametrize(("method", "told"), [("GET", True), ("PUT", False), ("DELETE", True)])
+def test_who_stores_objects_of_his_own_ids_with_nobody_to_compare_reads_none(method, told):
+    shop = Shop(0)
+    for i, number in enumerate(random.Random(5).sample(range(1_000_000), 1_400)):
+        seconds = 1.5 * i if i < 400 else 700 + 0.05 * i
+        shop.read(seconds, 0xAA, number, method=method, endpoint="/files/{id}")
+    assert bool(shop.found()) == told
+
+
 def test_where_everybody_reads_much_much_is_usual():
     shop = Shop(0)
     for i in range(20):

@@ -112,9 +112,13 @@ class ObjectEnumeration(Kept):
                 self.histograms, self.listed.of(identities), identities.generations, self.thresholds, self.hits,
                 self.progress,
             ),
-            lambda hit: detections.append(self._detection(hit, batch)),
+            lambda hit: detections.extend(() if self._stores(hit, batch) else (self._detection(hit, batch),)),
         )  # fmt: skip
         return detections
+
+    def _stores(self, hit: Any, batch: Batch) -> bool:
+        """Whether somebody whom nobody can be compared with stores objects: he reads none, however fast he is."""
+        return hit["grade"] == Grade.ALONE and self.strings.text(int(batch.transactions["method"][hit["row"]])) == "PUT"
 
     def _detection(self, hit: Any, batch: Batch) -> Detection:
         transaction = batch.transactions[hit["row"]]
