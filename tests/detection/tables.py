@@ -93,8 +93,8 @@ def transaction(pool: Pool, seconds: float, client: str = "10.0.0.1", **given: A
 def login(pool: Pool, seconds: float, client: str = "10.0.0.1", status: int = 401, account: int = 0, **given: Any):
     """A login that failed."""
     values = {"method": "POST", "endpoint": "/login", "uri": "/login", "auth_scheme": ""} | given
-    flags = TransactionFlag.REQUEST | TransactionFlag.RESPONSE | TransactionFlag.LOGIN
-    return transaction(pool, seconds, client, status_code=status, account=account, flags=flags, **values)
+    values.setdefault("flags", TransactionFlag.REQUEST | TransactionFlag.RESPONSE | TransactionFlag.LOGIN)
+    return transaction(pool, seconds, client, status_code=status, account=account, **values)
 
 
 def flow(

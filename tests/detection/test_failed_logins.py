@@ -113,6 +113,19 @@ def test_which_answers_are_failures(pool, status, counts):
     assert len(judge(pool, [login(pool, i, status=status) for i in range(6)])) == counts
 
 
+def test_a_login_that_is_refused_with_200_or_a_redirect_counts(pool):
+    refused = TransactionFlag.REQUEST | TransactionFlag.LOGIN | TransactionFlag.LOGIN_FAILED
+    for status in (200, 302):
+        rows = [login(pool, i, status=status, flags=refused) for i in range(6)]
+        assert [found.rule.id for found in judge(pool, rows)] == ["brute-force-login"]
+        assert judge(pool, [login(pool, i, status=status) for i in range(50)]) == []
+
+
+def test_a_redirect_with_a_new_session_is_a_success_of_the_guesser(pool):
+    rows = [login(pool, i) for i in range(6)] + [login(pool, 7, status=302, issued=0x77)]
+    assert [found.severity for found in judge(pool, rows)] == [None, Severity.CRITICAL]
+
+
 @pytest.mark.parametrize(("status", "counts"), [(401, 1), (400, 0), (403, 0), (422, 0)])
 def test_with_basic_credentials_only_401_is_a_failure(pool, status, counts):
     """Every endpoint asked with Basic credentials is a login, and the other codes speak of the request."""

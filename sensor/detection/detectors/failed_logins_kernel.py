@@ -62,7 +62,7 @@ class Progress(IntEnum):
 
 @inline_kernel
 def is_failure(status, basic):
-    """Whether this answer to a login says that it failed."""
+    """Whether the status of this answer to a login says that it failed."""
     return status == 401 or (not basic and status in (400, 403, 422, 423))
 
 
@@ -197,7 +197,9 @@ def find_guessing(
         zero = np.uint64(0)
         status = np.int64(transaction["status_code"])
         now = np.int64(transaction["now"])
-        if 200 <= status < 300:
+        basic = np.int64(transaction["auth_scheme"]) == basic_code
+        failed = is_failure(status, basic) or transaction["flags"] & TransactionFlag.LOGIN_FAILED != 0
+        if not failed and (200 <= status < 300 or (300 <= status < 400 and transaction["issued"] != 0)):
             entity_row = find(entities, slots, seeds, key0, key1, zero, zero)
             if by != By.SLOW and entity_row >= 0 and is_success_of(guessed[entity_row], transaction, window_ns):
                 guessed[entity_row]["succeeded"] = 1
@@ -211,8 +213,7 @@ def find_guessing(
                     now - window_ns,
                 )  # fmt: skip
             continue
-        basic = np.int64(transaction["auth_scheme"]) == basic_code
-        if not is_failure(status, basic):
+        if not failed:
             continue
         whose = _tried(transaction, basic) if by == By.SLOW else transaction["account"]
         entity_row = touch(entities, slots, use, seeds, key0, key1, zero, zero)

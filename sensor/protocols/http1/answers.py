@@ -149,7 +149,7 @@ def read_redirect(field, data, row):
     start, length = field[Field.LOCATION], field[Field.LOCATION + 1]
     stop = start + length
     path = find_byte(data, start, stop, _QUERY)
-    if is_login_path(data, start, path) or (path < stop and says_refused(data, path, stop)):
+    if is_login_path(data, start, path) or says_refused(data, start, stop):
         row["flags"] = row["flags"] | TransactionFlag.LOGIN_FAILED
 
 

@@ -19,7 +19,8 @@ _USER, _EMAIL, _LOGIN, _ACCOUNT = folded("user"), folded("email"), folded("login
 _SIGNIN, _SIGN_IN, _LOGON, _REFRESH = folded("signin"), folded("sign-in"), folded("logon"), folded("refresh")
 _LOGOUT, _SIGNOUT, _AUTHENTI, _SESSION = folded("logout"), folded("signout"), folded("authenti"), folded("session")
 _SRF, _SIGNUP, _PASSWORD = folded("srf"), folded("signup"), folded("password")
-_REVOKE, _SIGN_OUT = folded("revoke"), folded("sign-out")
+_REVOKE, _SIGN_OUT, _SIGN_UNDER_IN = folded("revoke"), folded("sign-out"), folded("sign_in")
+_OTP, _MFA, _2FA = folded("otp"), folded("mfa"), folded("2fa")
 _REGISTER, _RESET, _VERIFY = folded("register"), folded("reset"), folded("verify")
 _QUOTE, _COLON, _EQUAL, _AMP, _SEMI, _SP = 0x22, 0x3A, 0x3D, 0x26, 0x3B, 0x20
 _KEY_MAX = 120
@@ -132,6 +133,16 @@ def is_account_path(data, start, stop):
 
 
 @part_kernel
+def is_code_path(data, start, stop):
+    """Whether a path, by its words, takes the codes of a second factor."""
+    return (
+        find_folded(data, start, stop, _OTP, 3) >= 0
+        or find_folded(data, start, stop, _MFA, 3) >= 0
+        or find_folded(data, start, stop, _2FA, 3) >= 0
+    )
+
+
+@part_kernel
 def is_login_path(data, start, stop):
     """Whether a path, by its words, takes names and passwords."""
     if is_account_path(data, start, stop):
@@ -140,6 +151,7 @@ def is_login_path(data, start, stop):
         find_folded(data, start, stop, _LOGIN, 5) >= 0
         or find_folded(data, start, stop, _SIGNIN, 6) >= 0
         or find_folded(data, start, stop, _SIGN_IN, 7) >= 0
+        or find_folded(data, start, stop, _SIGN_UNDER_IN, 7) >= 0
         or find_folded(data, start, stop, _LOGON, 5) >= 0
         or find_folded(data, start, stop, _AUTHENTI, 8) >= 0
         or find_folded(data, start, stop, _TOKEN, 5) >= 0

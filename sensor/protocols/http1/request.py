@@ -11,6 +11,7 @@ from sensor.protocols.http1.credentials import (
     basic_user,
     fingerprint,
     is_basic,
+    is_code_path,
     is_login_path,
     path_flags,
     scheme_length,
@@ -289,7 +290,7 @@ def fill_request(t, data, message):
         path = path_start(data, uri, uri + uri_len)
         stop = find_byte(data, path, uri + uri_len, 0x3F)
         flags = path_flags(data, path, stop)
-        if flags == 0 and is_login_path(data, path, stop):
+        if flags == 0 and (is_login_path(data, path, stop) or is_code_path(data, path, stop)):
             flags = np.int64(TransactionFlag.LOGIN)
         row["flags"] = row["flags"] | flags
     t.numbers[Count.REQUESTS] += 1

@@ -90,7 +90,10 @@ def test_words_count_for_nothing_beside_a_token() -> None:
 
 @pytest.mark.parametrize(
     ("location", "failed"),
-    [("/login", True), ("/login?next=/", True), ("/home?error=credentials", True), ("/home", False), ("/", False)],
+    [
+        ("/login", True), ("/login?next=/", True), ("/users/sign_in", True), ("/home?error=credentials", True),
+        ("/auth/failure", True), ("/home", False), ("/", False), ("/verify-otp", False),
+    ],
 )
 def test_sent_back_to_the_form(location: str, failed: bool) -> None:
     row = login(response(b"", f"Location: {location}", status="302 Found"))

@@ -154,7 +154,13 @@ def test_bodies_that_name_nobody_do_no_harm(body: bytes) -> None:
     assert row["status_code"] == 200
 
 
-@pytest.mark.parametrize("path", ["/login", "/api/v1/Login", "/users/sign-in", "/oauth/token", "/session", "/api/auth"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/login", "/api/v1/Login", "/users/sign-in", "/users/sign_in", "/verify-otp", "/2fa", "/oauth/token",
+        "/session", "/api/auth",
+    ],
+)  # fmt: skip
 def test_paths_that_take_logins(path: str) -> None:
     assert one(request(path, method="POST", body=b"a"), OK)["login"]
 
