@@ -13,7 +13,7 @@ from sensor.protocols.http1.cut_lines import CUT_TARGET, forget_endpoint, read_c
 from sensor.protocols.http1.head import INCOMPLETE, looks_like_head, parse_head
 from sensor.protocols.http1.holds import has_end, held_start, hold_bytes, release_hold
 from sensor.protocols.http1.messages import begin_message, end_message, is_client, mark, no_body, set_lengths
-from sensor.protocols.http1.pairing import drop_first, finish_row, match
+from sensor.protocols.http1.pairing import drop_first, finish_row, match, note_hole
 from sensor.protocols.http1.proxies import skip_proxy_header
 from sensor.protocols.http1.settle import resolve_waiting
 from sensor.protocols.http1.tables import MISSES_MAX, Count, Field, Handover, JsonFlag, Scalar, State, Waits
@@ -346,6 +346,7 @@ def gap(t, stream_row, length, seq, ts):
         elif stream["remaining"] == 0:
             end_message(t, stream_row, ts)
     elif state == State.LENGTH:
+        note_hole(t, stream_row, seq + stream["remaining"])
         stream["remaining"] = 0
         end_message(t, stream_row, ts)
         stream["broken"] = 2
@@ -358,6 +359,7 @@ def gap(t, stream_row, length, seq, ts):
     else:
         stream["unknown"] += length
         if state == State.HEAD and stream["hold"] == 0:
+            note_hole(t, stream_row, seq)
             stream["broken"] = 2
         lose_framing(t, stream_row)
 

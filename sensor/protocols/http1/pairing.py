@@ -13,6 +13,7 @@ import numpy as np
 from sensor._jit import inline_kernel, part_kernel
 from sensor.protocols.http1.answers import judge_login
 from sensor.protocols.http1.contents import hand_out
+from sensor.protocols.http1.order import note_asked_between
 from sensor.protocols.http1.outstanding import note_burst_end, watch_answer
 from sensor.protocols.http1.tables import OPEN_PER_FLOW_MAX, OPEN_STACK, WAITING_MAX, Count, Scalar, Waits
 from sensor.schema import Anomaly, FlowFlag, TransactionFlag
@@ -92,22 +93,26 @@ def _lost_before(t, flow, link, whole):
     As many as responses wait, or were lost before these, that acknowledged no more, less those to requests known (this
     one too, if its end was acknowledged); all of them may be, while it is open how many requests were lost earlier. No
     request of this client is smaller than its smallest head without the target, five sixths of it when it asks ahead;
-    but one with a body can be as large as several.
+    but one with a body can be as large as several. What the server acknowledged by parts was sent by parts.
     """
     answers = -np.int64(flow["queued"])
     request = np.int64(flow["first"]) if flow["wait_first"] >= 0 else np.int64(-1)
     while request >= 0:
         answers -= t.links[request]["lost"] if t.links[request]["broken"] == 0 else WAITING_MAX
         request = np.int64(t.links[request]["next"])
-    response, least = np.int64(flow["wait_first"]), 1
+    response, least, parts, part = np.int64(flow["wait_first"]), 1, 1, max(whole, np.int64(flow["answered"]))
+    if flow["ahead"] != 0 and whole < flow["answered"] < link["seq"]:
+        parts = 2
     while response >= 0 and t.links[response]["ack"] <= max(link["seq"], link["end"]):
+        if part < t.links[response]["ack"] < link["seq"]:
+            parts, part = parts + 1, np.int64(t.links[response]["ack"])
         answers += 2 if t.links[response]["broken"] == 2 else 1
         least = max(least, answers if t.links[response]["ack"] <= link["seq"] else answers - 1)
         response = np.int64(t.links[response]["next"])
     smallest = np.int64(flow["base"]) if flow["ahead"] == 0 else 5 * np.int64(flow["base"]) // 6
     most = (link["seq"] - whole) // max(smallest, 18)
     sure = most <= least or flow["bodies"] != 0 if flow["ahead"] == 0 else most == least
-    return least if whole > 0 and sure else -1
+    return least if whole > 0 and sure and parts <= least else -1
 
 
 @inline_kernel
@@ -241,6 +246,9 @@ def match(t, flow_row, seq, ack, broken):
         return -3
     first = np.int64(flow["first"])
     if flow["loss"] == 0 and (broken != 0 or (first >= 0 and t.links[first]["broken"] != 0)):
+        whole = t.http_streams[2 * flow_row + 1 - np.int64(flow["client"])]["whole"]
+        if first >= 0 and flow["rolling"] == 0 and broken != 1:
+            note_asked_between(t, flow, seq if broken == 0 else min(whole, seq))
         flow["loss"] = 1
         flow["least"] = 0 if counts_only(flow) else -1
     found = -1
@@ -273,10 +281,21 @@ def match(t, flow_row, seq, ack, broken):
     return found
 
 
+@part_kernel
+def note_hole(t, stream_row, seq):
+    """Answers were lost from `seq` on, where one of them begins: the first such place behind the last head counts."""
+    stream = t.http_streams[stream_row]
+    if np.int64(t.http_flows[stream_row >> 1]["client"]) == 1 - (stream_row & 1) and stream["broken"] != 2:
+        stream["whole"] = seq
+
+
 @inline_kernel
 def enqueue_waiting(t, flow_row, message):
     """A response waits for the client's stream to come as far as it acknowledged."""
     flow = t.http_flows[flow_row]
+    link = t.links[message]
+    whole = t.http_streams[2 * flow_row + 1 - np.int64(flow["client"])]["whole"]
+    link["lost"] = link["seq"] - whole if link["broken"] == 2 and 0 < whole < link["seq"] else 0
     t.links[message]["next"] = -1
     if flow["wait_last"] >= 0:
         t.links[flow["wait_last"]]["next"] = message

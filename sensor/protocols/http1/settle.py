@@ -10,6 +10,7 @@ import numpy as np
 
 from sensor._jit import inline_kernel, part_kernel
 from sensor.protocols.http1.contents import move_response
+from sensor.protocols.http1.order import lost_to_these, note_rolling, sent_behind
 from sensor.protocols.http1.outstanding import place_by_outstanding
 from sensor.protocols.http1.pairing import (
     counts_only,
@@ -52,8 +53,6 @@ def _merge(t, flow_row, request, response):
     row["response_ts"] = other["response_ts"]
     row["response_end_ts"] = other["response_end_ts"]
     row["records"] = other["records"]
-    row["response_messages"] = other["response_messages"]
-    row["grpc_status"] = other["grpc_status"]
     row["response_messages"] = other["response_messages"]
     row["grpc_status"] = other["grpc_status"]
     row["anomalies"] |= other["anomalies"]
@@ -100,7 +99,7 @@ def _leave(t, flow_row, final, anomalies):
     flow = t.http_flows[flow_row]
     flow["answered"] = max(flow["answered"], link["ack"])
     if flow["least"] >= 0:
-        flow["least"] += 2 if link["broken"] == 2 else 1
+        flow["least"] += lost_to_these(t, flow, link) + (0 if sent_behind(t, flow, link["seq"]) else 1)
     link["response"] = 0
     if final or t.open[response]["flags"] & TransactionFlag.RESPONSE_DONE != 0:
         detach(t, flow_row, response)
@@ -241,8 +240,9 @@ def _settle(t, flow_row, final):
     asked_whole = asked_whole and asked_unbroken == asked and (following < 0 or _is_next(t.links[following]))
     answered_whole = answered_whole and answered_unbroken == answered
     if complete and ((asked_whole and answered > asked) or (answered_whole and asked > answered)):
-        flow["rolling"] = 1
-        sure = False
+        flow["rolling"] = 1  # it does not wait: which of these are answered later is open
+        flow["least"] = max(np.int64(flow["least"]), 0)
+        return False
     pairs = min(asked_unbroken, answered_unbroken) if sure else 0
     _pair_last(t, flow_row, asked, answered, pairs, final)
     flow["loss"] = 0 if sure else 1
@@ -259,9 +259,11 @@ def _place(t, flow_row):
     response = np.int64(flow["wait_first"])
     if flow["least"] < 0:
         return -1
-    least = np.int64(flow["least"]) + (1 if t.links[response]["broken"] == 2 else 0)
-    most = _NEVER
     request, last, count, later = np.int64(flow["first"]), np.int64(-1), 0, 0
+    if request >= 0 and t.links[request]["ack"] == t.links[response]["seq"] and _is_next(t.links[request]):
+        return 0  # whatever was answered before it was asked earlier
+    least = np.int64(flow["least"]) + lost_to_these(t, flow, t.links[response])
+    most = _NEVER
     while response >= 0:
         link = t.links[response]
         while request >= 0 and t.links[request]["broken"] == 0 and t.links[request]["ack"] <= link["seq"]:
@@ -338,9 +340,12 @@ def _pair_at_end(t, flow_row):
 @inline_kernel
 def _find_place(t, flow_row, final):
     """Settle what can be told of the responses that wait; False when nothing can."""
-    if counts_only(t.http_flows[flow_row]):
-        return _count(t, flow_row, final)
-    return _settle(t, flow_row, final)
+    if not counts_only(t.http_flows[flow_row]):
+        if _settle(t, flow_row, final):
+            return True
+        if not counts_only(t.http_flows[flow_row]):
+            return False
+    return _count(t, flow_row, final)
 
 
 @part_kernel
@@ -349,6 +354,8 @@ def resolve_waiting(t, flow_row, final):
     flow = t.http_flows[flow_row]
     while flow["wait_first"] >= 0:
         link = t.links[flow["wait_first"]]
+        if flow["rolling"] == 0 and flow["ahead"] != 0:
+            note_rolling(t, flow)
         request = match(t, flow_row, link["seq"], link["ack"], link["broken"])
         if request >= 0:
             _pair(t, flow_row, request)

@@ -87,7 +87,7 @@ LINK = np.dtype(
         ("ack", "i8"),       # offset in the other stream acknowledged with its first byte, -1 when unknown
         ("next", "i4"),
         ("flow", "i4"),      # row of the flow
-        ("lost", "i4"),      # requests that were lost just before it, when their number is known
+        ("lost", "i4"),      # requests lost just before it, when their number is known; of a response bytes of answers
         ("method", "u1"),    # Method
         ("response", "u1"),  # 1 for a response whose request is not known (yet)
         ("broken", "u1"),    # 1 when messages may have been lost before it in its stream, 2 when one or more were

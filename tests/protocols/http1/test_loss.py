@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.protocols.http1.clients import Client, converse
@@ -120,6 +120,7 @@ def test_any_client_loses_little_and_gets_no_wrong_pair(name: str, share: float,
 
 @given(st.integers(0, 2**32), st.sampled_from([0.05, 0.1, 0.2]), st.integers(1, 5), st.booleans(), st.integers(0, 5),
        st.integers(0, 5), st.sampled_from([0, 1, 3, 20]), st.sampled_from([0, 2, 50]))  # fmt: skip
+@example(3, 0.2, 3, False, 0, 0, 20, 50)  # it stops waiting for all while an answer is lost
 @settings(max_examples=60, deadline=None)
 def test_no_client_gets_a_wrong_pair(
     seed: int, share: float, ahead: int, batch: bool, near: int, far: int, service: int, think: int
