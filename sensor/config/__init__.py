@@ -16,6 +16,7 @@ from sensor.config.accounts import (
     ObjectEnumerationSettings,
     PrivilegeAbuseSettings,
     TokenAbuseSettings,
+    TokenGuessingSettings,
 )
 from sensor.config.collector import (
     ActionSettings,
@@ -140,6 +141,7 @@ __all__ = [
     "ThirdPartiesSettings",
     "ThreatIntelSettings",
     "TokenAbuseSettings",
+    "TokenGuessingSettings",
     "UnusualExportsSettings",
     "VerificationSettings",
     "VhostProbingSettings",

@@ -89,6 +89,17 @@ class TokenAbuseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     """Credentials remembered; those not used lately give way and are counted."""
 
 
+class TokenGuessingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for clients that try many tokens which are refused."""
+    tokens_min: AtLeastTwo = 15
+    """Different credentials of one client that were answered with 401 and never served."""
+    window_seconds: Seconds = 600.0
+    """Packet time after which a refusal is forgotten."""
+    clients_max: AtLeastTwo = 4_096
+    """Clients remembered; those not refused lately give way and are counted."""
+
+
 class ConcurrentSessionsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     enabled: bool = True
     """Look for accounts that are used from too many places at once."""

@@ -16,6 +16,7 @@ from sensor.config.accounts import (
     ObjectEnumerationSettings,
     PrivilegeAbuseSettings,
     TokenAbuseSettings,
+    TokenGuessingSettings,
 )
 from sensor.config.exposure import (
     CleartextSettings,
@@ -224,6 +225,7 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     account_changes: AccountChangesSettings = AccountChangesSettings()
     privilege_abuse: PrivilegeAbuseSettings = PrivilegeAbuseSettings()
     token_abuse: TokenAbuseSettings = TokenAbuseSettings()
+    token_guessing: TokenGuessingSettings = TokenGuessingSettings()
     concurrent_sessions: ConcurrentSessionsSettings = ConcurrentSessionsSettings()
     failed_logins: FailedLoginsSettings = FailedLoginsSettings()
     bulk_transfer: BulkTransferSettings = BulkTransferSettings()

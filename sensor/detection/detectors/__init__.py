@@ -36,6 +36,7 @@ from sensor.detection.detectors.slow_scan import SlowScan
 from sensor.detection.detectors.third_parties import ThirdParties
 from sensor.detection.detectors.threat_intel import ThreatIntel
 from sensor.detection.detectors.token_abuse import TokenAbuse
+from sensor.detection.detectors.token_guessing import TokenGuessing
 from sensor.detection.detectors.unusual_exports import UnusualExports
 from sensor.detection.detectors.verification import Verification
 from sensor.detection.detectors.vhost_probing import VhostProbing
@@ -51,6 +52,7 @@ DETECTORS = {
     "account_changes": AccountChanges,
     "privilege_abuse": PrivilegeAbuse,
     "token_abuse": TokenAbuse,
+    "token_guessing": TokenGuessing,
     "concurrent_sessions": ConcurrentSessions,
     "failed_logins": FailedLogins,
     "bulk_transfer": BulkTransfer,
