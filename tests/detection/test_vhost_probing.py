@@ -102,5 +102,13 @@ def test_what_is_remembered_is_bounded() -> None:
     assert len(stage.memories["detection.vhost_probing"].state()["words"]) < 2_000
 
 
+@pytest.mark.parametrize("batch", [13, 1 << 30])
+def test_a_flood_of_names_is_looked_at_within_a_budget_that_does_not_depend_on_batches(batch: int) -> None:
+    wire = Wire().names(6_000, 0.001, response_body_len=7, endpoint="/a", uri="/a")
+    stage = wire.stage()
+    assert run_transactions(stage, join(wire.rows), batch) == []
+    assert stage.detectors["vhost_probing"].evicted == pytest.approx(6_000 - (2_000 + 6_000 / 40 + 6 * 50), abs=2)
+
+
 def test_real_traffic_has_none() -> None:
     assert "vhost-probing" not in {alert["rule_id"] for alert in real_alerts("01a-benign")}

@@ -33,6 +33,8 @@ RULE = Rule(
 _ALIKE = 0.9
 """Part of the tries that must have failed, or have had the same answer."""
 _SHOWN = 5
+_NAMES_MAX, _NAMES_PER_SECOND, _NAMES_PER_ROW = 2_000, 50.0, 1 / 40
+"""New names that are looked at: saved up at most, and what a second of packet time and a transaction add."""
 
 
 class Try(NamedTuple):
@@ -42,6 +44,15 @@ class Try(NamedTuple):
     ts: int
     host: str
     answer: tuple[int, int]
+
+
+class _Words(NamedTuple):
+    """All that is remembered; `earned` is what may be looked at, when that was known last, and rows since."""
+
+    hosts: list[str]
+    tries: dict[str, list[Try]]
+    told: dict[str, tuple[int, int]]
+    earned: tuple[float, int, int]
 
 
 class VhostProbing:
@@ -56,16 +67,20 @@ class VhostProbing:
         self._hosts: dict[str, None] = {}
         self._tries: dict[str, list[Try]] = {}
         self._told: dict[str, tuple[int, int]] = {}  # packet time and tries when it was told
+        self._credits, self._rows = float(_NAMES_MAX), 0
+        self._earned_now = self._earned_row = 0
         self._hashes = np.zeros(len(strings.tables.entries), np.uint64)  # of the host that a code was last
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
-        return {"words": packed((list(self._hosts), self._tries, self._told))}
+        earned = self._credits, self._earned_now, self._rows - self._earned_row
+        return {"words": packed(_Words(list(self._hosts), self._tries, self._told, earned))}
 
     def restore(self, saved: Mapping[str, npt.NDArray[Any]]) -> bool:
-        words = unpacked(saved, "words", tuple[list[str], dict[str, list[Try]], dict[str, tuple[int, int]]])
+        words = unpacked(saved, "words", _Words)
         if words is None:
             return False
-        hosts, self._tries, self._told = words
+        hosts, self._tries, self._told, (self._credits, self._earned_now, rows) = words
+        self._rows, self._earned_row = rows, 0
         self._hosts = dict.fromkeys(hosts)
         return True
 
@@ -75,12 +90,28 @@ class VhostProbing:
         hashes = self.strings.tables.entries["hash"]
         for place in np.flatnonzero(self._hashes[codes] != hashes[codes]).tolist():
             code = int(codes[place])
-            if self._hashes[code] != hashes[code]:
-                self._hashes[code] = hashes[code]
-                host = host_name(self.strings.text(code)).lower()
-                if host and host not in self._hosts:
-                    detections += self._new(host, batch.transactions[place])
+            if self._hashes[code] == hashes[code]:
+                continue
+            self._hashes[code] = hashes[code]
+            if not self._affords(self._rows + place, int(batch.transactions["now"][place])):
+                self.evicted += 1
+                continue
+            host = host_name(self.strings.text(code)).lower()
+            if host and host not in self._hosts:
+                detections += self._new(host, batch.transactions[place])
+        self._rows += len(codes)
         return detections
+
+    def _affords(self, row: int, now: int) -> bool:
+        """Whether one more name may be looked at: a flood of them must not cost more than all else."""
+        seconds = max(now - self._earned_now, 0) / 1e9 if self._earned_now else 0.0
+        earned = seconds * _NAMES_PER_SECOND + (row - self._earned_row) * _NAMES_PER_ROW
+        self._credits = min(self._credits + earned, _NAMES_MAX)
+        self._earned_now, self._earned_row = max(now, self._earned_now), row
+        if self._credits < 1:
+            return False
+        self._credits -= 1
+        return True
 
     def _new(self, host: str, row: Any) -> list[Detection]:
         """Somebody asks for a host that nobody asked for before."""
@@ -100,19 +131,20 @@ class VhostProbing:
         front = self.strings.text(int(row["endpoint"])) == "/"
         size = int(row["response_body_len"]) if front else -1
         tries.append(Try(now, int(row["ts"]), host, (int(row["status_code"]), size)))
-        since = now - nanoseconds(self.settings.window_seconds)
-        self._tries[key] = tries = [each for each in tries[-self.settings.tries_max :] if each.now > since]
-        if len(tries) < self.settings.hosts_min or not _unknown(tries) or not self._is_due(key, now, len(tries)):
+        since, old = now - nanoseconds(self.settings.window_seconds), max(len(tries) - self.settings.tries_max, 0)
+        while tries[old].now <= since:
+            old += 1
+        del tries[:old]
+        self._tries[key] = tries
+        if len(tries) < self.settings.hosts_min or not self._is_due(key, now, len(tries)) or not _unknown(tries):
             return []
+        self._told[key] = now, len(tries)
         return [self._detection(row, client, server, tries)]
 
     def _is_due(self, key: str, now: int, tries: int) -> bool:
         """Whether it is worth saying: first, when it has doubled, and now and then."""
         told_now, told_tries = self._told.get(key, (0, 0))
-        if told_now and tries < 2 * told_tries and now - told_now < nanoseconds(REPORT_SECONDS):
-            return False
-        self._told[key] = now, tries
-        return True
+        return not told_now or tries >= 2 * told_tries or now - told_now >= nanoseconds(REPORT_SECONDS)
 
     def _detection(self, row: Any, client: str, server: str, tries: list[Try]) -> Detection:
         numbers = Numbers(
