@@ -133,7 +133,7 @@ def test_it_is_done_once_and_again_when_the_incident_gets_worse(place):
 def test_recent_transactions_come_from_a_sensor_that_publishes_them(tmp_path):
     settings = BusSettings(publish="tcp://127.0.0.1:*", heartbeat_seconds=0.05, linger_seconds=0)
     with AlertStream(settings, MemoryLog(), "tap-1") as stream:
-        recent = Recent([stream.address], "", plaintext=True, rows_max=40)
+        recent = Recent([stream.address], "", plaintext=True, rows_max=30)
         end = time.monotonic() + LIMIT_SECONDS
         while not stream.wants(TOPIC):
             recent.take()
@@ -144,8 +144,9 @@ def test_recent_transactions_come_from_a_sensor_that_publishes_them(tmp_path):
         while not recent.malformed or not any(row["ts"] == 58.0 for row in recent.of("192.0.2.7", 1e9, 100)):
             recent.take()
             assert time.monotonic() < end
-        found = recent.of("192.0.2.7", 58.0, 5)
+        found, kept_rows = recent.of("192.0.2.7", 58.0, 5), recent.of("192.0.2.7", 1e9, 100)
         recent.close()
+    assert [row["ts"] for row in kept_rows] == [float(number) for number in range(30, 60, 2)]
     assert [row["ts"] for row in found] == [50.0, 52.0, 54.0, 56.0, 58.0]
     store_alerts(str(tmp_path), an_alert())
     assert [row["uri"] for row in found][-1] == "/orders/58"

@@ -61,8 +61,12 @@ class Recent:
             return
         self._tables.append(table)
         self._rows += table.height
-        while self._rows > self._rows_max and self._tables:
-            self._rows -= self._tables.popleft().height
+        while self._rows > self._rows_max:
+            oldest = self._tables.popleft()
+            left = oldest.slice(self._rows - self._rows_max)
+            self._rows += left.height - oldest.height
+            if left.height:
+                self._tables.appendleft(left)
 
     def close(self) -> None:
         self._context.destroy(linger=0)
