@@ -99,11 +99,16 @@ class Overload:
         """Detectors that do not run at present."""
         return frozenset(self._settings.detectors) if self.step >= Step.DETECTORS else frozenset()
 
-    def keep_up(self, capture: Pressed, now: int) -> list[Detection]:
-        """Packet time is `now` (ns), and this is how the capture does; what is to be told of it."""
+    def keep_up(self, capture: Pressed, now: int, *, last: bool = False) -> list[Detection]:
+        """Packet time is `now` (ns), and this is how the capture does; what is to be told of it. `last`: nobody will
+        look again.
+        """
+        lost = self.losses(*capture.lost, now, last=last)
+        if last:
+            return lost
         used, size = capture.ring_fill
         pressure = max(used / size, capture.lag_seconds / self._settings.lag_seconds_max)
-        return self.losses(*capture.lost, now) + self.observe(pressure, now)
+        return lost + self.observe(pressure, now)
 
     def observe(self, pressure: float, now: int) -> list[Detection]:
         """The pressure at packet time `now` (ns), 1 when packets are lost or too late; what is to be told of it."""
@@ -147,9 +152,11 @@ class Overload:
             OVERLOADED, now, "capture", numbers, {"not done": left_out}, since=self._began, severity=severity
         )
 
-    def losses(self, dropped: int, received: int, now: int) -> list[Detection]:
-        """What the system dropped of what it received so far; told at most once in a second of packet time."""
-        if now - self._looked < _BLIND_NS:
+    def losses(self, dropped: int, received: int, now: int, *, last: bool = False) -> list[Detection]:
+        """What the system dropped of what it received so far; told at most once in a second of packet time, and at the
+        end.
+        """
+        if now - self._looked < _BLIND_NS and not last:
             return []
         lost, of = dropped - self._dropped, received - self._received
         seconds = (now - self._looked) / NS if self._looked else 1.0

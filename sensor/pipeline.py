@@ -197,6 +197,7 @@ class Pipeline:
                 self._reported += self._evidence.tend(self._now)
             if self._stopped and not self._live:
                 break
+        self._keep_up(last=True)
         yield from self._end()
         if self._stopped:
             self._state.interrupt(self._now, self.bytes_read)
@@ -284,15 +285,15 @@ class Pipeline:
         wanted, every = self._detection.wanted, self._detection.every_response
         self._protocols.keep(*((Wanted(), False) if self._overload.step >= Step.CONTENTS else (wanted, every)))
 
-    def _keep_up(self) -> None:
-        """Between two blocks of a live capture: leave more undone, or less, and tell what was lost."""
+    def _keep_up(self, last: bool = False) -> None:
+        """After a block of a live capture: leave more undone, or less, and tell what was lost."""
         before = self._overload.step
         if self._live:
             missing = self._live.losses[LiveCount.INTERFACES_LOST]
             self._losses.note(*self._live.lost, self._now)
             self._reported += self._absence.observe(self._live.counters[CaptureCount.FRAMES], missing, self._now)
         if not isinstance(self._capture, CaptureStage):
-            self._reported += self._overload.keep_up(self._capture, self._now)
+            self._reported += self._overload.keep_up(self._capture, self._now, last=last)
         if self._overload.step != before:
             self._give_way()
 

@@ -84,6 +84,15 @@ def test_lost_packets_are_told_by_the_second() -> None:
     assert overload.losses(7, 900, START + 2_000 * MS) == []
 
 
+def test_what_was_lost_in_the_last_second_is_told_at_the_end() -> None:
+    overload = overload_of()
+    overload.losses(0, 100, START)
+    assert overload.losses(9, 300, START + 200 * MS) == []
+    (told,) = overload.losses(9, 310, START + 300 * MS, last=True)
+    assert told.details == {"lost": 9, "of": 210, "lost since start": 9}
+    assert overload.losses(9, 310, START + 300 * MS, last=True) == []
+
+
 def test_switched_off_nothing_gives_way() -> None:
     assert steps(overload_of(enabled=False), 1, 1, 1, 1) == [0, 0, 0, 0]
 
