@@ -46,6 +46,7 @@ from numba.core.caching import FunctionCache, UserProvidedCacheLocator
 from numba.core.codegen import CPUCodeLibrary
 from numba.core.cpu import CPUContext
 
+from sensor._jit_loading import loaded, stored
 from sensor._jit_reference import reference_to
 from sensor._kernel_sources import KernelSources
 from sensor.errors import CacheError
@@ -188,6 +189,8 @@ def _one_module(name: str) -> Iterator[None]:
         patch.object(CPUContext, "get_executable", get_executable),
         patch.object(CPUCodeLibrary, "_optimize_functions", keep),
         patch.object(CPUCodeLibrary, "_optimize_final_module", optimise),
+        patch.object(CPUCodeLibrary, "serialize_using_object_code", stored),
+        patch.object(FunctionCache, "load_overload", loaded),
         patch.object(UserProvidedCacheLocator, "get_suitable_cache_subpath", staticmethod(_place)),
     ):
         yield

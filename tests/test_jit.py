@@ -166,3 +166,18 @@ def test_another_copy_of_the_same_sources_finds_what_is_compiled(home: Path) -> 
     copy = f"import sys; sys.path.insert(0, {str(home / 'elsewhere')!r})\n"
     assert run(home, copy + USE) == ("10", "")
     assert {path: path.stat().st_mtime_ns for path in cached(home)} == before
+
+
+LOADED_ONLY = USE + "import sys; print('numba.np.linalg' in sys.modules)\n"
+ANOTHER = KERNEL.replace("def total", "def largest").replace("found += numbers[i]", "found = max(found, numbers[i])")
+
+
+def test_what_is_compiled_is_loaded_without_all_that_compiling_takes(home: Path) -> None:
+    assert run(home, LOADED_ONLY) == ("10\nTrue", "")
+    assert run(home, LOADED_ONLY) == ("10\nFalse", "")
+
+
+def test_a_kernel_is_compiled_after_others_were_loaded(home: Path) -> None:
+    run(home)
+    (home / "another.py").write_text(ANOTHER)
+    assert run(home, USE + "from another import largest\nprint(largest(np.arange(5), 5))\n") == ("10\n4", "")

@@ -27,9 +27,9 @@ _TOGETHER = "sensor.detection"
 @contextmanager
 def told_when_compiling(quiet: bool) -> Iterator[None]:
     """Wrap the import of the kernels: compiles them beforehand when they are not in the cache, and says so on standard
-    error. What another kernel would need to compile them in is let go afterwards: some 30 MB.
+    error. What loading needed is given back to the system afterwards.
     """
-    from sensor._jit import KERNELS, cache_complete
+    from sensor._jit import cache_complete
 
     marker = cache_complete()
     if not marker.exists():
@@ -39,9 +39,6 @@ def told_when_compiling(quiet: bool) -> Iterator[None]:
             pass
         _say(quiet, f"tapir: compiled in {time.monotonic() - start:.1f} s, kept in {marker.parent}")
     yield
-    for kernel in KERNELS:
-        for compiled in getattr(kernel, "overloads", {}).values():
-            compiled.library._shared_module = None
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc keeps what is freed, musl does not
     if trim:
         trim(0)
