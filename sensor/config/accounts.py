@@ -142,6 +142,8 @@ class ObjectEnumerationSettings(msgspec.Struct, frozen=True, kw_only=True, forbi
     """New objects of the present minute from which on no person reads: of tokens that name no role."""
     paced_factor: Times = 4.0
     """Times the threshold for these, instead of the factor above."""
+    roleless_factor: Times = 2.0
+    """Times the threshold for who comes without a role (a cookie, a key, no credential) where all others have one."""
     refused_min: AtLeastTwo = 20
     """Different objects refused (403, 404), and no more answered, that are probing."""
     refused_seconds: Seconds = 30.0

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from sensor._jit import kernel
 from sensor.alert import Severity
 from sensor.config import ObjectEnumerationSettings
-from sensor.detection.detectors.object_enumeration_kernel import bin_of, estimate
+from sensor.detection.detectors.object_enumeration_cohorts_kernel import bin_of
+from sensor.detection.detectors.object_enumeration_kernel import estimate
 from sensor.detection.stage import DetectionStage
 from tests.detection.tables import Pool, alone, features_of, join, real_alerts, run_transactions, transaction
 
@@ -155,6 +156,47 @@ def test_objects_that_a_list_has_named_are_no_theft_however_fast():
     for i in range(300):
         shop.read(300 + i, 0xBAD, 20_000 + 97 * i, 0)
     assert shop.found() != []
+
+
+@pytest.mark.parametrize(("who", "given"), [
+    ("a cookie", {}),
+    ("an opaque token that an answer tied to an account", {"subject": 0xBAD}),
+    ("no credential at all", {"user": 0}),
+])  # fmt: skip
+@pytest.mark.parametrize("gap", [1.5, 20.0])
+def test_who_comes_without_a_role_where_all_others_have_one(who, given, gap):
+    shop = Shop()
+    for i, number in enumerate(random.Random(3).sample(range(10_000), 60)):
+        shop.read(100 + gap * i, 0xBAD, number, 0, **{"subject": 0} | given)
+    found = shop.found()
+    assert {one.client_ip for one in found} == {f"10.0.{0xBAD % 250}.7"}, who
+    assert found[0].severity == Severity.MEDIUM
+    assert (found[0].details["peers"], found[0].details["role_known"]) == (40, False)
+
+
+def test_a_program_with_a_key_that_was_at_work_when_watching_began_is_quiet():
+    shop = Shop()
+    for i in range(60):
+        shop.read(1 + 2 * i, 0xBEE, 1_000 + i, 0, subject=0)
+    assert shop.found() == []
+
+
+def test_a_crawler_of_what_anonymous_visitors_read_too_is_quiet():
+    shop = Shop()
+    for i in range(6):
+        for turn in range(3):
+            shop.read(5 + turn * 20 + i, 0x2000 + i, 500 + i + turn, 0, user=0, subject=0)
+    for i, number in enumerate(random.Random(3).sample(range(10_000), 100)):
+        shop.read(100 + 2 * i, 0xBEE, number, 0, user=0, subject=0)
+    assert shop.found() == []
+
+
+def test_a_job_that_opens_what_a_list_gave_it_is_quiet_without_a_role():
+    shop = Shop()
+    shop.rows.append((90, transaction(shop.pool, 90, user=0xBEE, endpoint="/users", records=60)))
+    for i, number in enumerate(random.Random(3).sample(range(10_000), 60)):
+        shop.read(100 + i, 0xBEE, number, 0, subject=0)
+    assert shop.found() == []
 
 
 def test_programs_that_open_all_of_a_list_are_like_one_another():

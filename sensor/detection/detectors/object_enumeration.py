@@ -17,9 +17,8 @@ from sensor.alert import Detection, Kind, Numbers, Rule, Severity
 from sensor.config import ObjectEnumerationSettings
 from sensor.detection.by_row import ByRow
 from sensor.detection.detector import REPORT_SECONDS, Batch, Strings, nanoseconds
+from sensor.detection.detectors.object_enumeration_cohorts_kernel import BINS, COHORT
 from sensor.detection.detectors.object_enumeration_kernel import (
-    BINS,
-    COHORT,
     HIT,
     LISTED,
     OBJECTS,
@@ -47,16 +46,19 @@ COMPARED_WITH = {
     Grade.PROBING: "the objects that were answered",
     Grade.ALONE: "its own busiest minute before",
     Grade.PACED: "what nine in ten others have read, as its role is not known and it reads at a program's pace",
+    Grade.ROLELESS: "what nine in ten others have read, who have roles as it has none",
 }
 UNITS = {
     Grade.PEERS: "different objects answered",
     Grade.PROBING: "different objects refused",
     Grade.ALONE: "new objects a minute",
     Grade.PACED: "different objects answered",
+    Grade.ROLELESS: "different objects answered",
 }
-CONFIDENCE = {Grade.PEERS: 0.9, Grade.PROBING: 0.8, Grade.ALONE: 0.5, Grade.PACED: 0.6}
+CONFIDENCE = {Grade.PEERS: 0.9, Grade.PROBING: 0.8, Grade.ALONE: 0.5, Grade.PACED: 0.6, Grade.ROLELESS: 0.6}
 SEVERITY = {
     Grade.PEERS: None, Grade.PROBING: Severity.MEDIUM, Grade.ALONE: Severity.MEDIUM, Grade.PACED: Severity.MEDIUM,
+    Grade.ROLELESS: Severity.MEDIUM,
 }  # fmt: skip
 
 
@@ -77,6 +79,7 @@ def _thresholds(settings: ObjectEnumerationSettings) -> np.ndarray[Any, np.dtype
             nanoseconds(settings.refused_seconds),
             settings.paced_per_minute_min,
             settings.paced_factor,
+            settings.roleless_factor,
         ],
         np.float64,
     )
@@ -96,7 +99,7 @@ class ObjectEnumeration(Kept):
         super().__init__(
             "cohort_rows", EntityTable(settings.cohorts_max),
             {"cohorts": self.cohorts, "histograms": self.histograms},
-            {"pairs": self.pairs, "bitmaps": self.bitmaps, "listed": self.listed}, HIT, len(Progress),
+            {"pairs": self.pairs, "bitmaps": self.bitmaps, "listed": self.listed}, HIT, Progress.TALLY + BINS,
         )  # fmt: skip
 
     def process(self, batch: Batch) -> list[Detection]:

@@ -10,16 +10,22 @@ from enum import IntEnum
 import numpy as np
 
 from sensor._jit import F64s, I32s, I64s, U32s, U64s, inline_kernel, kernel, part_kernel
+from sensor.detection.detectors.object_enumeration_cohorts_kernel import (
+    BINS,
+    COHORT,
+    join_cohort,
+    leave_cohort,
+    tally_all,
+    usual_of,
+)
 from sensor.schema import TRANSACTION
-from sensor.structures.entity_table_kernels import ENTITY, Use, touch
-from sensor.structures.entity_table_kernels import use as use_again
+from sensor.structures.entity_table_kernels import ENTITY, Use
 from sensor.structures.entity_tables import ENTITIES, IdentityKind
 from sensor.structures.prefetch import FAR_AHEAD, prefetch
 
 WORDS = 20
 """Of a pair's bitmaps: 1,024 bits for objects that were answered, 256 for those that were refused."""
 _BITS, _REFUSED_AT, _REFUSED_BITS = 1_024, 16, 256
-BINS = 16
 _ZERO, _ONE = np.uint64(0), np.uint64(1)
 _MINUTE, _DAY = 60_000_000_000, 86_400_000_000_000
 _LISTED_MAX = (1 << 16) - 1
@@ -55,7 +61,6 @@ OBJECTS = np.dtype(
 LISTED = np.dtype([("generation", "u4"), ("day", "u2"), ("records", "u2")], align=True)
 """Of an identity whose role is not known: records of lists that it was given on its latest day, half of those before.
 """
-COHORT = np.dtype([("known_now", "i8"), ("serial", "u4"), ("members", "i4")], align=True)
 HIT = np.dtype(
     [("row", "i8"), ("run_now", "i8"), ("first_ts", "i8"), ("seen", "i8"), ("refused", "i8"), ("steps", "i8"),
      ("minute", "i8"), ("threshold", "f8"), ("usual", "f8"), ("peers", "i8"), ("grade", "i8")]
@@ -69,6 +74,7 @@ class Grade(IntEnum):
     PROBING = 1    # most of them refused
     ALONE = 2      # nobody to compare with: far faster than before
     PACED = 3      # far more objects than others, at a program's pace; its role is not known
+    ROLELESS = 4   # nobody else comes without a role: far more objects than those who have one
 
 
 class Threshold(IntEnum):
@@ -85,20 +91,13 @@ class Threshold(IntEnum):
     FORGET_NS = 10
     PACE = 11
     PACE_FACTOR = 12
+    ROLELESS_FACTOR = 13
 
 
 class Progress(IntEnum):
     ROW = 0
     HITS = 1
-
-
-@inline_kernel
-def bin_of(count):
-    """Bin of a count: 1, 2, 3-4, 5-8 and so on; the upper edge of bin b is 2**b."""
-    number = 0
-    while number < BINS - 1 and (1 << number) < count:
-        number += 1
-    return number
+    TALLY = 2      # BINS of them: a histogram of all cohorts of an endpoint
 
 
 @inline_kernel
@@ -120,16 +119,6 @@ def _set_bit(bitmaps, base, bit):
 
 
 @inline_kernel
-def _leave_cohort(pair, cohorts, histograms):
-    if pair["bin"] >= 0:
-        cohort = cohorts[pair["cohort"]]
-        if cohort["serial"] == pair["cohort_serial"]:
-            histograms[np.int64(pair["cohort"]) * BINS + np.int64(pair["bin"])] -= 1
-            cohort["members"] -= 1
-        pair["bin"] = -1
-
-
-@inline_kernel
 def _clear_window(pair, bitmaps, base, now):
     for i in range(base, base + WORDS):
         bitmaps[i] = _ZERO
@@ -147,7 +136,7 @@ def _clear_window(pair, bitmaps, base, now):
 def begin_pair(pair, bitmaps, base, generation, cohorts, histograms, now):
     """A pair that is new, or whose row was another's."""
     if pair["generation"] != 0:
-        _leave_cohort(pair, cohorts, histograms)
+        leave_cohort(pair, cohorts, histograms)
     pair["generation"] = generation
     pair["bin"] = -1
     pair["cohort"] = 0
@@ -161,49 +150,6 @@ def begin_pair(pair, bitmaps, base, generation, cohorts, histograms, now):
     pair["burst"] = 0.0
     pair["burst_now"] = now
     _clear_window(pair, bitmaps, base, now)
-
-
-@part_kernel
-def join_cohort(pair, cohorts, histograms, table, slots, use, seeds, endpoint, role, now):
-    """Count the pair in its cohort, by the bin of what it has seen."""
-    row, touched = np.int64(pair["cohort"]), np.int64(0)
-    if pair["bin"] >= 0 and table[row]["key0"] == endpoint and table[row]["key1"] == role:
-        use_again(table, row)  # found without a search: it is where it was
-        use[Use.LATEST] = row
-    else:
-        touched = touch(table, slots, use, seeds, endpoint, role, _ZERO, _ZERO)
-        row = touched if touched >= 0 else -1 - touched
-    cohort = cohorts[row]
-    if touched < 0:
-        cohort["serial"] += 1
-        cohort["members"] = 0
-        cohort["known_now"] = now
-        for i in range(BINS):
-            histograms[row * BINS + i] = 0
-    number = bin_of(np.int64(pair["seen"]))
-    member = pair["bin"] >= 0 and pair["cohort"] == row and pair["cohort_serial"] == cohort["serial"]
-    if not member:
-        _leave_cohort(pair, cohorts, histograms)
-        pair["cohort"] = row
-        pair["cohort_serial"] = cohort["serial"]
-        cohort["members"] += 1
-    else:
-        histograms[row * BINS + np.int64(pair["bin"])] -= 1
-    histograms[row * BINS + number] += 1
-    pair["bin"] = number
-    return row
-
-
-@inline_kernel
-def usual_of(histograms, base, others, own):
-    """What nine in ten of a cohort's others have seen at most; `own` is the bin of the one who is left out."""
-    wanted = others - others // 10
-    count = 0
-    for i in range(BINS):
-        count += np.int64(histograms[base + i]) - (1 if i == own else 0)
-        if count >= wanted:
-            return np.float64(1 << i)
-    return np.float64(1 << (BINS - 1))
 
 
 @inline_kernel
@@ -264,6 +210,37 @@ def _note_list(mine, generation, records, now):
 
 
 @part_kernel
+def _judge_roleless(
+    pair, cohorts, histograms, table, use, endpoint, own, given, kind, row, now, limits, hits, progress,
+):  # fmt: skip
+    """Whether a pair without a role, which hardly anybody else is, is over what all others of the endpoint read.
+
+    Who was there from the beginning is a program at its work as likely as not; an endpoint that several strangers read
+    is open to everybody.
+    """
+    rows, tally = np.int64(use[Use.ROWS]), np.int64(Progress.TALLY)
+    others, known_now = tally_all(table, rows, cohorts, histograms, endpoint, progress, tally)
+    others -= 1
+    strangers = np.int64(cohorts[own]["members"]) - 1
+    if others < limits[Threshold.PEERS] or now - known_now < limits[Threshold.KNOWN_NS]:
+        return
+    if kind == IdentityKind.CLIENT and 10 * strangers > others:
+        return
+    seen = np.float64(pair["seen"])
+    usual = usual_of(progress, tally, others, np.int64(pair["bin"]))
+    threshold = max(limits[Threshold.OBJECTS], limits[Threshold.RATIO] * usual)
+    if np.int64(pair["window_now"]) - known_now < limits[Threshold.KNOWN_NS] or 4.0 * seen <= 5.0 * given:
+        threshold *= limits[Threshold.UNKNOWN_ROLE]
+    elif 2 * np.int64(pair["steps"]) < seen and 4 * np.int64(pair["refused"]) < seen:
+        threshold *= limits[Threshold.ROLELESS_FACTOR]
+    if kind == IdentityKind.CLIENT:
+        threshold *= 2.0
+    threshold = max(threshold, 2.0 * np.float64(pair["past"]))
+    if seen >= threshold:
+        _report(hits, progress, pair, row, now, threshold, usual, others, Grade.ROLELESS, limits)
+
+
+@part_kernel
 def judge(pair, cohort, histograms, role, given, kind, row, now, limits, hits, progress):
     """Whether a pair that has just seen one more object is over its threshold; `given` is how many lists have named."""
     seen, refused = np.float64(pair["seen"]), np.float64(pair["refused"])
@@ -319,7 +296,7 @@ def find_enumeration(
             prefetch(bitmaps, later * WORDS + (_bit_of(transactions[row + FAR_AHEAD]) >> 6))
         transaction = transactions[row]
         if transaction["object_id"] == 0:
-            if transaction["records"] > 0 and transaction["role"] == 0 and transaction["user"] != 0:
+            if transaction["records"] > 0 and transaction["role"] == 0:
                 who = np.int64(entities[row]["identity"])
                 records = np.int64(transaction["records"])
                 _note_list(listed[who], identity_generations[who], records, np.int64(transaction["now"]))
@@ -366,4 +343,9 @@ def find_enumeration(
         known = listed[who]["generation"] == identity_generations[who]
         given = np.float64(listed[who]["records"]) if known else 0.0
         judge(pair, cohorts[cohort], histograms, role, given, kind, row, now, limits, hits, progress)
+        enough = np.int64(pair["seen"]) >= limits[Threshold.OBJECTS] and (pair["bits"] + pair["refused_bits"]) & 3 == 0
+        if enough and role == 0 and np.int64(cohorts[cohort]["members"]) <= limits[Threshold.PEERS]:
+            _judge_roleless(
+                pair, cohorts, histograms, table, use, key, cohort, given, kind, row, now, limits, hits, progress
+            )
     return len(transactions)
