@@ -51,4 +51,5 @@ def test_nothing_compiles_but_through_the_one_decorator() -> None:
     compiling = [str(source) for source in sources() if "numba" in {name.split(".")[0] for name in source.imports}]
     instructions = [f"sensor/structures/{name}.py" for name in ("bytesearch", "folding", "prefetch")]
     masks = "sensor/detection/sensitive/masks.py"
-    assert compiling == ["sensor/_jit.py", "sensor/_jit_reference.py", masks, *instructions]
+    decorator = [f"sensor/{name}.py" for name in ("_jit", "_jit_loading", "_jit_reference")]
+    assert compiling == [*decorator, masks, *instructions]
