@@ -5,7 +5,6 @@ The one law: whatever was read before a fault or an interruption is written out,
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import sys
@@ -22,6 +21,7 @@ from sensor.cli.exit_codes import ExitCode, code_of
 from sensor.cli.outputs import Outputs, check_outputs
 from sensor.cli.pulling import Pulled
 from sensor.cli.saying import Level, say_line
+from sensor.cli.starting import made_to_stay
 from sensor.errors import TapirError
 
 if TYPE_CHECKING:
@@ -76,15 +76,9 @@ def run(options: Options) -> ExitCode:
     """Read the inputs; every error is said on standard error, in one line."""
     try:
         check_outputs(options)
-        with told_when_compiling(options.quiet):
-            from sensor.pipeline import Pipeline
         settings = effective_settings(options)
-        outputs = Outputs(options, settings, partial(say, options), ordered=not any(map(is_stream, options.inputs)))
-        try:
-            pipeline = Pipeline(settings, list(options.inputs), epoch=outputs.epoch)
-        except BaseException:
-            outputs.close()
-            raise
+        with made_to_stay():
+            pipeline, outputs = _opened(options, settings)
     except TapirError as error:
         return failed(options, error)
     except KeyboardInterrupt:
@@ -92,8 +86,19 @@ def run(options: Options) -> ExitCode:
     for note in () if options.quiet else pipeline.notes:
         say(options, note)
     Pulled(settings, partial(say, options)).once(pipeline)
-    gc.freeze()  # what was made until now stays: looking through it again and again takes longer than much traffic
     return _read(options, pipeline, outputs)
+
+
+def _opened(options: Options, settings: Settings) -> tuple[Pipeline, Outputs]:
+    with told_when_compiling(options.quiet):
+        from sensor.pipeline import Pipeline
+    outputs = Outputs(options, settings, partial(say, options), ordered=not any(map(is_stream, options.inputs)))
+    try:
+        pipeline = Pipeline(settings, list(options.inputs), epoch=outputs.epoch)
+    except BaseException:
+        outputs.close()
+        raise
+    return pipeline, outputs
 
 
 def effective_settings(options: Options) -> Settings:

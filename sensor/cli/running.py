@@ -5,7 +5,6 @@ The one law: it says that it is ready only when every kernel is compiled, every 
 
 from __future__ import annotations
 
-import gc
 import sys
 import time
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from sensor.cli.reading import Options, effective_settings, failed, say, show, s
 from sensor.cli.reloading import Reload, asked_by_hangup
 from sensor.cli.saying import Level
 from sensor.cli.sensors import control_path
+from sensor.cli.starting import made_to_stay
 from sensor.control import ControlSocket
 from sensor.errors import SettingError, TapirError
 from sensor.service import Notifier
@@ -65,19 +65,8 @@ def run(options: RunOptions) -> ExitCode:
         rights = [] if options.inputs else privileges.settle(options.user)
         settings = _settings(options)
         check_outputs(options)
-        with told_when_compiling(options.quiet):
-            from sensor.capture.opening import open_live
-            from sensor.pipeline import Pipeline
-        live = open_live(settings.capture)  # before anything starts a thread: rights are each thread's own
-        for line in [*rights, *privileges.drop()] if live else ():
-            say(options, line)
-        outputs = Outputs(options, settings, partial(say, options), ordered=False, live=True)
-        try:
-            inputs = list(options.inputs)
-            pipeline = Pipeline(settings, inputs, loop=bool(inputs), epoch=outputs.epoch, live=live)
-        except BaseException:
-            outputs.close()
-            raise
+        with made_to_stay():
+            pipeline, outputs = _opened(options, settings, rights)
     except TapirError as error:
         return failed(options, error)
     except KeyboardInterrupt:
@@ -85,7 +74,6 @@ def run(options: RunOptions) -> ExitCode:
     source = ",".join(options.inputs or settings.capture.interfaces)
     for note in pipeline.notes:
         say(options, note)
-    gc.freeze()  # as for `tapir read`: what was made until now stays
     vitals = Vitals(pipeline, source)
     with ExitStack() as offered:
         _offer(options, settings, vitals, source, offered)
@@ -96,6 +84,24 @@ def run(options: RunOptions) -> ExitCode:
         offered.callback(pulled.end)
         reload = Reload(settings, partial(_settings, options), pipeline, outputs, notifier, partial(say, options))
         return _capture(options, pipeline, outputs, vitals, Service(notifier, source, reload, pulled))
+
+
+def _opened(options: RunOptions, settings: Settings, rights: list[str]) -> tuple[Pipeline, Outputs]:
+    """Open the sockets, then let go of all rights. `rights`: what is to be said of those that it had."""
+    with told_when_compiling(options.quiet):
+        from sensor.capture.opening import open_live
+        from sensor.pipeline import Pipeline
+    live = open_live(settings.capture)  # before anything starts a thread: rights are each thread's own
+    for line in [*rights, *privileges.drop()] if live else ():
+        say(options, line)
+    outputs = Outputs(options, settings, partial(say, options), ordered=False, live=True)
+    try:
+        inputs = list(options.inputs)
+        pipeline = Pipeline(settings, inputs, loop=bool(inputs), epoch=outputs.epoch, live=live)
+    except BaseException:
+        outputs.close()
+        raise
+    return pipeline, outputs
 
 
 def _offer(options: RunOptions, settings: Settings, vitals: Vitals, source: str, offered: ExitStack) -> None:
