@@ -8,9 +8,10 @@ import numpy as np
 
 from sensor._jit import Bytes, inline_kernel, kernel, part_kernel
 from sensor.protocols.http1.contents import begin_part, is_part_full
-from sensor.protocols.http1.feed import feed, finish_messages, gap, leave_unfinished, reset_flow, suppose_waiting
+from sensor.protocols.http1.feed import feed, finish_messages, gap, leave_unfinished, suppose_waiting
 from sensor.protocols.http1.messages import end_message
 from sensor.protocols.http1.settle import resolve_waiting
+from sensor.protocols.http1.start import reset_flow
 from sensor.protocols.http1.tables import (
     OPEN_PER_FLOW_MAX,
     ROWS_PER_CHUNK,

@@ -16,68 +16,13 @@ from sensor.protocols.http1.messages import begin_message, end_message, is_clien
 from sensor.protocols.http1.pairing import drop_first, finish_row, match, note_hole
 from sensor.protocols.http1.proxies import skip_proxy_header
 from sensor.protocols.http1.settle import resolve_waiting
+from sensor.protocols.http1.start import reset_flow
 from sensor.protocols.http1.tables import MISSES_MAX, Count, Field, Handover, JsonFlag, Scalar, State, Waits
-from sensor.protocols.http1.tunnels import look_inside
+from sensor.protocols.http1.tunnels import hello_at, leave_to_tls, look_inside
 from sensor.protocols.http2.frames import begins_with_frames, begins_with_settings, is_preface
 from sensor.schema import Anomaly, ChunkKind, FlowFlag, Service
 
 _CR, _LF = 13, 10
-
-
-@part_kernel
-def clear_flow(t, flow_row):
-    """Both streams of the flow as they are before the first byte."""
-    flow = t.http_flows[flow_row]
-    flow["flow"] = flow_row
-    flow["http2"] = 0
-    flow["depth"] = 0
-    flow["queued"] = 0
-    flow["first"] = -1
-    flow["last"] = -1
-    flow["waiting"] = 0
-    flow["wait_first"] = -1
-    flow["wait_last"] = -1
-    flow["misses"] = 0
-    flow["client"] = -1
-    flow["loss"] = 0
-    flow["ahead"] = 0
-    flow["rolling"] = 0
-    flow["least"] = 0
-    flow["base"] = 0
-    flow["burst_ack"] = -1
-    flow["burst"] = 0
-    flow["width"] = 0
-    flow["probe"] = 0
-    flow["out"] = 0
-    flow["out_times"] = 0
-    flow["waits"] = Waits.UNKNOWN
-    flow["heads"] = 0
-    flow["bodies"] = 0
-    flow["answered"] = 0
-    flow["closing"] = 0
-    flow["true_hi"] = np.uint64(0)
-    flow["true_lo"] = np.uint64(0)
-    for stream_row in (2 * flow_row, 2 * flow_row + 1):
-        stream = t.http_streams[stream_row]
-        release_hold(t, stream)
-        stream["delivered"] = 0
-        stream["broken"] = 0
-        stream["whole"] = 0
-        stream["remaining"] = 0
-        stream["body"] = 0
-        stream["unknown"] = 0
-        stream["message"] = -1
-        stream["state"] = State.INIT
-        stream["json_flags"] = 0
-
-
-@part_kernel
-def reset_flow(t, flow_row):
-    """Forget what was known of the row's flow: it is another one's now, or its end."""
-    t.http_flows[flow_row]["serial"] = t.flows[flow_row]["serial"]
-    clear_flow(t, flow_row)
-    if t.flows[flow_row]["flags"] & FlowFlag.MIDSTREAM != 0:
-        t.http_flows[flow_row]["waits"] = Waits.EACH
 
 
 @inline_kernel
@@ -214,7 +159,20 @@ def _head(t, stream_row, data, position, stop, seq, ack, ts, final):
 
 
 @inline_kernel
-def _find_head(t, stream_row, data, position, stop, ts):
+def _speaks_tls(t, stream_row, data, position, stop, seq, ack, ts):
+    """Whether TLS begins where no head does, on a flow that is not HTTP's; if so it is left to TLS."""
+    if t.http_flows[stream_row >> 1]["client"] >= 0:
+        return False
+    begin = hello_at(data, position, stop)
+    if begin < 0:
+        return False
+    leave_to_tls(t, stream_row, at(data, begin + 5), seq + begin - position, ack, ts)
+    reset_flow(t, stream_row >> 1)
+    return True
+
+
+@inline_kernel
+def _find_head(t, stream_row, data, position, stop, seq, ack, ts):
     """At a segment's start, before anything is known or after a loss: is this a head? False when it is not."""
     stream = t.http_streams[stream_row]
     kind = looks_like_head(data, position, stop)
@@ -223,7 +181,10 @@ def _find_head(t, stream_row, data, position, stop, ts):
         kind = 1 if fresh else 0
     client = np.int64(t.http_flows[stream_row >> 1]["client"])
     wanted = 3 if client < 0 else (1 if client == (stream_row & 1) else 2)
-    if kind == 0 and _speaks_http2(t, stream_row, data, position, stop):
+    if kind == 0 and (
+        _speaks_http2(t, stream_row, data, position, stop)
+        or _speaks_tls(t, stream_row, data, position, stop, seq, ack, ts)
+    ):
         return False
     if kind == 0 or (kind < 3 and wanted < 3 and kind != wanted) or (kind == 3 and not fresh):
         if fresh:
@@ -255,9 +216,9 @@ def feed(t, stream_row, data, position, stop, seq, ack, ts, final):
         if position == stop:
             return
     if (stream["state"] == State.SYNC or stream["state"] == State.INIT) and final == 0 and not _find_head(
-        t, stream_row, data, position, stop, ts
+        t, stream_row, data, position, stop, origin + position, ack, ts
     ):
-        if t.numbers[Scalar.HANDOVER] != 0:
+        if t.numbers[Scalar.HANDOVER] != 0 or t.flows[stream_row >> 1]["service"] == Service.SSL:
             return
         stream["unknown"] += stop - position
         t.numbers[Count.SKIPPED_BYTES] += stop - position

@@ -177,15 +177,30 @@ def true_client(proxies, field, data, flow, row):
     row["client_hi"], row["client_lo"] = hi, lo
 
 
+@part_kernel
+def proxy_header_end(data, start, stop):
+    """Position behind a PROXY header (HAProxy's proxy-protocol.txt, versions 1 and 2) at data[start:stop], which is the
+    beginning of a connection; `start` when there is none.
+    """
+    if stop - start < _HEADER_2:
+        return start
+    word = load64(data, start)
+    if word == _PROXY_2:
+        length = (at(data, start + 14) << 8) | at(data, start + 15)
+        whole = at(data, start + 12) >> 4 == 2 and start + _HEADER_2 + length <= stop
+        return start + _HEADER_2 + length if whole else start
+    if word & _SIX != _PROXY_1:
+        return start
+    most = min(stop, start + _LINE_MAX)
+    end = find_byte(data, start, most, _LF)
+    return start if end == most else end + 1
+
+
 @inline_kernel
-def _version_2(data, start, stop, flow):
-    """PROXY header version 2: binary, of a length that it says."""
-    if start + _HEADER_2 > stop or at(data, start + 12) >> 4 != 2:
-        return start
-    length = (at(data, start + 14) << 8) | at(data, start + 15)
-    if start + _HEADER_2 + length > stop:
-        return start
+def _version_2(data, start, end, flow):
+    """The source in a binary PROXY header, unless it is the proxy's own."""
     family = at(data, start + 13) >> 4
+    length = end - start - _HEADER_2
     source = start + _HEADER_2
     if at(data, start + 12) & 15 == 1 and family == 1 and length >= 12:
         number = np.int64(0)
@@ -198,26 +213,19 @@ def _version_2(data, start, stop, flow):
             hi = (hi << np.uint64(8)) | np.uint64(at(data, source + i))
             lo = (lo << np.uint64(8)) | np.uint64(at(data, source + 8 + i))
         flow["true_hi"], flow["true_lo"] = hi, lo
-    return source + length
 
 
 @part_kernel
 def skip_proxy_header(data, start, stop, flow):
-    """Position behind a PROXY header (HAProxy's proxy-protocol.txt, versions 1 and 2) at data[start:stop], which is the
-    beginning of a connection; `start` when there is none. The flow learns the address that it names.
-    """
-    if stop - start < _HEADER_2:
+    """Position behind a PROXY header, of which the flow learns the address that it names."""
+    end = proxy_header_end(data, start, stop)
+    if end == start:
         return start
-    word = load64(data, start)
-    if word == _PROXY_2:
-        return _version_2(data, start, stop, flow)
-    if word & _SIX != _PROXY_1:
-        return start
-    end = find_byte(data, start, min(stop, start + _LINE_MAX), _LF)
-    if end == min(stop, start + _LINE_MAX):
-        return start
+    if load64(data, start) == _PROXY_2:
+        _version_2(data, start, end, flow)
+        return end
     begin = find_byte(data, start + 6, end, _SP) + 1
     good, hi, lo = read_address(data, begin, find_byte(data, min(begin, end), end, _SP))
     if good:
         flow["true_hi"], flow["true_lo"] = hi, lo
-    return end + 1
+    return end

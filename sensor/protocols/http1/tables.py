@@ -221,6 +221,7 @@ class TunnelKind(IntEnum):
     CONNECT = 2
     WEBSOCKET_STREAM = 3  # CONNECT to websocket on a stream of HTTP/2: it ends with the stream
     WEBSOCKET_OVER = 4    # that stream ended: what was counted of it
+    TLS = 5           # TLS behind a start in clear, of whatever protocol (STARTTLS)
 
 
 class Waits(IntEnum):

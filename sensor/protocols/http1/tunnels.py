@@ -1,13 +1,14 @@
 """Connections that go on in another protocol: in: the answer that allows it; out: a TUNNEL row for who reads on, and
 both streams set to look at what comes.
 
-Behind CONNECT may come anything, HTTP too, which is read on; behind an upgrade comes what was agreed upon. The one law:
-what is inside is told by its first bytes.
+Behind CONNECT may come anything, HTTP too, which is read on; behind an upgrade comes what was agreed upon; and TLS
+behind a start in clear of any other protocol (SMTP, IMAP, LDAP, XMPP, PostgreSQL, MySQL, RDP ...), where a segment
+begins with a hello. The one law: what is inside is told by its first bytes.
 """
 
 import numpy as np
 
-from sensor._jit import inline_kernel, part_kernel
+from sensor._jit import at, inline_kernel, part_kernel
 from sensor.protocols.http1.head import looks_like_head
 from sensor.protocols.http1.tables import (
     TUNNEL_HEAD_BYTES,
@@ -18,11 +19,16 @@ from sensor.protocols.http1.tables import (
     State,
     TunnelKind,
 )
-from sensor.schema import TransactionFlag
-from sensor.structures.bytesearch import copy_bytes
+from sensor.schema import Service, TransactionFlag
+from sensor.structures.bytesearch import copy_bytes, load64
 
 _REQUEST, _RESPONSE = 1, 2
 _WEBSOCKET = 3
+_HELLO_BYTES = 11
+_HANDSHAKE, _CLIENT_HELLO, _SERVER_HELLO = 22, 1, 2
+_MYSQL_BYTES = 36
+_MYSQL_START, _MYSQL_SSL = np.uint64(0x01000020), np.uint64(0x0800)
+"""A MySQL packet of 32 bytes, the second of its connection, which asks for SSL: its hello may follow at once."""
 
 
 @part_kernel
@@ -90,3 +96,36 @@ def look_inside(t, stream_row, data, start, stop):
     else:
         stream["state"] = State.OPAQUE
         t.http_streams[stream_row ^ 1]["state"] = State.OPAQUE
+
+
+@part_kernel
+def hello_at(data, position, stop):
+    """Where in data[position:stop], which begins a segment, a record of TLS with a ClientHello or ServerHello begins
+    (RFC 8446, 4 and 5.1); -1 when none does.
+    """
+    if stop - position >= _MYSQL_BYTES:
+        word = load64(data, position)
+        if word & np.uint64(0xFFFFFFFF) == _MYSQL_START and (word >> np.uint64(32)) & _MYSQL_SSL != 0:
+            position += _MYSQL_BYTES
+    if stop - position < _HELLO_BYTES or at(data, position) != _HANDSHAKE or at(data, position + 1) != 3:
+        return -1
+    kind = at(data, position + 5)
+    if (kind != _CLIENT_HELLO and kind != _SERVER_HELLO) or at(data, position + 6) != 0:
+        return -1
+    begins = at(data, position + 2) <= 4 and at(data, position + 9) == 3 and at(data, position + 10) <= 4
+    return position if begins else -1
+
+
+@part_kernel
+def leave_to_tls(t, stream_row, kind, offset, ack, ts):
+    """The bytes from stream offset `offset` on are TLS: a hello of `kind`, which waited for what it acknowledged."""
+    flow_row = stream_row >> 1
+    number = tunnel_row(t, flow_row, TunnelKind.TLS, 0, ts)
+    if number < 0:
+        return
+    asks = kind == _CLIENT_HELLO
+    other = ack if ack >= 0 else np.int64(t.http_streams[stream_row ^ 1]["delivered"])
+    tunnel = t.tunnels[number]
+    tunnel["client"] = (stream_row & 1) if asks else 1 - (stream_row & 1)
+    tunnel["from_client"], tunnel["from_server"] = (offset, other) if asks else (other, offset)
+    t.flows[flow_row]["service"] = Service.SSL

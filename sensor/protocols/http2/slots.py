@@ -8,9 +8,10 @@ many, the connection's oldest stream is handed out as it is, and counted.
 import numpy as np
 
 from sensor._jit import inline_kernel, part_kernel
-from sensor.protocols.http1.feed import clear_flow, finish_messages, leave_unfinished
+from sensor.protocols.http1.feed import finish_messages, leave_unfinished
 from sensor.protocols.http1.holds import release_hold
 from sensor.protocols.http1.settle import resolve_waiting
+from sensor.protocols.http1.start import clear_flow
 from sensor.protocols.http1.tables import Count, State
 from sensor.protocols.http2.tables import BUCKETS, ORPHANS_MAX, STREAMS_PER_CONNECTION_MAX, Part, Tunnel
 from sensor.protocols.http2.tunnels import close_websocket, leave_tunnel

@@ -8,6 +8,7 @@ gives depends on its bytes alone, however they were cut into segments.
 import numpy as np
 
 from sensor._jit import Bytes, at, inline_kernel, kernel, part_kernel
+from sensor.protocols.http1.proxies import proxy_header_end
 from sensor.protocols.tls.tables import (
     NOTICES,
     RECORD_BYTES_MAX,
@@ -276,6 +277,10 @@ def read_records(t: Tables, data: Bytes, datagrams: Bytes, pages: Bytes, chunks:
                 buffer = pages if chunk["source"] == ChunkSource.PAGES else datagrams
             if state == State.NEW:
                 if t.flows[stream_row >> 1]["service"] >= Service.MAYBE_DNS:
+                    continue
+                behind = proxy_header_end(buffer, offset, offset + length)
+                offset, length = behind, offset + length - behind
+                if length == 0:
                     continue
                 state = _recognise(t, stream_row, at(buffer, offset), chunk["ts"])
                 t.states[stream_row] = state

@@ -41,6 +41,7 @@ from sensor.tls import TlsConnection
 from sensor.tunnel import Tunnel
 
 Rows = npt.NDArray[Any]
+_MAY_HOLD_TLS = {TunnelKind.UPGRADE, TunnelKind.CONNECT, TunnelKind.TLS}
 
 
 class TlsStage:
@@ -75,8 +76,8 @@ class TlsStage:
         self, tunnels: Sequence[Tunnel], data: npt.NDArray[np.uint8], datagrams: npt.NDArray[np.uint8],
         pages: npt.NDArray[np.uint8], chunks: Rows,
     ) -> list[TlsConnection]:  # fmt: skip
-        """Look again at chunks that were processed, for TLS behind CONNECT or an upgrade that they brought."""
-        opened = [tunnel for tunnel in tunnels if tunnel.kind in (TunnelKind.UPGRADE, TunnelKind.CONNECT)]
+        """Look again at chunks that were processed, for TLS behind CONNECT, an upgrade or a start in clear."""
+        opened = [tunnel for tunnel in tunnels if tunnel.kind in _MAY_HOLD_TLS]
         if not (opened and self._enabled):
             return []
         for tunnel in opened:
