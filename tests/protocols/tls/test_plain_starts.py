@@ -14,13 +14,13 @@ from tests.protocols.tls.ends import V12, V13, Ends, Turns, talk_of
 from tests.protocols.tls.test_services import SMALL, TWO, seen
 
 SAME = ("server_name", "version", "cipher", "ja3", "ja4", "resp_records", "resp_record_bytes", "established", "subject")
-PROXY_2 = b"\r\n\r\n\0\r\nQUIT\n" + bytes([0x21, 0x11, 0, 12, 10, 1, 2, 3, 10, 0, 0, 2]) + struct.pack(">HH", 5_555, 443)
+PROXY_2 = b"\r\n\r\n\0\r\nQUIT\n" + bytes.fromhex("2111000c0a0102030a00000215b301bb")
 MYSQL_GREETING = b"\x4a\0\0\0\x0a8.0.36\0" + bytes(64)
 MYSQL_SSL = b"\x20\0\0\x01" + struct.pack("<IIB", 0x0000_AA85 | 0x0800, 1 << 24, 45) + bytes(23)
 STARTS: dict[str, Turns] = {
     "SMTP": [
         (1, b"220 mail.example.com ESMTP\r\n"), (0, b"EHLO client.example.com\r\n"),
-        (1, b"250-mail.example.com\r\n250-PIPELINING\r\n250 STARTTLS\r\n"), (0, b"STARTTLS\r\n"), (1, b"220 go ahead\r\n"),
+        (1, b"250-mail.example.com\r\n250-PIPELINING\r\n250 STARTTLS\r\n"), (0, b"STARTTLS\r\n"), (1, b"220 go\r\n"),
     ],
     "IMAP": [
         (1, b"* OK [CAPABILITY IMAP4rev1 STARTTLS] ready\r\n"), (0, b"a1 STARTTLS\r\n"), (1, b"a1 OK begin TLS\r\n"),
