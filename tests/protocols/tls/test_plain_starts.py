@@ -25,7 +25,7 @@ STARTS: dict[str, Turns] = {
     "IMAP": [
         (1, b"* OK [CAPABILITY IMAP4rev1 STARTTLS] ready\r\n"), (0, b"a1 STARTTLS\r\n"), (1, b"a1 OK begin TLS\r\n"),
     ],
-    "POP3": [(1, b"+OK POP3 ready\r\n"), (0, b"CAPA\r\n"), (1, b"+OK\r\nSTLS\r\n.\r\n"), (0, b"STLS\r\n"), (1, b"+OK\r\n")],
+    "POP3": [(1, b"+OK POP3 ready\r\n"), (0, b"STLS\r\n"), (1, b"+OK\r\n")],
     "FTP": [(1, b"220 ready\r\n"), (0, b"AUTH TLS\r\n"), (1, b"234 AUTH TLS OK\r\n")],
     "LDAP": [
         (0, bytes.fromhex("301d02010177188016312e332e362e312e342e312e313436362e3230303337")),
