@@ -44,7 +44,8 @@ STARTS: dict[str, Turns] = {
         (1, bytes.fromhex("030000130ed000001234000209080002000000")),
     ],
     "SOCKS5": [
-        (0, b"\x05\x01\0"), (1, b"\x05\0"), (0, b"\x05\x01\0\x03\x0bexample.com\x01\xbb"), (1, b"\x05\0\0\x01" + bytes(6)),
+        (0, b"\x05\x01\0"), (1, b"\x05\0"), (0, b"\x05\x01\0\x03\x0bexample.com\x01\xbb"),
+        (1, b"\x05\0\0\x01" + bytes(6)),
     ],
     "PROXY 1": [(0, b"PROXY TCP4 10.1.2.3 10.0.0.2 5555 443\r\n")],
     "PROXY 2": [(0, PROXY_2)],
