@@ -60,7 +60,9 @@ def read(
     """
     from sensor.export.lookups import lookup_frame
     from sensor.pipeline import Pipeline
+    from sensor.structures.heap import map_large_tables
 
+    map_large_tables()
     settings = settings or Settings()
     if state is not None:
         settings = replace(settings, state=replace(settings.state, folder=fspath(state)))

@@ -6,7 +6,6 @@ run. The one law: nobody waits for the compiler without being told.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
 import sys
@@ -30,6 +29,7 @@ def told_when_compiling(quiet: bool) -> Iterator[None]:
     error. What loading needed is given back to the system afterwards.
     """
     from sensor._jit import cache_complete
+    from sensor.structures.heap import trim_heap
 
     marker = cache_complete()
     if not marker.exists():
@@ -39,9 +39,7 @@ def told_when_compiling(quiet: bool) -> Iterator[None]:
             pass
         _say(quiet, f"tapir: compiled in {time.monotonic() - start:.1f} s, kept in {marker.parent}")
     yield
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc keeps what is freed, musl does not
-    if trim:
-        trim(0)
+    trim_heap()
 
 
 def kernel_modules() -> list[tuple[str, ...]]:
