@@ -2,10 +2,10 @@
 row counts.
 
 Rows are finished in the order in which their last packet came. Those of a file are held back until `rows_max` of them
-(or `text_bytes_max` of their texts) wait, then sorted, and the older half is released. Both bounds are checked row by
-row, so what is released together does not depend on how packets came in batches. A row older than one already
-released is late: it leaves in the next run, and is counted. Codes of the string pool do not outlive their batch, so
-the texts are kept here, each about once a batch.
+(as many as have room in a budget of bytes, unless it is said), or `text_bytes_max` of their texts, wait, then sorted,
+and the older half is released. Both bounds are checked row by row, so what is released together does not depend on how
+packets came in batches. A row older than one already released is late: it leaves in the next run, and is counted.
+Codes of the string pool do not outlive their batch, so the texts are kept here, each about once a batch.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from sensor.export.tables import Rows, Table
 from sensor.schema import STREAM
 from sensor.tls import TlsConnection
 
+_ROW_BYTES_MAX = 24 << 20
+"""Records of one table that are held back: all ROWS_HELD_MAX transactions, 37,900 flows with both their streams."""
 _KNOWN_CODES = 1 << 14
 _ESCAPED_MAX = 2
 Numbers = npt.NDArray[np.int32]
@@ -80,15 +82,17 @@ class HeldRows:
         *,
         escape: bool,
         ordered: bool = True,
-        rows_max: int = limits.ROWS_HELD_MAX,
+        rows_max: int | None = None,
         text_bytes_max: int = limits.TEXT_BYTES_HELD_MAX,
     ) -> None:
         self.ordered = ordered
         self._table, self._escape = table, escape
-        self._rows_max, self._text_bytes_max = rows_max, text_bytes_max
+        row_bytes = table.dtype.itemsize + table.companions * STREAM.itemsize
+        self._rows_max = rows_max or min(limits.ROWS_HELD_MAX, _ROW_BYTES_MAX // row_bytes)
+        self._text_bytes_max = text_bytes_max
         places = {name: place[1] // 4 for name, place in (table.dtype.fields or {}).items()}
         self._fields = np.array([places[field] for field in table.pooled.values()], np.int64)
-        room = rows_max if ordered else 0
+        room = self._rows_max if ordered else 0
         self._held = np.empty(room, table.dtype)
         self._streams = np.empty(room * table.companions, STREAM)
         self._numbers = np.empty(room * len(self._fields), np.int32)

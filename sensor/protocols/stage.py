@@ -33,7 +33,6 @@ from sensor.protocols.http1.tables import (
     KEPT,
     LARGE_HOLDS_MAX,
     LINK,
-    NO_EXTENT,
     NUMBERS,
     OPEN_PER_FLOW_MAX,
     OPEN_STACK,
@@ -120,8 +119,6 @@ class ProtocolStage:
         self._response_rate = settings.response_bytes_per_second
         open_max = limits.TRANSACTIONS_OPEN_MAX
         holds = HOLDS_MAX * HOLD_BYTES + LARGE_HOLDS_MAX * limits.HEAD_BYTES_MAX
-        kept = np.zeros(2 * open_max, KEPT)
-        kept["extent"] = NO_EXTENT
         extents = [_stack(*sizes) for sizes in pairwise(EXTENT_FIRST)]
         stacks = [_stack(0, HOLDS_MAX), _stack(HOLDS_MAX, OPEN_STACK), _stack(0, open_max), *extents]
         free = np.zeros(FREE_ITEMS, np.int32)
@@ -133,7 +130,7 @@ class ProtocolStage:
             open=np.zeros(open_max, TRANSACTION),
             links=np.zeros(open_max, LINK),
             rows=np.zeros(_ROWS, TRANSACTION),
-            kept=kept,
+            kept=np.zeros(2 * open_max, KEPT),
             contents=np.zeros(_ROWS, CONTENT),
             arena=np.zeros(ARENA_BYTES, np.uint8),
             free=free,

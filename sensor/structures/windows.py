@@ -1,8 +1,8 @@
 """Exact sliding windows over packet time: in: times that never decrease, ns; out: counts and targets.
 
-Each entity owns `size` consecutive items of flat int64 or uint64 arrays, from `base` on; fill the times with NEVER at
-first. The one law: constant work per observation, however much traffic there is. What "within" means: `now - time <=
-window`.
+Each entity owns `size` consecutive items of flat int64 or uint64 arrays, from `base` on; its times are cleared when it
+is first seen. The one law: constant work per observation, however much traffic there is. What "within" means:
+`now - time <= window`.
 
     ring      the last `size` times: more than size - 1 in the window exactly when the oldest of them is within
     distinct  the last `size` different targets: at least `size` of them in the window exactly when all are within

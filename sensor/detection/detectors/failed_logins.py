@@ -22,7 +22,6 @@ from sensor.schema import TransactionFlag
 from sensor.structures.entity_table import EntityTable
 from sensor.structures.memory import Memory
 from sensor.structures.records import picked
-from sensor.structures.windows import NEVER
 
 CLIENT = Rule(
     id="brute-force-login",
@@ -71,7 +70,7 @@ class _Guesses:
         self.slow_ns = nanoseconds(slow_seconds)
         self.table = EntityTable(entities_max)
         self.guessed = np.zeros(entities_max, GUESSED)
-        self.times = np.full(entities_max * self.size, NEVER, np.int64)
+        self.times = np.zeros(entities_max * self.size, np.int64)
         self.starts = np.zeros(entities_max * self.size, np.int64)
         self.accounts = np.zeros(entities_max * self.size, np.uint64)
 

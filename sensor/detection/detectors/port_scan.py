@@ -20,7 +20,6 @@ from sensor.detection.detectors.port_scan_kernel import HIT, PAIR, TRY, Progress
 from sensor.detection.evidence import address, address_text, community_id
 from sensor.structures.entity_table import EntityTable
 from sensor.structures.memory import Memory
-from sensor.structures.windows import NEVER
 
 VERTICAL = Rule(
     id="port-scan-vertical",
@@ -50,7 +49,7 @@ class _Pairs:
         self.table = EntityTable(pairs_max)
         self.pairs = np.zeros(pairs_max, PAIR)
         self.targets = np.zeros(pairs_max * size, np.uint64)
-        self.times = np.full(pairs_max * size, NEVER, np.int64)
+        self.times = np.zeros(pairs_max * size, np.int64)
         self.tries = np.zeros(pairs_max * size, TRY)
 
 

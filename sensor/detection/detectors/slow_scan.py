@@ -19,7 +19,6 @@ from sensor.detection.detectors.slow_scan_kernel import HIT, SCANNER, TRY, Progr
 from sensor.detection.evidence import address, community_id
 from sensor.structures.entity_table import EntityTable
 from sensor.structures.memory import Memory
-from sensor.structures.windows import NEVER
 
 SLOW = Rule(
     id="port-scan-slow",
@@ -50,7 +49,7 @@ class SlowScan:
         self.table = EntityTable(clients)
         self.scanners = np.zeros(clients, SCANNER)
         self.targets = np.zeros(clients * size, np.uint64)
-        self.times = np.full(clients * size, NEVER, np.int64)
+        self.times = np.zeros(clients * size, np.int64)
         self.tries = np.zeros(clients * size, TRY)
         self.progress = np.zeros(len(Progress), np.int64)
         self.hits = np.zeros(limits.HITS_MAX, HIT)

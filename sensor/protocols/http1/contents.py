@@ -56,7 +56,7 @@ def _take_extent(t, kept, length):
         if free >= 0:
             t.numbers[Scalar.EXTENTS_FREE + size] = free
             extent = np.int64(t.free[EXTENT_STACK + EXTENT_FIRST[size] + free])
-            kept["extent"] = extent
+            kept["extent"] = extent + 1
             kept["room"] = EXTENT_BYTES[size]
             kept["offset"] = EXTENT_OFFSET[size] + (extent - EXTENT_FIRST[size]) * EXTENT_BYTES[size]
             return True
@@ -238,8 +238,8 @@ def keep_body(t, kept_row, data, start, stop):
             kept["want"] = 0
             return False
         copy_long(t.arena, offset, filled, t.arena, np.int64(kept["offset"]))
-        if old >= 0:
-            _give_extent(t, old)
+        if old > 0:
+            _give_extent(t, old - 1)
     copy_long(data, start, taken, t.arena, np.int64(kept["offset"]) + filled)
     kept["body"] += taken
     if kept_row & 1 != 0 and kept["coding"] == 0:  # coded ones have a budget of their own
@@ -251,8 +251,8 @@ def keep_body(t, kept_row, data, start, stop):
 @inline_kernel
 def move_response(t, request, response):
     """What was kept of a response that waited goes to its request's row."""
-    if t.kept[2 * request + 1]["extent"] >= 0:
-        _give_extent(t, np.int64(t.kept[2 * request + 1]["extent"]))
+    if t.kept[2 * request + 1]["extent"] > 0:
+        _give_extent(t, np.int64(t.kept[2 * request + 1]["extent"]) - 1)
     t.kept[2 * request + 1] = t.kept[2 * response + 1]
     _forget(t.kept[2 * response + 1])
     t.kept[2 * response + 1]["coding"] = 0
@@ -263,8 +263,8 @@ def move_response(t, request, response):
 
 @inline_kernel
 def _hand_side(t, kept):
-    if kept["extent"] >= 0:
-        t.free[HANDED_STACK + t.numbers[Scalar.EXTENTS_HANDED]] = kept["extent"]
+    if kept["extent"] > 0:
+        t.free[HANDED_STACK + t.numbers[Scalar.EXTENTS_HANDED]] = kept["extent"] - 1
         t.numbers[Scalar.EXTENTS_HANDED] += 1
     _forget(kept)
     kept["coding"] = 0

@@ -138,7 +138,7 @@ TOKENS = 65_536
 KEPT = np.dtype(
     [
         ("offset", "i8"),  # in the arena
-        ("extent", "i4"),  # its number, or NO_EXTENT, or FRESH: in the part of the arena that each batch begins anew
+        ("extent", "i4"),  # its number + 1, NO_EXTENT, or FRESH: in the part of the arena that each batch begins anew
         ("room", "i4"),    # bytes it may fill there
         ("head", "i4"),    # bytes of the head, at `offset`
         ("body", "i4"),    # bytes of the body, behind them
@@ -157,8 +157,8 @@ EXTENT_OFFSET = tuple(
     for k in range(len(EXTENTS) + 1)
 )
 ARENA_BYTES = EXTENT_OFFSET[-1] + DECODED_BYTES
-NO_EXTENT = -1
-FRESH = -2
+NO_EXTENT = 0
+FRESH = -1
 FRESH_MAX = 65_536
 """Messages that may begin in a part; more go to extents at once."""
 

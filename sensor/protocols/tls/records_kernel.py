@@ -199,8 +199,8 @@ def _end(t, flow_row, now):
         t.ended[2 * row] = t.sides[2 * flow_row]
         t.ended[2 * row + 1] = t.sides[2 * flow_row + 1]
         t.numbers[Scalar.NOTICES] += 1
+        t.sides[2 * flow_row]["flags"] = t.sides[2 * flow_row + 1]["flags"] = 0
     t.states[2 * flow_row] = t.states[2 * flow_row + 1] = State.NEW
-    t.sides[2 * flow_row]["flags"] = t.sides[2 * flow_row + 1]["flags"] = 0
 
 
 @inline_kernel
