@@ -8,32 +8,28 @@ looked at.
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import re
 import subprocess
-import sys
-import tarfile
-import zipfile
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import NamedTuple
 
 from tests.bench.benign_texts import Texts
+from tests.bench.packages import Packages, files, half, text_of, unpack
 
-DEBIAN = (
+_DEBIAN = (
     "fortunes-de", "fortunes-es", "fortunes-it", "fortunes-ru", "fortunes-pl", "fortunes-cs", "postgresql-doc-15",
     "sqlite3-doc", "git-doc", "python-sqlalchemy-doc", "developers-reference-fr", "developers-reference-ja",
     "developers-reference-de", "debian-faq-ru", "debian-faq-zh-cn", "manpages-de", "manpages-fr", "manpages-es",
 )  # fmt: skip
-PYPI = ("django", "sphinx", "ansible-core", "jinja2", "graphene", "graphql-core", "strawberry-graphql", "mpmath")
-NPM = (
+_PYPI = ("graphene", "graphql-core", "strawberry-graphql")
+_NPM = (
     "express", "axios", "graphql", "lodash", "winston", "sequelize", "knex", "typeorm", "mongodb", "marked",
     "nodemailer", "commander", "vue", "socket.io",
 )  # fmt: skip
-SOURCES = ("django", "sphinx", "ansible-core", "jinja2", "mpmath")
-"""Of these the archive of sources is fetched, which holds their manuals."""
+_SOURCES = ("django", "sphinx", "ansible-core", "jinja2", "mpmath")
+PACKAGES = Packages(debian=_DEBIAN, pypi=_PYPI, npm=_NPM, sources=_SOURCES)
 SHORTEST, LONGEST = 40, 3_000
 PAGES_MAX = 160
 """Manual pages of a language that are set."""
@@ -51,48 +47,14 @@ class Written(NamedTuple):
 
     @property
     def half(self) -> str:
-        return ("dev", "held-out")[hashlib.sha256(self.text.encode("utf-8", "surrogatepass")).digest()[0] & 1]
-
-
-def fetch(folder: Path) -> None:
-    """Download what is not there yet."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in DEBIAN:
-        if not any(folder.glob(f"{name}_*.deb")):
-            subprocess.run(["apt-get", "download", "-qq", name], cwd=folder, check=True, timeout=300)
-    for name in PYPI:
-        if not any(folder.glob(f"{name.replace('-', '_')}-*")):
-            form = ["--no-binary", name] if name in SOURCES else []
-            command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", *form, "-d", folder, name]
-            subprocess.run(command, check=True, timeout=300)
-    for name in NPM:
-        if not any(folder.glob(f"{name}-*.tgz")):
-            subprocess.run(["npm", "pack", "--silent", name], cwd=folder, check=True, timeout=300)
-
-
-def unpack(folder: Path) -> Path:
-    """The packages' files, each package in a folder of its name."""
-    into = folder / "unpacked"
-    for package in sorted(folder.iterdir()):
-        place = into / re.split(r"[_-]\d", package.name)[0]
-        if place.exists() or package.is_dir():
-            continue
-        place.mkdir(parents=True)
-        if package.suffix == ".deb":
-            subprocess.run(["dpkg", "-x", package, place], check=True, timeout=60)
-        elif package.suffix == ".whl":
-            zipfile.ZipFile(package).extractall(place)
-        else:
-            with tarfile.open(package) as packed:
-                packed.extractall(place, filter="data")
-    return into
+        return half(self.text)
 
 
 def texts(folder: Path) -> list[Written]:
     """All texts, each once, in a fixed order."""
     place = unpack(folder)
     found: dict[str, Written] = {}
-    for gather in _SOURCES:
+    for gather in _GATHERED:
         for written in gather(place):
             text = written.text.replace("\0", "").strip("\n")
             if SHORTEST < len(text.strip()) <= LONGEST:
@@ -100,26 +62,17 @@ def texts(folder: Path) -> list[Written]:
     return list(found.values())
 
 
-def vocabulary(folder: Path, half: str) -> Texts:
+def vocabulary(folder: Path, part: str) -> Texts:
     """The texts of one half for requests of clients (record_benign.py)."""
     found: dict[str, list[str]] = {}
     for written in texts(folder):
-        if written.half == half:
+        if written.half == part:
             found.setdefault(written.kind, []).append(written.text)
     kinds = ("language", "saying", "short text", "tutorial of SQL")
     prose = [" ".join(text.split()) for kind in kinds for text in found[kind]]
     talk = [text for kind in ("Markdown", "reStructuredText", "AsciiDoc", "manual page", "log") for text in found[kind]]
-    files = sorted({path.name for path in unpack(folder).rglob("*") if path.is_file()})
-    return Texts(sorted(set(prose)), sorted(talk), sorted(found["source"]), files)
-
-
-def _text(path: Path) -> str:
-    octets = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    return octets.decode("utf-8", "replace")
-
-
-def _files(place: Path, *patterns: str) -> Iterator[Path]:
-    yield from sorted({path for pattern in patterns for path in place.glob(pattern) if path.is_file()})
+    names = sorted({path.name for path in unpack(folder).rglob("*") if path.is_file()})
+    return Texts(sorted(set(prose)), sorted(talk), sorted(found["source"]), names)
 
 
 class _Blocks(HTMLParser):
@@ -159,20 +112,20 @@ def blocks(page: str) -> list[tuple[str, str]]:
 
 
 def _languages(place: Path) -> Iterator[Written]:
-    for path in _files(place, "developers-reference-*/**/*.html", "debian-faq-*/**/*.html"):
-        yield from (Written("language", text) for tag, text in blocks(_text(path)) if tag != "pre")
+    for path in files(place, "developers-reference-*/**/*.html", "debian-faq-*/**/*.html"):
+        yield from (Written("language", text) for tag, text in blocks(text_of(path)) if tag != "pre")
 
 
 def _sayings(place: Path) -> Iterator[Written]:
-    for path in _files(place, "fortunes-*/usr/share/games/fortunes/**/*"):
+    for path in files(place, "fortunes-*/usr/share/games/fortunes/**/*"):
         if path.suffix not in (".dat", ".u8"):
-            yield from (Written("saying", part) for part in re.split(r"^%\s*$", _text(path), flags=re.M))
+            yield from (Written("saying", part) for part in re.split(r"^%\s*$", text_of(path), flags=re.M))
 
 
 def _manuals(place: Path) -> Iterator[Written]:
     """Manual pages as they are shown, some lines of them pasted."""
     for language in ("de", "fr", "es"):
-        pages = list(_files(place, f"manpages-{language}/usr/share/man/{language}/man*/*.gz"))
+        pages = list(files(place, f"manpages-{language}/usr/share/man/{language}/man*/*.gz"))
         for path in pages[:: max(1, len(pages) // PAGES_MAX)]:
             command = ["man", "--encoding=UTF-8", "--nh", "-l", str(path)]
             set_up = {"MANWIDTH": "100", "PATH": "/usr/bin:/bin"}
@@ -186,21 +139,21 @@ def _sections(kind: str, text: str, heading: str) -> Iterator[Written]:
 
 
 def _markup(place: Path) -> Iterator[Written]:
-    for path in _files(place, "*/**/*.md"):
-        sections = _sections("Markdown", _text(path), r"^(?=#{1,4} )")
+    for path in files(place, "*/**/*.md"):
+        sections = _sections("Markdown", text_of(path), r"^(?=#{1,4} )")
         yield from (each for each in sections if each.text.count("```") % 2 == 0)
     manuals = ("django/*/docs/**/*.txt", "sphinx/*/doc/**/*.rst", "jinja2/*/docs/*.rst")
-    for path in _files(place, *manuals, "python-sqlalchemy-doc/**/*.rst"):
-        yield from _sections("reStructuredText", _text(path), r"\n(?=[^\n]{3,80}\n[=~^*\"'-]{3,80}\n)")
-    for path in _files(place, "git-doc/**/*.txt"):
+    for path in files(place, *manuals, "python-sqlalchemy-doc/**/*.rst"):
+        yield from _sections("reStructuredText", text_of(path), r"\n(?=[^\n]{3,80}\n[=~^*\"'-]{3,80}\n)")
+    for path in files(place, "git-doc/**/*.txt"):
         heading = r"\n\n(?=[A-Z][A-Za-z /-]{2,60}\n[=~-]{3,60}\n\n?[^\n]{30})"
-        yield from _sections("AsciiDoc", _text(path), heading)
+        yield from _sections("AsciiDoc", text_of(path), heading)
 
 
 def _tutorials(place: Path) -> Iterator[Written]:
     """Paragraphs of manuals of databases; each listing between the paragraphs around it, without any mark."""
-    for path in _files(place, "postgresql-doc-15/**/*.html", "sqlite3-doc/**/*.html"):
-        found = blocks(_text(path))
+    for path in files(place, "postgresql-doc-15/**/*.html", "sqlite3-doc/**/*.html"):
+        found = blocks(text_of(path))
         for number, (tag, text) in enumerate(found):
             around = "\n\n".join(each for _, each in found[max(number - 1, 0) : number + 2])
             yield Written("tutorial of SQL", around if tag == "pre" else text)
@@ -215,13 +168,13 @@ _ACTIVE = re.compile(
 def _pages(place: Path) -> Iterator[Written]:
     """Sections of pages as an editor of a site or of e-mail sends them."""
     packages = ("postgresql-doc-15", "developers-reference-*", "sqlite3-doc")
-    for path in _files(place, *(f"{name}/**/*.html" for name in packages)):
-        yield from _sections("HTML", _ACTIVE.sub("", _text(path)), r"(?i)(?=<h[1-4][ >])")
+    for path in files(place, *(f"{name}/**/*.html" for name in packages)):
+        yield from _sections("HTML", _ACTIVE.sub("", text_of(path)), r"(?i)(?=<h[1-4][ >])")
 
 
 def _translations(place: Path) -> Iterator[Written]:
-    for path in _files(place, "django/**/*.po", "sphinx/**/*.po"):
-        for match in re.finditer(r'^msg(?:id|str)(?:\[\d\])? ((?:"(?:[^"\\]|\\.)*"\s*)+)', _text(path), re.M):
+    for path in files(place, "django/**/*.po", "sphinx/**/*.po"):
+        for match in re.finditer(r'^msg(?:id|str)(?:\[\d\])? ((?:"(?:[^"\\]|\\.)*"\s*)+)', text_of(path), re.M):
             text = "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', match.group(1)))
             if "Project-Id-Version" not in text:
                 yield Written("short text", text.replace('\\"', '"').replace("\\n", "\n"))
@@ -231,15 +184,15 @@ _QUERY = re.compile(r"^[ \t]*(?:query|mutation|subscription|fragment)\b[^\n{]*\{
 
 
 def _graphql(place: Path) -> Iterator[Written]:
-    for path in _files(place, "graphene/**/*", "graphql_core/**/*", "strawberry_graphql/**/*", "graphql/**/*"):
+    for path in files(place, "graphene/**/*", "graphql_core/**/*", "strawberry_graphql/**/*", "graphql/**/*"):
         if path.suffix in (".py", ".md", ".js", ".graphql") and path.stat().st_size < 300_000:
-            found = (match.group() for match in _QUERY.finditer(_text(path)))
+            found = (match.group() for match in _QUERY.finditer(text_of(path)))
             yield from (Written("GraphQL", text) for text in found if ": " not in text[:12])
 
 
 def _formulas(place: Path) -> Iterator[Written]:
-    for path in _files(place, "mpmath/**/*.rst", "mpmath/**/*.py", "sphinx/**/*.rst"):
-        for part in re.findall(r"\.\. math ::?\s*\n\s*\n?((?:[ \t]+[^\n]+\n)+)|:math:`([^`]+)`", _text(path)):
+    for path in files(place, "mpmath/**/*.rst", "mpmath/**/*.py", "sphinx/**/*.rst"):
+        for part in re.findall(r"\.\. math ::?\s*\n\s*\n?((?:[ \t]+[^\n]+\n)+)|:math:`([^`]+)`", text_of(path)):
             yield Written("formula", " ".join("".join(part).split()))
 
 
@@ -247,8 +200,8 @@ def _logs(_: Path) -> Iterator[Written]:
     """Lines of logs in a ticket."""
     for pattern in _LOGS:
         path = Path(pattern).expanduser()
-        for file in _files(path.parent, path.name):
-            lines = _text(file).splitlines()
+        for file in files(path.parent, path.name):
+            lines = text_of(file).splitlines()
             for at in range(0, min(len(lines), 20_000), 7):
                 yield Written("log", "It stopped again, the log says:\n" + "\n".join(lines[at : at + 7]))
 
@@ -256,12 +209,12 @@ def _logs(_: Path) -> Iterator[Written]:
 def _programs(place: Path) -> Iterator[Written]:
     """Parts of sources, pasted with a question before them or sent as they are."""
     python = ("django/*/django/**/*.py", "ansible_core/**/*.py", "python-sqlalchemy-doc/**/*.py")
-    for path in _files(place, *python, "*/package/lib/**/*.js", "*/package/src/**/*.ts", "git-doc/**/*.sh"):
+    for path in files(place, *python, "*/package/lib/**/*.js", "*/package/src/**/*.ts", "git-doc/**/*.sh"):
         if path.stat().st_size < 60_000:
-            for number, part in enumerate(_text(path).split("\n\n")):
+            for number, part in enumerate(text_of(path).split("\n\n")):
                 yield Written("source", part if number % 2 else f"Does anybody know why this fails?\n\n{part}")
 
 
-_SOURCES: tuple[Callable[[Path], Iterator[Written]], ...] = (
+_GATHERED: tuple[Callable[[Path], Iterator[Written]], ...] = (
     _languages, _sayings, _manuals, _markup, _tutorials, _pages, _translations, _graphql, _formulas, _logs, _programs,
 )  # fmt: skip

@@ -22,7 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from sensor.detection.injection.finding import STRONG, WEAK, Finding
 from sensor.detection.injection.judge import judge
 from sensor.detection.injection.values import request_values
-from tests.bench.benign_documents import Written, fetch, texts
+from tests.bench.benign_documents import PACKAGES, Written, texts
+from tests.bench.packages import fetch
 
 QUERY_MAX = 300
 """Characters of a text that somebody puts into a search."""
@@ -55,7 +56,7 @@ def main() -> None:
     parser.add_argument("--show", type=int, default=0, help="samples of each evidence in the dev half")
     given = parser.parse_args()
     if given.fetch:
-        fetch(given.folder)
+        fetch(given.folder, PACKAGES)
     counts: Counter[tuple[str, str, str]] = Counter()
     shown: Counter[str] = Counter()
     for written in texts(given.folder)[:: given.every]:

@@ -23,7 +23,8 @@ from urllib.parse import quote
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import sensor
-from tests.bench.held_out_sources import Case, cases, fetch
+from tests.bench.held_out_sources import PACKAGES, Case, cases
+from tests.bench.packages import fetch
 from tests.traffic import SECOND, START, Packet, exchange, write_pcap
 
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n{"ok":true}'
@@ -92,7 +93,7 @@ def main() -> None:
     parser.add_argument("--show", choices=("dev",), help="print what was judged wrongly in this half")
     given = parser.parse_args()
     if given.fetch:
-        fetch(given.folder)
+        fetch(given.folder, PACKAGES)
     every = [case for case in cases(given.folder) if given.corpus in (None, case.corpus)]
     rules = found(every)
     table(every, rules, given.by_kind)

