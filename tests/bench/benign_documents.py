@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import NamedTuple
@@ -50,16 +50,19 @@ class Written(NamedTuple):
         return half(self.text)
 
 
-def texts(folder: Path) -> list[Written]:
-    """All texts, each once, in a fixed order."""
-    place = unpack(folder)
+def gathered(place: Path, gatherers: Sequence[Callable[[Path], Iterator[Written]]], shortest: int) -> list[Written]:
+    """All texts that have a length that somebody would post, each once, in a fixed order."""
     found: dict[str, Written] = {}
-    for gather in _GATHERED:
+    for gather in gatherers:
         for written in gather(place):
             text = written.text.replace("\0", "").strip("\n")
-            if SHORTEST < len(text.strip()) <= LONGEST:
+            if shortest < len(text.strip()) <= LONGEST:
                 found.setdefault(text, Written(written.kind, text))
     return list(found.values())
+
+
+def texts(folder: Path) -> list[Written]:
+    return gathered(unpack(folder), _GATHERED, SHORTEST)
 
 
 def vocabulary(folder: Path, part: str) -> Texts:
@@ -122,10 +125,10 @@ def _sayings(place: Path) -> Iterator[Written]:
             yield from (Written("saying", part) for part in re.split(r"^%\s*$", text_of(path), flags=re.M))
 
 
-def _manuals(place: Path) -> Iterator[Written]:
+def manual_pages(place: Path, languages: tuple[str, ...]) -> Iterator[Written]:
     """Manual pages as they are shown, some lines of them pasted."""
-    for language in ("de", "fr", "es"):
-        pages = list(files(place, f"manpages-{language}/usr/share/man/{language}/man*/*.gz"))
+    for language in languages:
+        pages = list(files(place, f"manpages-{language.replace('_', '-').lower()}/usr/share/man/{language}/man*/*.gz"))
         for path in pages[:: max(1, len(pages) // PAGES_MAX)]:
             command = ["man", "--encoding=UTF-8", "--nh", "-l", str(path)]
             set_up = {"MANWIDTH": "100", "PATH": "/usr/bin:/bin"}
@@ -134,20 +137,24 @@ def _manuals(place: Path) -> Iterator[Written]:
             yield from (Written("manual page", "\n\n".join(parts[at : at + 2])) for at in range(1, len(parts), 2))
 
 
-def _sections(kind: str, text: str, heading: str) -> Iterator[Written]:
+def _manuals(place: Path) -> Iterator[Written]:
+    return manual_pages(place, ("de", "fr", "es"))
+
+
+def sections(kind: str, text: str, heading: str) -> Iterator[Written]:
     yield from (Written(kind, part) for part in re.split(heading, text, flags=re.M))
 
 
 def _markup(place: Path) -> Iterator[Written]:
     for path in files(place, "*/**/*.md"):
-        sections = _sections("Markdown", text_of(path), r"^(?=#{1,4} )")
-        yield from (each for each in sections if each.text.count("```") % 2 == 0)
+        found = sections("Markdown", text_of(path), r"^(?=#{1,4} )")
+        yield from (each for each in found if each.text.count("```") % 2 == 0)
     manuals = ("django/*/docs/**/*.txt", "sphinx/*/doc/**/*.rst", "jinja2/*/docs/*.rst")
     for path in files(place, *manuals, "python-sqlalchemy-doc/**/*.rst"):
-        yield from _sections("reStructuredText", text_of(path), r"\n(?=[^\n]{3,80}\n[=~^*\"'-]{3,80}\n)")
+        yield from sections("reStructuredText", text_of(path), r"\n(?=[^\n]{3,80}\n[=~^*\"'-]{3,80}\n)")
     for path in files(place, "git-doc/**/*.txt"):
         heading = r"\n\n(?=[A-Z][A-Za-z /-]{2,60}\n[=~-]{3,60}\n\n?[^\n]{30})"
-        yield from _sections("AsciiDoc", text_of(path), heading)
+        yield from sections("AsciiDoc", text_of(path), heading)
 
 
 def _tutorials(place: Path) -> Iterator[Written]:
@@ -169,15 +176,20 @@ def _pages(place: Path) -> Iterator[Written]:
     """Sections of pages as an editor of a site or of e-mail sends them."""
     packages = ("postgresql-doc-15", "developers-reference-*", "sqlite3-doc")
     for path in files(place, *(f"{name}/**/*.html" for name in packages)):
-        yield from _sections("HTML", _ACTIVE.sub("", text_of(path)), r"(?i)(?=<h[1-4][ >])")
+        yield from sections("HTML", _ACTIVE.sub("", text_of(path)), r"(?i)(?=<h[1-4][ >])")
 
 
-def _translations(place: Path) -> Iterator[Written]:
-    for path in files(place, "django/**/*.po", "sphinx/**/*.po"):
+def translated(*paths: Path) -> Iterator[Written]:
+    """What translators translate, and into what."""
+    for path in paths:
         for match in re.finditer(r'^msg(?:id|str)(?:\[\d\])? ((?:"(?:[^"\\]|\\.)*"\s*)+)', text_of(path), re.M):
             text = "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', match.group(1)))
             if "Project-Id-Version" not in text:
                 yield Written("short text", text.replace('\\"', '"').replace("\\n", "\n"))
+
+
+def _translations(place: Path) -> Iterator[Written]:
+    return translated(*files(place, "django/**/*.po", "sphinx/**/*.po"))
 
 
 _QUERY = re.compile(r"^[ \t]*(?:query|mutation|subscription|fragment)\b[^\n{]*\{.*?^[ \t]*\}", re.M | re.S)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Injection against corpora that nobody wrote its patterns for: in: a folder of packages; out: what is found, by half.
 
-    python -m tests.bench.held_out /tmp/packages --fetch [--show dev] [--corpus NAME]
+    python -m tests.bench.held_out /tmp/packages --fetch [--of engines] [--show dev] [--corpus NAME]
 
 Every case is a request of a client of its own, as query, JSON or form, and goes through all of Tapir with the
 default settings; it counts as found when an alert of kind attack names its client. The one law: `--show` prints what
@@ -23,12 +23,16 @@ from urllib.parse import quote
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import sensor
-from tests.bench.held_out_sources import PACKAGES, Case, cases
+from tests.bench import held_out_engines, held_out_sources
+from tests.bench.held_out_sources import Case
 from tests.bench.packages import fetch
 from tests.traffic import SECOND, START, Packet, exchange, write_pcap
 
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n{"ok":true}'
 AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/129.0.0.0 Safari/537.36"
+
+
+SETS = {"tools": held_out_sources, "engines": held_out_engines}
 
 
 def request(case: Case) -> bytes:
@@ -87,14 +91,15 @@ def table(every: Sequence[Case], rules: dict[int, list[str]], by_kind: bool) -> 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--of", choices=SETS, default="tools", help="tools, or test suites of engines and sanitisers")
     parser.add_argument("--fetch", action="store_true", help="download the packages first")
     parser.add_argument("--corpus", help="this one alone")
     parser.add_argument("--by-kind", action="store_true")
     parser.add_argument("--show", choices=("dev",), help="print what was judged wrongly in this half")
     given = parser.parse_args()
     if given.fetch:
-        fetch(given.folder, PACKAGES)
-    every = [case for case in cases(given.folder) if given.corpus in (None, case.corpus)]
+        fetch(given.folder, SETS[given.of].PACKAGES)
+    every = [case for case in SETS[given.of].cases(given.folder) if given.corpus in (None, case.corpus)]
     rules = found(every)
     table(every, rules, given.by_kind)
     for number, case in enumerate(every):
