@@ -102,12 +102,14 @@ def unentity(text: str) -> str:
 def _utf7(match: re.Match[str]) -> str:
     group = match.group(1)
     try:
-        return base64.b64decode(group + "=" * (-len(group) % 4)).decode("utf-16-be")
+        hidden = base64.b64decode(group + "=" * (-len(group) % 4)).decode("utf-16-be")
     except (binascii.Error, UnicodeDecodeError):
         return match.group()
+    return hidden if hidden.isascii() else match.group()
 
 
 def unutf7(text: str) -> str:
+    """UTF-7 that hides what ASCII could say; words between a plus and a dash stay."""
     return _UTF7.sub(_utf7, text) if "+A" in text else text
 
 
@@ -140,8 +142,11 @@ def plainer(text: str) -> str:
 
 
 def _once(text: str, form: bool) -> list[str]:
-    """The readings one step on; empty when there is nothing to undo."""
-    steps = [unpercent(text.replace("+", " ") if form else text), unentity(text), unescape(text), unutf7(text)]
+    """The readings one step on; empty when there is nothing to undo. Of a form its coding is undone first."""
+    plain = unpercent(text.replace("+", " ") if form else text)
+    if form and plain != text:
+        return [step for step in (plain, unutf7(text)) if step != text]
+    steps = [plain, unentity(text), unescape(text), unutf7(text)]
     if "0x" in text:
         steps.append(_HEX_BYTE.sub(lambda m: chr(int(m.group(1), 16)), text))
     return [step for step in steps if step != text]

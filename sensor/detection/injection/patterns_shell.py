@@ -35,7 +35,10 @@ _COMMON = (
 )
 _PATH = r"(?:(?:/|~/|\./|[a-z]:[/\\])[\w/.*?\[\]~\\{}$@'\"+-]*[/\\])?"
 _PREFIX = r"(?:(?:sudo|nohup|exec|command|env|time|nice|then|do|else|busybox|\w+=\S*)\s+|@)*"
-_SEPARATOR = r"(?:[;|&\n`({]|\$\(|<\(|>\(|\|\||&&|%0a|%26|%7c)[\s\t,+'\"\\]*(?:\$\{?\w*\}?\s*)?"
+_AFTER = r"[\s\t,+'\"\\]*(?:\$\{?\w*\}?\s*)?"
+_SEPARATOR = r"(?:[;|&\n`]|\$\(|<\(|>\(|\|\||&&|%0a|%26|%7c)" + _AFTER
+_OPENED = r"(?:[;|&\n`{]|(?:\A|[;|&\n`({<>'\"=@$?*,!+-])\s{0,3}\(|\|\||&&|%0a|%26|%7c)" + _AFTER
+"""A bracket opens a shell of its own only where a command can stand, never behind a word."""
 _STOP = r"(?:\.exe|\.com)?(?:[\s;|&<>)`\"'$\\+,{}/-]|\z|%)"
 _ARGUMENT = (
     r"(?:\.exe)?(?:\s*\z|\s*[;|&<>`)]|[\s+,]+-{1,2}[a-z0-9]|[\s+]+/[\w?*.]|[\s+]+[~$%\"'\[{(*\\]|\s+\.{1,2}(?:[/\s]|\z)|\s+[a-z]:[\\/]"
@@ -43,8 +46,8 @@ _ARGUMENT = (
 )
 
 SHELL = [
-    Pattern("cmdi", 8, "command after a separator", _SEPARATOR + _PREFIX + _PATH + RARE + _STOP),
-    Pattern("cmdi", 7, "command with an argument after a separator", _SEPARATOR.replace("({]", "]") + _PREFIX + _PATH + _COMMON + _ARGUMENT),
+    Pattern("cmdi", 8, "command after a separator", _OPENED + _PREFIX + _PATH + RARE + _STOP),
+    Pattern("cmdi", 7, "command with an argument after a separator", _SEPARATOR + _PREFIX + _PATH + _COMMON + _ARGUMENT),
     Pattern("cmdi", 6, "command line", r"\A\s*" + _PREFIX + _PATH + r"(?:" + RARE + r"|" + _COMMON + r")(?:\.exe)?(?:\s+-{1,2}[a-z]|[\s+]+/[\w?*]|\s+(?:https?|ftp)://|\s+[a-z]:\\|\s*[|>]\s*[^\s\d]|\s+~|\s+\$|\s+\.\./|\s*<<<)|\A\s*" + _PREFIX + _PATH + r"(?:" + RARE + r")\s+\""),
     Pattern("cmdi", 5, "command and what follows", r"\A\s*(?:" + RARE + r"|time|nice|id|who|env|sleep|ping|date)\s*(?:;|\|\|?|&&)\s*\w"),
     Pattern("cmdi", 5, "command for a command", r"\A\s*(?:sudo|nohup|time|nice|strace|ltrace|timeout|xargs|setsid|stdbuf|watch)\s+(?:-\S+\s+)*(?:" + RARE + r")(?:\s|\z)"),
@@ -74,7 +77,7 @@ SHELL = [
     Pattern("cmdi", 7, "output sent on", r"(?:[;|&\n]\s*|\A)[^\n|;]+(?:>>?|2>&1|\|)\s*(?:/(?:dev|tmp|var|etc)/|[\w./-]+\.(?:php|sh|txt|jsp|asp|bat)\b|\s*(?:ba|z|k|c)?sh\b)|<<<\s*[\w'\"$]|\b2>\s*(?:&1|/dev)"),
     Pattern("cmdi", 8, "interpreter with code", r"\b(?:python[23]?|perl|ruby|php|node|lua|bash|sh|zsh|ksh|awk|powershell|pwsh)(?:\.exe)?\s+-(?:c|e|r|m|i|enc\w*|nop\w*|command|w\w*)\s*\S"),
     Pattern("cmdi", 8, "Windows command", r"\bcmd(?:\.exe)?\s*(?:/[ckqv]|\s/)|(?:;|&|\||\A)\s*(?:powershell|pwsh|cmd\.exe)\b|(?:\A|[^\w./-])(?:invoke-(?:expression|webrequest|command|item|restmethod|wmimethod|[a-z]{4,})|get-(?:childitem|content|process|wmiobject|service|item)|new-object\s+(?:system|net)\.\w+|start-process|downloadstring|downloadfile|set-executionpolicy|add-type|out-file|copy-item|remove-item|start-job)\b|\b(?:net|sc|reg)(?:\.exe)?\s+(?:user|localgroup|view|start|stop|add|query|delete|share|use|group)\b|%(?:comspec|systemroot|windir|temp|path|username|programfiles|errorlevel|cd)(?::[^%]+)?%"),
-    Pattern("cmdi", 7, "batch statement", r"\bfor\s*(?:/[dflr]\s+\S*\s*)?%+\S{1,20}\s+in\s*\(|\bif\s+(?:/i\s+)?(?:not\s+)?(?:exist|defined|errorlevel|cmdextversion)\b|\bif\s+(?:/i\s+)?(?:not\s+)?[\"'\[(]?[%!]?\w*[%!]?[\"'\])]?\s*\s(?:equ|neq|lss|leq|gtr|geq)\s|\bif\s+(?:/i\s+)?(?:not\s+)?(?:[\"'\[%!]+[^\s=]{0,16}[%!\"'\]]+|\(\w*\))\s*==|\bif\s+not\s+\w+\s*==|\A\s*if\s+\w+\s*={2,3}\s*\w+\s+\w+(?:\s+\w+)?\s*\z|\bif\s+/i\s+\S+\s*(?:==|\w{3}\s)|(?:\A|[^#\w])if\s+[\"'(]?[%!]\S+"),
+    Pattern("cmdi", 7, "batch statement", r"\bfor\s*(?:/[dflr]\s+\S*\s*)?%+\S{1,20}\s+in\s*\(|\bif\s+(?:/i\s+)?(?:not\s+)?(?:exist|defined|errorlevel|cmdextversion)\b|\bif\s+(?:/i\s+)?(?:not\s+)?[\"'\[(]?[%!]?\w*[%!]?[\"'\])]?\s*\s(?:equ|neq|lss|leq|gtr|geq)\s|\bif\s+(?:/i\s+)?(?:not\s+)?(?:[\"'\[%!]+[^\s=]{0,16}[%!\"'\]]+|\(\w*\))\s*==|\bif\s+not\s+\w+\s*==|\A\s*if\s+\w+\s*={2,3}\s*\w+\s+\w+(?:\s+\w+)?\s*\z|\bif\s+/i\s+\S+\s*(?:==|\w{3}\s)|(?:\A|[^#\w])if\s+[\"'(]?(?:%|!\w+!)\S*"),
     Pattern("cmdi", 6, "batch statement with variables", r"\bif\s+/i\s+(?:not|exist|defined|[\"%!(\[])|\bfor\s+/[dflr]\s|\bfor\s+%{1,2}\w{1,12}\s+in\b|\bif\s+[\"'(]?%{1,2}[^\s%]{1,20}%[\"')]?\s", True),
     Pattern("cmdi", 5, "tilde expansion", r"\A~(?:[+-]|\d|root|/)\S{0,20}\z|[=\s]~[+-](?:\s|/|\z)"),
     Pattern("cmdi", 6, "history expansion", r"\A!(?:-?\d+|!(?:[^!]|\z)|:\d|\$|\^)|[;|&]\s*!-?\d|!:\d"),

@@ -12,6 +12,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from sensor.detection.injection.finding import STRONG, WEAK
+from sensor.detection.injection.listing import without_declarations
 from sensor.detection.injection.patterns_shell import RARE
 from sensor.detection.injection.sql_tokens import KEYWORDS
 
@@ -64,6 +65,12 @@ _INTO_HEADERS = re.compile(
 )
 
 
+_UNPARTED = re.compile(r"[\u0e00-\u0eff\u3041-\u30ff\u3400-\u9fff\uac00-\ud7af]{3,}")
+"""Of languages that set no blanks between words: Thai, Lao, Japanese, Chinese; Korean where it does not."""
+UNPARTED_LETTERS = 2
+"""So many of them are a word."""
+
+
 class Weight(IntEnum):
     """What a pattern that prose may hold too is worth in a text."""
 
@@ -102,6 +109,10 @@ _SET_IN = re.compile(r" {4}|\t|(?:[\w@\[\]~/ -]{1,40})?[#$] \S|[>*-] ")
 """A listing, a prompt, a quotation or an item of a list: not what a value begins with to break out."""
 
 
+_ALL_SET_IN = re.compile(r"(?:(?: {4}|\t)[^\n]*(?:\n|\Z)|[ \t]*\n)+")
+"""A listing out of its text: what breaks out begins a value."""
+
+
 def is_document(text: str) -> bool:
     """Whether it has lines as a file or a longer post has them; blanks of other kinds are no ends of lines."""
     if text.count("\n") < LINES_MIN - 1 or _ODD_BLANKS.search(text):
@@ -135,7 +146,9 @@ def _blank(match: re.Match[str]) -> str:
 
 def weighed(text: str) -> Reading:
     """How much of a text is prose."""
-    if " " not in text:
+    text = without_declarations(text)
+    unparted = sum(len(run) // UNPARTED_LETTERS for run in _UNPARTED.findall(text)) if not text.isascii() else 0
+    if " " not in text and not unparted:
         return Reading(text, Weight.WHOLE)
     text = _LINK.sub(r"\1 ", text) if "](" in text else text
     text = _REFERENCE.sub(r"\1", text) if ">`_" in text else text
@@ -146,7 +159,7 @@ def weighed(text: str) -> Reading:
         text = spoken if _WORD.search(spoken) else text
     plain = _CODE_MARKS.sub(_blank, text) if "`" in text or "\n" in text or "<pre" in text or "<code" in text else text
     every, pieces = _WORD.findall(plain), len(_PIECE.findall(plain))
-    words = sum(word.lower() not in _QUERY_WORDS for word in every)
+    words = sum(word.lower() not in _QUERY_WORDS for word in every) + unparted
     mostly = 5 * words >= 3 * pieces
     if text.lstrip()[:1] in ("{", "[") and words < LONG_PROSE_WORDS:
         words = 0
@@ -154,6 +167,8 @@ def weighed(text: str) -> Reading:
         return Reading(plain, Weight.DOCUMENT, first_lines(plain) if "\n" in text.strip() else lead(plain))
     if is_document(text):
         return Reading(text, Weight.DOCUMENT, first_lines(plain))
+    if "\n" in text.strip() and _ALL_SET_IN.fullmatch(text):
+        return Reading(text, Weight.DOCUMENT)
     if words >= PROSE_WORDS and 2 * words >= pieces:
         return Reading(plain, Weight.PROSE if mostly else Weight.BEST_HALF, lead(plain))
     if words >= HALF_PROSE_WORDS:
@@ -164,7 +179,7 @@ def weighed(text: str) -> Reading:
         return Reading(text, Weight.WHOLE)
     signs = len(_SIGNS.findall(plain))
     enough = PHRASE_WORDS if signs or not plain.lstrip("*- ")[:1].isalpha() else PHRASE_WORDS - 1
-    phrase = len(every) >= enough and 2 * len(every) >= pieces
+    phrase = len(every) + unparted >= enough and 2 * (len(every) + unparted) >= pieces
     if (phrase or _LEAD.match(plain)) and signs <= PHRASE_SIGNS_MAX:
-        return Reading(plain if len(every) >= PHRASE_WORDS - 1 else text, Weight.BEST_HALF)
+        return Reading(plain if len(every) + unparted >= PHRASE_WORDS - 1 else text, Weight.BEST_HALF)
     return Reading(text, Weight.WHOLE)
