@@ -26,6 +26,7 @@ from sensor.config import (
     intel,
     investigation,
     outer,
+    probing,
     segmentation,
     sinks,
     stages,
@@ -64,8 +65,8 @@ def _abouts() -> dict[str, dict[str, str]]:
     """Class of sensor/config -> setting -> what it is for; "" is the class itself."""
     found: dict[str, dict[str, str]] = {}
     modules = (
-        stages, detectors, accounts, exposure, volumes, intel, segmentation, verification, outer, evidence, collector,
-        sinks, investigation,
+        stages, detectors, accounts, exposure, volumes, intel, segmentation, verification, probing, outer, evidence,
+        collector, sinks, investigation,
     )  # fmt: skip
     nodes = [node for module in modules for node in ast.parse(getsource(module)).body]
     for node in [*nodes, *ast.parse(getsource(Settings)).body]:

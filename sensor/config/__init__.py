@@ -58,6 +58,7 @@ from sensor.config.outer import (
     ServiceSettings,
     StateSettings,
 )
+from sensor.config.probing import AccountProbingSettings, ErrorProbingSettings, MethodProbingSettings
 from sensor.config.segmentation import SegmentationSettings
 from sensor.config.sinks import SinkSettings
 from sensor.config.stages import (
@@ -85,6 +86,7 @@ from sensor.config.volumes import (
 
 __all__ = [
     "AccountChangesSettings",
+    "AccountProbingSettings",
     "ActionSettings",
     "AlertingSettings",
     "AnomalySettings",
@@ -99,6 +101,7 @@ __all__ = [
     "DecodeSettings",
     "DetectionSettings",
     "DnsTunnelSettings",
+    "ErrorProbingSettings",
     "ErrorSpikeSettings",
     "EvidenceSettings",
     "ExposedSettings",
@@ -110,6 +113,7 @@ __all__ = [
     "InvestigationSettings",
     "JournalSettings",
     "LoginAttacksSettings",
+    "MethodProbingSettings",
     "NeverGivenSettings",
     "ObjectEnumerationSettings",
     "OffHoursSettings",

@@ -26,6 +26,7 @@ from sensor.config.exposure import (
     WeakTlsSettings,
 )
 from sensor.config.intel import ThreatIntelSettings
+from sensor.config.probing import AccountProbingSettings, ErrorProbingSettings, MethodProbingSettings
 from sensor.config.segmentation import SegmentationSettings
 from sensor.config.values import AtLeastOne, AtLeastTwo, Milliseconds, NotNegative, Seconds, SecondsOrNone, Share, Times
 from sensor.config.verification import ThirdPartiesSettings, VerificationSettings
@@ -236,6 +237,9 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     sigma: SigmaSettings = SigmaSettings()
     web_scan: WebScanSettings = WebScanSettings()
     vhost_probing: VhostProbingSettings = VhostProbingSettings()
+    method_probing: MethodProbingSettings = MethodProbingSettings()
+    error_probing: ErrorProbingSettings = ErrorProbingSettings()
+    account_probing: AccountProbingSettings = AccountProbingSettings()
     error_spike: ErrorSpikeSettings = ErrorSpikeSettings()
     response_times: ResponseTimesSettings = ResponseTimesSettings()
     beaconing: BeaconingSettings = BeaconingSettings()

@@ -115,6 +115,11 @@ REPORT_SECONDS = 30
 """Packet time after which a case that goes on is reported, however little it grew; less than an alert's quiet time."""
 
 
+def worth_saying(now: int, count: int, told_now: int, told_count: int) -> bool:
+    """Whether a case is to be told of: first, when it has doubled, and after a while; 0 when it was not told before."""
+    return count >= 2 * told_count or now - told_now >= nanoseconds(REPORT_SECONDS)
+
+
 def sweep(
     kernel: Callable[[int], int], rows: int, progress: npt.NDArray[np.int64], collect: Callable[[int], None]
 ) -> int:

@@ -5,53 +5,34 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from sensor.config import ConcurrentSessionsSettings
-from sensor.detection.stage import DetectionStage
 from tests.detection import mmdb
 from tests.detection.tables import (
-    NO_FLOWS,
-    NO_STREAMS,
     START,
-    Pool,
-    alone,
-    features_of,
-    join,
     real_alerts,
-    run_transactions,
-    transaction,
 )
+from tests.detection.watched import Watched
 
 ALICE = 0xA11CE
 CHROME, SAFARI, APP = "Mozilla/5.0 Chrome/131", "Mozilla/5.0 Safari/17", "ShopApp/4 (Android)"
 DAY = 86_400
 
 
-class Days:
+class Days(Watched):
     """Requests of one account, at the seconds given."""
 
-    def __init__(self, **settings: Any) -> None:
-        self.pool = Pool()
-        self.rows: list[np.ndarray] = []
-        self.settings = ConcurrentSessionsSettings(**settings)
+    detector = "concurrent_sessions"
 
     def use(self, seconds: float, client: str, agent: str, credential: int, **given: Any) -> None:
         given = {"subject": ALICE, "user": credential, "user_agent": agent} | given
-        self.rows.append(transaction(self.pool, seconds, client, **given))
+        self.add(seconds, client, **given)
 
     def at_once(self, start: float, *places: tuple[str, str, int], rounds: int = 6) -> Days:
         """The places in turn, a request every five seconds."""
         for n in range(rounds * len(places)):
             self.use(start + 5 * n, *places[n % len(places)])
         return self
-
-    def stage(self) -> DetectionStage:
-        return DetectionStage(alone(concurrent_sessions=self.settings), self.pool)
-
-    def found(self, batch: int = 1 << 30) -> list[Any]:
-        return run_transactions(self.stage(), join(self.rows), batch)
 
 
 HOME, WORK, MOBILE, FAR = "192.0.2.10", "198.51.100.20", "203.0.113.30", "100.64.7.7"
@@ -142,16 +123,8 @@ def test_refused_credentials_and_logins_count_nothing() -> None:
 
 def test_it_outlives_a_restart() -> None:
     days = usual(Days(), (HOME, CHROME, 1)).at_once(4 * DAY, *MANY)
-    rows, expected = join(days.rows), days.found()
-    before, after = days.stage(), days.stage()
-    features, at = features_of(before), len(rows) - 11
-    found = run_transactions(before, rows[:at])
-    saved = {name: each.copy() for name, each in before.memories["detection.concurrent_sessions"].state().items()}
-    assert after.memories["detection.concurrent_sessions"].restore(saved)
-    part = rows[at:].copy()
-    entities = features.process(part)
-    found += after.process(part, NO_FLOWS, NO_STREAMS, int(part["now"][-1]), entities, features.tables)
-    assert [(one.now, one.numbers) for one in found] == [(one.now, one.numbers) for one in expected]
+    restarted, expected = days.restarted(-11), days.found()
+    assert [(one.now, one.numbers) for one in restarted] == [(one.now, one.numbers) for one in expected] != []
 
 
 def test_real_people_are_at_one_place() -> None:

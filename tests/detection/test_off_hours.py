@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 
-from sensor.config import OffHoursSettings
-from sensor.detection.stage import DetectionStage
 from tests.detection.tables import (
-    NO_FLOWS,
-    NO_STREAMS,
     START,
-    Pool,
-    alone,
-    features_of,
-    join,
     real_alerts,
-    run_transactions,
-    transaction,
 )
+from tests.detection.watched import Watched
 
 ALICE = 0xA11CE
 HOUR, DAY = 3_600, 86_400
@@ -28,16 +18,13 @@ MONDAY = (4 - START // 10**9 // DAY % 7) % 7 * DAY - START // 10**9 % DAY + 7 * 
 """Seconds after START at which a Monday begins, UTC; 1970-01-01 was a Thursday."""
 
 
-class Weeks:
-    def __init__(self, **settings: Any) -> None:
-        self.pool = Pool()
-        self.rows: list[np.ndarray] = []
-        self.settings = OffHoursSettings(**settings)
+class Weeks(Watched):
+    detector = "off_hours"
 
     def take(self, day: int, hour: float, number: int = 10, size: int = 50_000, **given: Any) -> Weeks:
         for n in range(number):
             values = {"user": ALICE, "subject": ALICE, "response_body_len": size} | given
-            self.rows.append(transaction(self.pool, MONDAY + day * DAY + hour * HOUR + n, **values))
+            self.add(MONDAY + day * DAY + hour * HOUR + n, **values)
         return self
 
     def work(self, weeks: int = 4, hours: tuple[int, ...] = (9, 11, 14, 16)) -> Weeks:
@@ -46,12 +33,6 @@ class Weeks:
             for hour in hours:
                 self.take(day, hour + 0.3)
         return self
-
-    def stage(self) -> DetectionStage:
-        return DetectionStage(alone(off_hours=self.settings), self.pool)
-
-    def found(self, batch: int = 1 << 30) -> list[Any]:
-        return run_transactions(self.stage(), join(self.rows), batch)
 
 
 @pytest.mark.parametrize("batch", [1, 13, 1 << 30])
@@ -106,16 +87,7 @@ def test_a_night_that_comes_back_becomes_a_habit() -> None:
 
 def test_hours_outlive_a_restart() -> None:
     weeks = Weeks().work().take(28, 3.2, 60)
-    rows, expected = join(weeks.rows), weeks.found()
-    before, after = weeks.stage(), weeks.stage()
-    features, at = features_of(before), len(rows) - 45
-    found = run_transactions(before, rows[:at])
-    saved = {name: each.copy() for name, each in before.memories["detection.off_hours"].state().items()}
-    assert after.memories["detection.off_hours"].restore(saved)
-    part = rows[at:].copy()
-    entities = features.process(part)
-    found += after.process(part, NO_FLOWS, NO_STREAMS, int(part["now"][-1]), entities, features.tables)
-    assert found == expected
+    assert weeks.restarted(-45) == weeks.found() != []
 
 
 def test_minutes_say_nothing_of_weeks() -> None:

@@ -7,25 +7,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sensor.config import RoleVolumesSettings
-from sensor.detection.stage import DetectionStage
-from tests.detection.tables import Pool, alone, join, real_alerts, run_transactions, transaction
+from tests.detection.tables import join, real_alerts, transaction
+from tests.detection.watched import Watched
 
 USER, BATCH = 11, 12
 INSIDER = 7
 EXPORT = {"endpoint": "/export", "uri": "/export", "response_body_len": 900_000, "records": -1}
 
 
-class Office:
+class Office(Watched):
     """Thirty people of one role who read some records, minute by minute."""
 
-    def __init__(self) -> None:
-        self.pool = Pool()
-        self.rows: list[np.ndarray] = []
+    detector = "role_volumes"
 
     def read(self, seconds: float, who: int, role: int = USER, **given: Any) -> Office:
         values = {"user": 0x100 + who, "subject": 0x100 + who, "role": role, "response_body_len": 2_000, "records": 20}
-        self.rows.append(transaction(self.pool, seconds, f"10.0.0.{who}", **(values | given)))
+        self.add(seconds, f"10.0.0.{who}", **(values | given))
         return self
 
     def work(self, people: int = 30, minutes: int = 3, pages: int = 4, **given: Any) -> Office:
@@ -35,15 +32,9 @@ class Office:
                     self.read(60 * minute + who + page / 8, who, **given)
         return self
 
-    def stage(self) -> DetectionStage:
-        return DetectionStage(alone(role_volumes=RoleVolumesSettings()), self.pool)
-
     def sorted(self) -> np.ndarray:
         end = transaction(self.pool, 1_000, "10.0.0.250", endpoint="/quiet", uri="/quiet")
-        return join([*sorted(self.rows, key=lambda row: int(row["now"][0])), end])
-
-    def found(self, batch: int = 1 << 30) -> list[Any]:
-        return run_transactions(self.stage(), self.sorted(), batch)
+        return join([super().sorted(), end])
 
 
 @pytest.mark.parametrize("batch", [1, 17, 1 << 30])
@@ -88,15 +79,10 @@ def test_a_role_of_few() -> None:
 
 def test_a_restart_costs_nothing() -> None:
     office = Office().work().read(130, INSIDER, **EXPORT)
-    rows = office.sorted()
-    at = int(np.searchsorted(rows["now"], office.rows[-1]["now"][0])) + 1
-    before, after = office.stage(), office.stage()
-    assert run_transactions(before, rows[:at]) == []
-    saved = {name: each.copy() for name, each in before.memories["detection.role_volumes"].state().items()}
-    assert after.memories["detection.role_volumes"].restore(saved)
-    hits = run_transactions(after, rows[at:])
-    assert [hit.entity.value for hit in hits] == [f"{0x100 + INSIDER:016x}"]
-    assert not after.memories["detection.role_volumes"].restore({"roles": saved["roles"]})
+    at = int(np.searchsorted(office.sorted()["now"], office.rows[-1]["now"][0])) + 1
+    assert [hit.entity.value for hit in office.restarted(at)] == [f"{0x100 + INSIDER:016x}"]
+    memory = office.stage().memories["detection.role_volumes"]
+    assert not memory.restore({"roles": memory.state()["roles"]})
 
 
 def test_real_traffic_has_none() -> None:

@@ -4,36 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 
-from sensor.config import TokenGuessingSettings
-from sensor.detection.stage import DetectionStage
-from tests.detection.tables import Pool, alone, join, real_alerts, run_transactions, transaction
+from tests.detection.tables import join, real_alerts, run_transactions
+from tests.detection.watched import Watched
 
 CLIENT = "10.0.0.66"
 
 
-class Wire:
-    def __init__(self) -> None:
-        self.pool = Pool()
-        self.rows: list[np.ndarray] = []
+class Wire(Watched):
+    detector = "token_guessing"
 
     def ask(self, seconds: float, user: int, status: int = 401, client: str = CLIENT, **columns: Any) -> Wire:
-        self.rows.append(transaction(self.pool, seconds, client, user=user, status_code=status, **columns))
+        self.add(seconds, client, user=user, status_code=status, **columns)
         return self
 
     def guess(self, tokens: int, step: float = 2.0, start: float = 100.0) -> Wire:
         for number in range(tokens):
             self.ask(start + step * number, 0x9000 + number)
         return self
-
-    def stage(self, **settings: Any) -> DetectionStage:
-        return DetectionStage(alone(token_guessing=TokenGuessingSettings(**settings)), self.pool)
-
-    def found(self, batch: int = 1 << 30) -> list[Any]:
-        self.rows.sort(key=lambda row: int(row["now"][0]))
-        return run_transactions(self.stage(), join(self.rows), batch)
 
 
 @pytest.mark.parametrize("batch", [1, 7, 1 << 30])
@@ -77,19 +66,15 @@ def test_passwords_are_the_business_of_others() -> None:
 
 def test_a_restart_costs_nothing() -> None:
     wire = Wire().guess(20)
-    before, after = wire.stage(), wire.stage()
-    assert run_transactions(before, join(wire.rows[:10])) == []
-    saved = {name: each.copy() for name, each in before.memories["detection.token_guessing"].state().items()}
-    assert after.memories["detection.token_guessing"].restore(saved)
-    assert [hit.numbers.observed for hit in run_transactions(after, join(wire.rows[10:]))] == [15]
-    assert not after.memories["detection.token_guessing"].restore({})
+    assert [hit.numbers.observed for hit in wire.restarted(10)] == [15]
+    assert not wire.stage().memories["detection.token_guessing"].restore({})
 
 
 def test_what_is_remembered_is_bounded() -> None:
-    wire = Wire()
+    wire = Wire(clients_max=8)
     for number in range(40):
         wire.ask(number, 5, 401, f"10.0.9.{number}")
-    stage = wire.stage(clients_max=8)
+    stage = wire.stage()
     assert run_transactions(stage, join(wire.rows)) == []
     assert stage.detectors["token_guessing"].evicted == 32
 

@@ -4,37 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 
-from sensor.config import VhostProbingSettings
-from sensor.detection.stage import DetectionStage
-from tests.detection.tables import Pool, alone, join, real_alerts, run_transactions, transaction
+from tests.detection.tables import join, real_alerts, run_transactions
+from tests.detection.watched import Watched
 
 CLIENT = "10.0.0.66"
 REFUSED = {"status_code": 404, "response_body_len": 24}
 FRONT = {"status_code": 200, "response_body_len": 612, "endpoint": "/", "uri": "/"}
 
 
-class Wire:
-    def __init__(self) -> None:
-        self.pool = Pool()
-        self.rows: list[np.ndarray] = []
+class Wire(Watched):
+    detector = "vhost_probing"
 
     def ask(self, seconds: float, host: str, client: str = CLIENT, **columns: Any) -> Wire:
-        self.rows.append(transaction(self.pool, seconds, client, host=host, **columns))
+        self.add(seconds, client, host=host, **columns)
         return self
 
     def names(self, count: int, step: float = 1.0, **columns: Any) -> Wire:
         for number in range(count):
             self.ask(10 + step * number, f"name{number}.shop.test", **columns)
         return self
-
-    def stage(self) -> DetectionStage:
-        return DetectionStage(alone(vhost_probing=VhostProbingSettings()), self.pool)
-
-    def found(self, batch: int = 1 << 30) -> list[Any]:
-        return run_transactions(self.stage(), join(self.rows), batch)
 
 
 @pytest.mark.parametrize("batch", [1, 7, 1 << 30])
@@ -83,19 +73,13 @@ def test_ports_and_case_make_no_name() -> None:
 
 def test_a_restart_costs_nothing() -> None:
     wire = Wire().names(30, **REFUSED)
-    before, after = wire.stage(), wire.stage()
-    assert run_transactions(before, join(wire.rows[:12])) == []
-    saved = {name: each.copy() for name, each in before.memories["detection.vhost_probing"].state().items()}
-    assert after.memories["detection.vhost_probing"].restore(saved)
-    hits = run_transactions(after, join(wire.rows[12:]))
-    assert [hit.numbers.observed for hit in hits] == [20]
-    assert not after.memories["detection.vhost_probing"].restore({})
+    assert [hit.numbers.observed for hit in wire.restarted(12)] == [20]
+    assert not wire.stage().memories["detection.vhost_probing"].restore({})
 
 
 def test_what_is_remembered_is_bounded() -> None:
-    wire = Wire()
-    settings = VhostProbingSettings(hosts_max=10, clients_max=2, tries_max=4)
-    stage = DetectionStage(alone(vhost_probing=settings), wire.pool)
+    wire = Wire(hosts_max=10, clients_max=2, tries_max=4)
+    stage = wire.stage()
     for number in range(40):
         wire.ask(number, f"n{number}.shop.test", f"10.0.9.{number}", **REFUSED)
     assert run_transactions(stage, join(wire.rows)) == []

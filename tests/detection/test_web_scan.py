@@ -75,16 +75,14 @@ def test_a_site_that_is_broken_for_everyone() -> None:
     assert found(rows, pool) == []
 
 
-def test_scanners_by_name_and_methods() -> None:
+def test_scanners_by_name() -> None:
     pool = Pool()
     rows = [
         transaction(pool, 0, SCANNER, user_agent="Mozilla/5.00 (Nikto/2.1.6)"),
         transaction(pool, 1, USER, user_agent="Mozilla/5.0 (nikon camera)"),
-        transaction(pool, 2, SCANNER, method="TRACK", status_code=405),
-        transaction(pool, 3, USER, method="PROPFIND", status_code=207),
     ]
     rules = [(each.rule.id, each.entity.value) for each in found(rows, pool)]
-    assert rules == [("scanner-software", SCANNER), ("method-probing", SCANNER)]
+    assert rules == [("scanner-software", SCANNER)]
 
 
 def test_ticks_do_not_depend_on_batches() -> None:

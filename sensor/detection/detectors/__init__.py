@@ -3,18 +3,21 @@ here.
 """
 
 from sensor.detection.detectors.account_changes import AccountChanges
+from sensor.detection.detectors.account_probing import AccountProbing
 from sensor.detection.detectors.anomaly import Anomaly
 from sensor.detection.detectors.beaconing import Beaconing
 from sensor.detection.detectors.bulk_transfer import BulkTransfer
 from sensor.detection.detectors.cleartext import Cleartext
 from sensor.detection.detectors.concurrent_sessions import ConcurrentSessions
 from sensor.detection.detectors.dns_tunnel import DnsTunnel
+from sensor.detection.detectors.error_probing import ErrorProbing
 from sensor.detection.detectors.error_spike import ErrorSpike
 from sensor.detection.detectors.exposed import Exposed
 from sensor.detection.detectors.failed_logins import FailedLogins
 from sensor.detection.detectors.honeytokens import Honeytokens
 from sensor.detection.detectors.injection import Injection
 from sensor.detection.detectors.login_attacks import LoginAttacks
+from sensor.detection.detectors.method_probing import MethodProbing
 from sensor.detection.detectors.never_given import NeverGiven
 from sensor.detection.detectors.object_enumeration import ObjectEnumeration
 from sensor.detection.detectors.off_hours import OffHours
@@ -63,6 +66,9 @@ DETECTORS = {
     "sigma": Sigma,
     "web_scan": WebScan,
     "vhost_probing": VhostProbing,
+    "method_probing": MethodProbing,
+    "error_probing": ErrorProbing,
+    "account_probing": AccountProbing,
     "error_spike": ErrorSpike,
     "response_times": ResponseTimes,
     "beaconing": Beaconing,

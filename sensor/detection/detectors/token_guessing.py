@@ -16,7 +16,7 @@ import numpy.typing as npt
 from sensor.alert import Detection, Entity, Kind, Numbers, Rule, Severity
 from sensor.config import TokenGuessingSettings
 from sensor.detection.carried import packed, unpacked
-from sensor.detection.detector import REPORT_SECONDS, Batch, Strings, nanoseconds
+from sensor.detection.detector import Batch, Strings, nanoseconds, worth_saying
 from sensor.detection.evidence import address, detection_of
 from sensor.schema import TransactionFlag
 
@@ -129,16 +129,12 @@ class TokenGuessing:
             client.first_ts = int(row["ts"])
         _note(client.refused, user, now, since)
         tried = len(client.refused)
-        if tried < self.settings.tokens_min or len(client.served) >= tried or not self._is_due(client, now, tried):
+        if tried < self.settings.tokens_min or len(client.served) >= tried:
             return []
-        return [self._detection(row, client, tried)]
-
-    @staticmethod
-    def _is_due(client: Client, now: int, tried: int) -> bool:
-        if tried < 2 * client.told_count and now - client.told_now < nanoseconds(REPORT_SECONDS):
-            return False
+        if not worth_saying(now, tried, client.told_now, client.told_count):
+            return []
         client.told_now, client.told_count = now, tried
-        return True
+        return [self._detection(row, client, tried)]
 
     def _detection(self, row: Any, client: Client, tried: int) -> Detection:
         who = address(row, "client")

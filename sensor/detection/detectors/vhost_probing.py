@@ -15,8 +15,9 @@ import numpy.typing as npt
 
 from sensor.alert import Detection, Entity, Kind, Numbers, Rule, Severity
 from sensor.config import VhostProbingSettings
+from sensor.detection.allowance import Allowance, Saved
 from sensor.detection.carried import packed, unpacked
-from sensor.detection.detector import REPORT_SECONDS, Batch, Strings, nanoseconds
+from sensor.detection.detector import Batch, Strings, nanoseconds, worth_saying
 from sensor.detection.evidence import address, detection_of, host_name
 from sensor.detection.findings import server_text
 
@@ -33,8 +34,6 @@ RULE = Rule(
 _ALIKE = 0.9
 """Part of the tries that must have failed, or have had the same answer."""
 _SHOWN = 5
-_NAMES_MAX, _NAMES_PER_SECOND, _NAMES_PER_ROW = 2_000, 50.0, 1 / 40
-"""New names that are looked at: saved up at most, and what a second of packet time and a transaction add."""
 
 
 class Try(NamedTuple):
@@ -47,12 +46,12 @@ class Try(NamedTuple):
 
 
 class _Words(NamedTuple):
-    """All that is remembered; `earned` is what may be looked at, when that was known last, and rows since."""
+    """All that is remembered."""
 
     hosts: list[str]
     tries: dict[str, list[Try]]
     told: dict[str, tuple[int, int]]
-    earned: tuple[float, int, int]
+    looks: Saved
 
 
 class VhostProbing:
@@ -63,24 +62,26 @@ class VhostProbing:
 
     def __init__(self, settings: VhostProbingSettings, strings: Strings) -> None:
         self.settings, self.strings = settings, strings
-        self.evicted = 0
+        self._gone = 0
         self._hosts: dict[str, None] = {}
         self._tries: dict[str, list[Try]] = {}
         self._told: dict[str, tuple[int, int]] = {}  # packet time and tries when it was told
-        self._credits, self._rows = float(_NAMES_MAX), 0
-        self._earned_now = self._earned_row = 0
+        self._allowance = Allowance()
         self._hashes = np.zeros(len(strings.tables.entries), np.uint64)  # of the host that a code was last
 
+    @property
+    def evicted(self) -> int:
+        return self._gone + self._allowance.refused
+
     def state(self) -> dict[str, npt.NDArray[Any]]:
-        earned = self._credits, self._earned_now, self._rows - self._earned_row
-        return {"words": packed(_Words(list(self._hosts), self._tries, self._told, earned))}
+        return {"words": packed(_Words(list(self._hosts), self._tries, self._told, self._allowance.state()))}
 
     def restore(self, saved: Mapping[str, npt.NDArray[Any]]) -> bool:
         words = unpacked(saved, "words", _Words)
         if words is None:
             return False
-        hosts, self._tries, self._told, (self._credits, self._earned_now, rows) = words
-        self._rows, self._earned_row = rows, 0
+        hosts, self._tries, self._told, looks = words
+        self._allowance.restore(looks)
         self._hosts = dict.fromkeys(hosts)
         return True
 
@@ -93,31 +94,19 @@ class VhostProbing:
             if self._hashes[code] == hashes[code]:
                 continue
             self._hashes[code] = hashes[code]
-            if not self._affords(self._rows + place, int(batch.transactions["now"][place])):
-                self.evicted += 1
+            if not self._allowance.affords(place, int(batch.transactions["now"][place])):
                 continue
             host = host_name(self.strings.text(code)).lower()
             if host and host not in self._hosts:
                 detections += self._new(host, batch.transactions[place])
-        self._rows += len(codes)
+        self._allowance.passed(len(codes))
         return detections
-
-    def _affords(self, row: int, now: int) -> bool:
-        """Whether one more name may be looked at: a flood of them must not cost more than all else."""
-        seconds = max(now - self._earned_now, 0) / 1e9 if self._earned_now else 0.0
-        earned = seconds * _NAMES_PER_SECOND + (row - self._earned_row) * _NAMES_PER_ROW
-        self._credits = min(self._credits + earned, _NAMES_MAX)
-        self._earned_now, self._earned_row = max(now, self._earned_now), row
-        if self._credits < 1:
-            return False
-        self._credits -= 1
-        return True
 
     def _new(self, host: str, row: Any) -> list[Detection]:
         """Somebody asks for a host that nobody asked for before."""
         if len(self._hosts) >= self.settings.hosts_max:
             del self._hosts[next(iter(self._hosts))]
-            self.evicted += 1
+            self._gone += 1
         self._hosts[host] = None
         client, server = address(row, "client"), server_text(address(row, "server"), int(row["server_port"]))
         key = f"{client} {server}"
@@ -126,7 +115,7 @@ class VhostProbing:
             gone = next(iter(self._tries))
             del self._tries[gone]
             self._told.pop(gone, None)
-            self.evicted += 1
+            self._gone += 1
         now = int(row["now"])
         front = self.strings.text(int(row["endpoint"])) == "/"
         size = int(row["response_body_len"]) if front else -1
@@ -136,15 +125,12 @@ class VhostProbing:
             old += 1
         del tries[:old]
         self._tries[key] = tries
-        if len(tries) < self.settings.hosts_min or not self._is_due(key, now, len(tries)) or not _unknown(tries):
+        if len(tries) < self.settings.hosts_min or not _unknown(tries):
+            return []
+        if not worth_saying(now, len(tries), *self._told.get(key, (0, 0))):
             return []
         self._told[key] = now, len(tries)
         return [self._detection(row, client, server, tries)]
-
-    def _is_due(self, key: str, now: int, tries: int) -> bool:
-        """Whether it is worth saying: first, when it has doubled, and now and then."""
-        told_now, told_tries = self._told.get(key, (0, 0))
-        return not told_now or tries >= 2 * told_tries or now - told_now >= nanoseconds(REPORT_SECONDS)
 
     def _detection(self, row: Any, client: str, server: str, tries: list[Try]) -> Detection:
         numbers = Numbers(

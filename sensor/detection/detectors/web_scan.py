@@ -1,8 +1,8 @@
 """Web scans: in: transactions; out: detections of clients that look for what is not there, and of scanners by name.
 
 A scan asks for many different targets that no server has, much of it fails, and no other client does the like: counted
-over a minute, an hour and a day, so that one probe a minute still adds up. Methods that nobody uses are told as well.
-The one law: what is missed again and again (a dead bookmark, a poller of something gone) is one target.
+over a minute, an hour and a day, so that one probe a minute still adds up. The one law: what is missed again and again
+(a dead bookmark, a poller of something gone) is one target.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy.typing as npt
 from sensor.alert import Detection, Entity, Http, Kind, Numbers, Rule, Severity
 from sensor.config import WebScanSettings
 from sensor.detection import carried
-from sensor.detection.by_code import ByCode, each, matching
+from sensor.detection.by_code import ByCode, matching
 from sensor.detection.by_row import ByRow
 from sensor.detection.carried import packed, refill, unpacked
 from sensor.detection.detector import Batch, Strings, Table, nanoseconds
@@ -49,21 +49,10 @@ SCANNER = Rule(
     owasp=("API8:2023",),
     attack=("T1595.002",),
 )
-METHODS = Rule(
-    id="method-probing",
-    version=1,
-    title="Method probing: one client tries methods that nobody uses",
-    category="scanning",
-    kind=Kind.ATTACK,
-    severity=Severity.LOW,
-    owasp=("API8:2023",),
-    attack=("T1595.002",),
-)
 _STEPS = 6
 _HOUR_SECONDS, _DAY_SECONDS = 3_600.0, 86_400.0
 _CERTAIN_SHARE, _CERTAIN_PART = 0.8, 0.55
 """Of who misses so large a share over an hour or a day, this part of the targets is enough."""
-_COMMON = frozenset({"", "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"})
 _SCANNERS = re.compile(
     r"\b(nikto|sqlmap|nuclei|gobuster|dirbuster|feroxbuster|ffuf|wfuzz|wpscan|masscan|zgrab|acunetix|nessus|openvas|w3af|"
     r"arachni|nmap scripting engine|skipfish|whatweb|dirsearch|kiterunner|jaeles|commix|havij|netsparker|appscan|"
@@ -104,7 +93,7 @@ class _Seen(NamedTuple):
 class WebScan:
     """See the file's head; settings: WebScanSettings."""
 
-    rules = (SCAN, SCANNER, METHODS)
+    rules = (SCAN, SCANNER)
     faults = 0
     evicted = 0
 
@@ -124,7 +113,6 @@ class WebScan:
         self._suspect_misses = max(1, least // 2)
         self._seen: dict[int, _Seen] = {}
         self._scanners = ByCode(strings, matching(Scanner([_SCANNERS.pattern])))
-        self._methods = ByCode(strings, each(lambda text: text not in _COMMON))
 
     def take_over(self, before: WebScan) -> None:
         """Go on with the windows of the one before; where their length was changed they begin anew."""
@@ -177,7 +165,6 @@ class WebScan:
                 self._count(spans, batch, part)
         if len(rows):
             detections += self._by_name(rows)
-            detections += self._by_method(batch)
         return detections
 
     def _count(self, spans: list[_Span], batch: Batch, part: Part) -> None:
@@ -314,14 +301,6 @@ class WebScan:
             at = named[codes[named] == code]
             detections += self._each(SCANNER, rows, at, "requests", {"scanner": match[1].lower() if match else ""})
         return detections
-
-    def _by_method(self, batch: Batch) -> list[Detection]:
-        """Methods out of the ordinary that were refused: each is told, and folds with the others of its client."""
-        odd = self._methods.passing(batch.transactions["method"])
-        if not len(odd):
-            return []
-        refused = odd[np.isin(batch.status[odd], (400, 403, 404, 405, 501))]
-        return self._each(METHODS, batch.transactions, refused, "requests with methods that nobody uses", {})
 
     def _each(
         self, rule: Rule, rows: Table, at: npt.NDArray[np.intp], unit: str, details: dict[str, Any]

@@ -161,7 +161,8 @@ def is_login_path(data, start, stop):
 
 
 @inline_kernel
-def _is_account_key(data, start, stop):
+def is_account_key(data, start, stop):
+    """Whether a key names an account."""
     length = stop - start
     if length < 4 or length > 20:
         return False
@@ -195,7 +196,7 @@ def login_account(data, start, stop):
             value = _json_value(data, end, stop) if end < stop and end - i < _KEY_MAX else -1
             if value >= 0:
                 key_end = put_json_text(data, i + 1, end, data, CLEAN_AT)
-                if _is_account_key(data, CLEAN_AT, key_end):
+                if is_account_key(data, CLEAN_AT, key_end):
                     return put_json_text(data, value, json_string_end(data, value, stop), data, CLEAN_AT) - CLEAN_AT
             i = end + 1
         elif byte == _EQUAL:
@@ -204,7 +205,7 @@ def login_account(data, start, stop):
                 name -= 1
             end = find_byte(data, i + 1, stop, _AMP)
             key_end = put_form_text(data, name, min(i, name + _KEY_MAX), data, CLEAN_AT)
-            if _is_account_key(data, CLEAN_AT, key_end):
+            if is_account_key(data, CLEAN_AT, key_end):
                 return put_form_text(data, i + 1, end, data, CLEAN_AT) - CLEAN_AT
             i = end + 1
         else:

@@ -9,6 +9,7 @@ from sensor.protocols.http1.answers import read_answer, read_redirect
 from sensor.protocols.http1.contents import keep_message
 from sensor.protocols.http1.credentials import fingerprint, is_account_path, login_account
 from sensor.protocols.http1.holds import held_start, release_hold
+from sensor.protocols.http1.logins import argument_account, asks_for_account, has_password
 from sensor.protocols.http1.pairing import enqueue_request, enqueue_waiting, finish_if_done, finish_row, match
 from sensor.protocols.http1.records import records_of, start_records
 from sensor.protocols.http1.request import fill_request, is_unsafe, name_operation, note_asked, open_row, put_field
@@ -29,7 +30,6 @@ from sensor.schema import Anomaly, FlowFlag, Service, TransactionFlag
 from sensor.structures.uid import flow_uid
 
 _JSON, _URLENCO, _GRAPHQL = folded("json"), folded("urlencod"), folded("graphql")
-_PASSW, _PWD = folded("passw"), folded("pwd")
 _UNBOUNDED = -1
 
 
@@ -109,21 +109,34 @@ def mark(t, stream_row, request_anomaly, response_anomaly):
         t.open[stream["message"]]["anomalies"] |= np.uint64(anomaly)
 
 
+@inline_kernel
+def _account_in(t, start, stop, named):
+    """Fingerprint of the account that a body names, in the text of a GraphQL document too."""
+    length = login_account(t.work, start, stop)
+    if named and length == 0:
+        length = argument_account(t.work, start, stop)
+    return fingerprint(t.numbers, t.work, CLEAN_AT, length)
+
+
 @part_kernel
 def _note_request(t, stream, row):
-    """What a request's body says of itself: who logs in, or which operation is asked for."""
+    """What a request's body says of itself: who logs in, whose account is asked about, which operation is asked for."""
     start = held_start(stream)
     stop = start + np.int64(stream["hold_len"])
+    named, logs_in = False, True
     if row["flags"] & TransactionFlag.LOGIN == 0:
-        named = name_operation(t, row, start, stop)
+        named, logs_in = name_operation(t, row, start, stop)
         note_asked(t, row, start, stop, named)
-        if named:
+        entry = t.pool.entries[np.int64(row["endpoint"])]
+        path, path_stop = np.int64(entry["start"]), np.int64(entry["start"]) + np.int64(entry["length"])
+        if not named:
+            logs_in = has_password(t.work, start, stop) and not is_account_path(t.pool.bytes, path, path_stop)
+        if not logs_in and not asks_for_account(t.pool.bytes, path, path_stop):
             return
-        if find_folded(t.work, start, stop, _PASSW, 5) < 0 and find_folded(t.work, start, stop, _PWD, 3) < 0:
-            return
-    length = login_account(t.work, start, stop)
-    if length > 0:
-        row["account"] = fingerprint(t.numbers, t.work, CLEAN_AT, length)
+    account = _account_in(t, start, stop, named)
+    if account != 0:
+        row["account"] = account
+    if logs_in and (named or account != 0):
         row["flags"] = row["flags"] | TransactionFlag.LOGIN
 
 
@@ -143,13 +156,10 @@ def _wants_body(t, data, row, chunked, length):
     stop = start + field[Field.CONTENT_TYPE + 1]
     if find_folded(data, start, stop, _JSON, 4) < 0 and find_folded(data, start, stop, _URLENCO, 8) < 0:
         return False
-    uri = field[Field.URI]
-    path_stop = min(uri + field[Field.URI + 1], field[Scalar.QUERY])
-    if find_folded(data, uri, path_stop, _GRAPHQL, 7) >= 0:
+    if not chunked and length <= SMALL_BODY_BYTES_MAX:
         return True
-    if chunked or length > SMALL_BODY_BYTES_MAX:
-        return False
-    return not is_account_path(data, uri, path_stop)
+    uri = field[Field.URI]
+    return find_folded(data, uri, min(uri + field[Field.URI + 1], field[Scalar.QUERY]), _GRAPHQL, 7) >= 0
 
 
 @inline_kernel

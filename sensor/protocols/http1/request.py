@@ -17,6 +17,7 @@ from sensor.protocols.http1.credentials import (
     scheme_length,
     session_cookie,
 )
+from sensor.protocols.http1.logins import is_login_operation
 from sensor.protocols.http1.operations import is_graphql, operation
 from sensor.protocols.http1.pairing import lose_first
 from sensor.protocols.http1.proxies import true_client
@@ -298,7 +299,9 @@ def fill_request(t, data, message):
 
 @inline_kernel
 def name_operation(t, row, start, stop):
-    """Join the operation that the body at work[start:stop] names to the endpoint, if it names one; whether it does."""
+    """Join the operation that the body at work[start:stop] names to the endpoint, if it names one; whether it does, and
+    whether that is a login.
+    """
     entry = t.pool.entries[np.int64(row["endpoint"])]
     begin, length = np.int64(entry["start"]), np.int64(entry["length"])
     graphql = is_graphql(t.pool.bytes, begin, begin + length)
@@ -308,7 +311,8 @@ def name_operation(t, row, start, stop):
         t.work[CLEAN_AT + length] = np.uint8(_NUMBER_SIGN)
         copy_bytes(t.work, name, name_len, t.work, CLEAN_AT + length + 1)
         row["endpoint"] = put(t, t.work, CLEAN_AT, length + 1 + name_len)
-    return name_len > 0 or graphql
+    named = name_len > 0 or graphql
+    return named, named and is_login_operation(t.work, name, name + name_len, t.work, start, stop)
 
 
 @inline_kernel

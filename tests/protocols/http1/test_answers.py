@@ -123,19 +123,66 @@ def test_other_endpoints_are_not_judged() -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "body", "kind", "known"),
+    ("target", "body", "kind", "known", "named"),
     [
-        ("/connect", CREDENTIALS, JSON, True),
-        ("/connect", b"email=bob&pwd=hunter2", "Content-Type: application/x-www-form-urlencoded", True),
-        ("/connect", b'{"username": "bob"}', JSON, False),
-        ("/connect", b'{"password": "x"}', JSON, False),
-        ("/register", CREDENTIALS, JSON, False),
-        ("/me/password", CREDENTIALS, JSON, False),
+        ("/connect", CREDENTIALS, JSON, True, True),
+        ("/connect", b"email=bob&pwd=hunter2", "Content-Type: application/x-www-form-urlencoded", True, True),
+        ("/connect", b'{"username": "bob"}', JSON, False, False),
+        ("/connect", b'{"password": "x"}', JSON, False, False),
+        ("/register", CREDENTIALS, JSON, False, True),
+        ("/me/password", CREDENTIALS, JSON, False, True),
+        ("/password/forgot", b'{"email": "bob@x.test"}', JSON, False, True),
+        ("/username/available", b'{"username": "bob"}', JSON, False, True),
+        ("/registrieren", b"email=bob", "Content-Type: application/x-www-form-urlencoded", False, True),
     ],
 )
-def test_a_login_is_known_by_what_it_takes(target: str, body: bytes, kind: str, known: bool) -> None:
+def test_a_login_is_known_by_what_it_takes(target: str, body: bytes, kind: str, known: bool, named: bool) -> None:
     row = login(response(b"", status="401 No"), target, body, kind)
-    assert (row["login"], row["login_failed"], row["account"] != 0) == (known, known, known)
+    assert (row["login"], row["login_failed"], row["account"] != 0) == (known, known, named)
+
+
+BOB = fingerprint(KEY, b"bob")
+REFUSED = b'{"errors": [{"message": "Invalid credentials"}], "data": {"login": null}}'
+RPC_REFUSED = b'{"jsonrpc": "2.0", "id": 1, "error": {"code": -32602, "message": "Login name is incorrect."}}'
+
+
+@pytest.mark.parametrize(
+    ("target", "body"),
+    [
+        ("/graphql", {"query": 'mutation { login(username: "bob", password: "pw1") { token } }'}),
+        ("/graphql", {"query": 'mutation {\n  a: signIn(input: {email: "bob", password: "pw1"}) { token }\n}'}),
+        ("/graphql", {"query": "mutation M($i: In!) { authenticate(input: $i) { jwt } }", "operationName": "M",
+                      "variables": {"i": {"email": "bob", "password": "pw1"}}}),
+        ("/graphql", {"operationName": "LoginUser", "variables": {"username": "bob", "password": "x"},
+                      "query": "mutation LoginUser($username: String!, $password: String!) { tokenCreate { token } }"}),
+        ("/rpc", {"jsonrpc": "2.0", "method": "user.login", "params": {"user": "bob", "password": "x"}, "id": 1}),
+    ],
+)  # fmt: skip
+def test_a_login_inside_of_an_operation(target: str, body: Any) -> None:
+    granted = b'{"data": {"login": {"token": "abcdefgh"}}}'
+    for answered, well in ((REFUSED, False), (RPC_REFUSED, False), (granted, True)):
+        row = login(response(answered, JSON), target, json.dumps(body).encode(), JSON)
+        assert (row["login"], row["login_failed"], row["account"], row["issued"] != 0) == (True, not well, BOB, well)
+
+
+def test_a_login_by_json_rpc_that_names_nothing() -> None:
+    body = json.dumps({"jsonrpc": "2.0", "method": "session.login", "params": ["bob", "x"], "id": 1}).encode()
+    row = login(response(RPC_REFUSED, JSON), "/rpc", body, JSON)
+    assert (row["login"], row["login_failed"], row["account"]) == (True, True, 0)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"query": "query LoginPage { texts }"},
+        {"query": 'mutation { register(email: "bob", password: "pw1") { token } }'},
+        {"query": 'mutation { changePassword(user: "bob", password: "pw1") { ok } }'},
+        {"query": "{ users { id password_changed } }"},
+    ],
+)
+def test_other_operations_are_no_logins(body: Any) -> None:
+    row = login(response(REFUSED, JSON), "/graphql", json.dumps(body).encode(), JSON)
+    assert (row["login"], row["account"]) == (False, BOB if "bob" in str(body) else 0)
 
 
 @pytest.mark.parametrize(

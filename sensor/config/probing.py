@@ -1,0 +1,48 @@
+"""Settings of the detectors of probing clients. Law: a setting has a default, a unit and a line on what it is for."""
+
+from __future__ import annotations
+
+import msgspec
+
+from sensor.config.values import AtLeastTwo, Seconds, Share, Times
+
+
+class AccountProbingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for clients that try which accounts exist: at a password's reset, at registration, "is this name free"."""
+    names_min: AtLeastTwo = 20
+    """Different names of accounts that one client asked about within an hour."""
+    day_names_min: AtLeastTwo = 60
+    """The same within a day."""
+    share_min: Share = 0.3
+    """Share of the client's requests, from the time half of the names were seen, that ask so: an office does more."""
+    clients_max: AtLeastTwo = 4_096
+    """Clients remembered; those that did not ask lately give way and are counted."""
+
+
+class ErrorProbingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for clients that provoke errors (400, 422, 500 ...) with ever other requests."""
+    window_seconds: Seconds = 600.0
+    """Packet time in which they are counted."""
+    requests_min: AtLeastTwo = 20
+    """Different requests of one client that were answered with such an error."""
+    share_min: Share = 0.4
+    """Share of the client's requests, from the time half of these were seen, that must end so."""
+    clients_max: AtLeastTwo = 4_096
+    """Clients remembered; those without errors lately give way and are counted."""
+
+
+class MethodProbingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for clients that try methods which are refused."""
+    window_seconds: Seconds = 3_600.0
+    """Packet time in which they are counted."""
+    methods_min: AtLeastTwo = 3
+    """Different methods that were refused to one client: from here on it is no mistake."""
+    pairs_min: AtLeastTwo = 8
+    """Different pairs of method and endpoint that were refused."""
+    ratio_min: Times = 5.0
+    """Times what half of the other clients with such refusals have, when there are three."""
+    clients_max: AtLeastTwo = 4_096
+    """Clients remembered; those that were not refused lately give way and are counted."""

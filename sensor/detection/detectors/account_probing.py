@@ -1,0 +1,125 @@
+"""Probing for accounts: in: transactions; out: detections of clients that try which accounts there are.
+
+Asked are endpoints that say so by their words: a forgotten password, a new account, is this name free. Names are the
+account that a body gives, or the whole target of a GET. What tells is that answers differ. The one law: an office or a
+gateway asks for much else, and who types a name letter by letter asks about one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from sensor.alert import Detection, Kind, Numbers, Rule, Severity
+from sensor.config import AccountProbingSettings
+from sensor.detection.by_code import ByCode, each
+from sensor.detection.detector import Batch, Strings, nanoseconds
+from sensor.detection.suspects import Suspect, Suspects, told
+from sensor.schema import TransactionFlag
+
+RULE = Rule(
+    id="account-enumeration",
+    version=1,
+    title="One client tries which accounts exist",
+    category="authentication",
+    kind=Kind.ATTACK,
+    severity=Severity.MEDIUM,
+    owasp=("API2:2023", "API6:2023"),
+    attack=("T1087", "T1589.002"),
+)
+_ASKS = re.compile(
+    r"forgot|recover|reset|regist|sign-?_?up|exist|availab|taken|username|passwor[td]|contrase|kennwort|senha|"
+    r"mot[-_]?de[-_]?passe|inscri(ption|ver)|(check|validate|verify|lookup)[-_]?(user|e?mail|name|account|login|phone)",
+    re.IGNORECASE,
+)
+_ABOUT = re.compile(r"user|e-?mail|login|account|phone|msisdn|member|konto|compte|cuenta", re.IGNORECASE)
+_HOUR_SECONDS, _DAY_SECONDS = 3_600.0, 86_400.0
+_UNKNOWN = (404, 409, 410)
+"""What a server answers of its own accord when a name is not there, or is taken."""
+_DENIED = (401, 403, 429)
+_UNKNOWN_SHARE, _COVERED, _CLASS_MIN = 0.3, 0.8, 3
+_TYPED_NS, _TYPED_LETTERS = nanoseconds(3.0), 2
+
+
+class AccountProbing:
+    """See the file's head; settings: AccountProbingSettings."""
+
+    rules = (RULE,)
+    faults = 0
+
+    def __init__(self, settings: AccountProbingSettings, strings: Strings) -> None:
+        self.settings, self.strings = settings, strings
+        self._asks = ByCode(strings, each(lambda text: _ASKS.search(text) is not None))
+        self._suspects = Suspects(settings.clients_max, _DAY_SECONDS, settings.names_min // 2)
+        self.state, self.restore = self._suspects.state, self._suspects.restore
+
+    @property
+    def evicted(self) -> int:
+        return self._suspects.evicted
+
+    def process(self, batch: Batch) -> list[Detection]:
+        detections: list[Detection] = []
+        self._suspects.begin(batch)
+        for place in self._asks.passing(batch.transactions["endpoint"]).tolist():
+            row = batch.transactions[place]
+            what, length = self._name(row)
+            if what and row["status_code"] not in (0, *_DENIED):
+                suspect = self._suspects.note(place, what, (_answer(row), length))
+                detections += self._judge(suspect, row) if suspect else []
+        self._suspects.end()
+        return detections
+
+    def _name(self, row: Any) -> tuple[int, int]:
+        """What stands for the account that is asked about, 0 when none is, and how long that is."""
+        if row["flags"] & TransactionFlag.LOGIN:
+            return 0, 0
+        if row["account"]:
+            return int(row["account"]), int(row["request_body_len"])
+        if self.strings.text(int(row["method"])) not in ("GET", "HEAD"):
+            return 0, 0
+        target = self.strings.text(int(row["uri"]))
+        if _ABOUT.search(target) is None or ("?" not in target and "{" not in self.strings.text(int(row["endpoint"]))):
+            return 0, 0
+        return int(self.strings.tables.entries["hash"][row["uri"]]), len(target)
+
+    def _judge(self, suspect: Suspect, row: Any) -> list[Detection]:
+        now, tries = int(row["now"]), list(suspect.tries.values())
+        recent = sum(each[0] > now - nanoseconds(_HOUR_SECONDS) for each in tries)
+        by_hour = recent >= self.settings.names_min
+        if not by_hour and len(tries) < self.settings.day_names_min:
+            return []
+        if suspect.share < self.settings.share_min or not _tells(tries) or _typed(tries):
+            return []
+        numbers = Numbers(
+            observed=float(recent if by_hour else len(tries)),
+            threshold=float(self.settings.names_min if by_hour else self.settings.day_names_min),
+            unit="names of accounts", window_seconds=_HOUR_SECONDS if by_hour else _DAY_SECONDS,
+        )  # fmt: skip
+        unknown = sum(each[1] >> 32 in _UNKNOWN for each in tries)
+        details = {"answered_unknown_or_taken": unknown, "share_of_requests": round(suspect.share, 2)}
+        return told(suspect, row, self.strings, RULE, numbers, details)
+
+
+def _answer(row: Any) -> int:
+    """Status and length of an answer as one figure."""
+    return int(row["status_code"]) << 32 | max(int(row["response_body_len"]), 0) & 0xFFFFFFFF
+
+
+def _tells(tries: list[tuple[int, int, int]]) -> bool:
+    """Whether the answers tell one name from another: many are not there, or there are few kinds of answer."""
+    kinds = Counter(each[1] for each in tries)
+    if sum(count for kind, count in kinds.items() if kind >> 32 in _UNKNOWN) >= _UNKNOWN_SHARE * len(tries):
+        return True
+    often = [count for count in kinds.values() if count >= _CLASS_MIN]
+    return len(often) >= 2 and sum(often) >= _COVERED * len(tries)
+
+
+def _typed(tries: list[tuple[int, int, int]]) -> bool:
+    """Whether most names are the one before and a letter or two more, at once: somebody types, and a page asks."""
+    times, lengths = (np.array([each[column] for each in tries], np.int64) for column in (0, 2))
+    grown = np.abs(np.diff(lengths))
+    typed = (grown >= 1) & (grown <= _TYPED_LETTERS) & (np.diff(times) <= _TYPED_NS)
+    return bool(2 * np.count_nonzero(typed) >= len(tries))
