@@ -76,7 +76,7 @@ TLS_COLUMNS = {
     "id.resp_h": "the server",
     "id.resp_p": "its port",
     "duration": "from the first byte of the handshake to the connection's last packet, seconds",
-    "version": "TLSv13, TLSv12, TLSv11, TLSv10 or SSLv3, as the server chose; null without its ServerHello",
+    "version": "TLSv13, TLSv12, TLSv11, TLSv10, SSLv3 or DTLSv13, DTLSv12, DTLSv10, as the server chose, else null",
     "cipher": "IANA's name of the cipher suite that the server chose",
     "curve": "IANA's name of the group of the key exchange (TLS 1.3)",
     "server_name": "the name the client asked for (SNI)",

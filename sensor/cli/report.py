@@ -30,7 +30,8 @@ _TROUBLE = (
 )  # fmt: skip
 """A counter with one of these in its name tells of something lost or odd, and is shown when it is not 0."""
 _OTHERS = {
-    "TLS": ("tls", "connections"), "QUIC": ("tls", "quic_connections"), "WebSocket": ("websocket", "connections"),
+    "TLS": ("tls", "connections"), "QUIC": ("tls", "quic_connections"), "DTLS": ("tls", "dtls_connections"),
+    "WebSocket": ("websocket", "connections"),
     "DNS": ("dns", "lookups"),
 }  # fmt: skip
 """Connections that are not HTTP, by what counts them."""

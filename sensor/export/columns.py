@@ -146,7 +146,7 @@ FLOW_COLUMNS = (
     _text("id.resp_h", "the other side"),
     _int("id.resp_p", "its port; for ICMP the counterpart's type, or the code", "uint16"),
     _text("proto", "transport protocol"),
-    _text("service", "application protocol, by content: http, ssl (TLS), quic or dns"),
+    _text("service", "application protocol, by content: http, ssl (TLS and DTLS), quic or dns"),
     Column("duration", Kind.DECIMAL, "first to last packet, seconds", digits=9),
     _int("orig_bytes", "payload bytes; for TCP of sequence space, so that a byte counts once"),
     _int("resp_bytes", "likewise, of the other side"),

@@ -137,6 +137,7 @@ class Count(IntEnum):
     PATHS_MERGED = 19
     QUIC_DATAGRAMS = 20
     DNS_DATAGRAMS = 21         # that may be DNS: handed on
+    DTLS_DATAGRAMS = 22        # of handshakes: handed on
 
 
 class Tables(NamedTuple):

@@ -32,7 +32,7 @@ SELF_SIGNED = Rule(
     id="tls-self-signed", version=1, title="Server shows a certificate that it signed itself", category="exposure",
     kind=Kind.POSTURE, severity=Severity.LOW, owasp=("API8:2023",), attack=("T1557",),
 )  # fmt: skip
-OLD = ("SSLv3", "TLSv10", "TLSv11")
+OLD = ("SSLv3", "TLSv10", "TLSv11", "DTLSv10")
 WEAK = ("NULL", "EXPORT", "anon", "RC2", "RC4", "DES", "DES40", "3DES", "IDEA")
 _ROW = np.dtype([("ts", "i8"), ("now", "i8")])
 

@@ -53,7 +53,9 @@ class _Hello:
 
 @dataclass
 class QuicConnection:
-    """`client`: direction of who opened it, -1 while unknown; `sealed[direction]`: it sent Handshake packets."""
+    """`client`: direction of who opened it, -1 while unknown; `sealed[direction]`: it sent Handshake packets; `alert`:
+    none is in clear.
+    """
 
     version: int = 0
     client: int = -1
@@ -61,6 +63,8 @@ class QuicConnection:
     handshakes: list[Handshake] = field(default_factory=lambda: [Handshake(), Handshake()])
     opened: int = 0
     unopened: int = 0
+    alert: int = -1
+    transport: str = "q"
     _id: bytes | None = None
     _hellos: list[_Hello] = field(default_factory=lambda: [_Hello(), _Hello()])
 
@@ -76,6 +80,15 @@ class QuicConnection:
     def is_done(self) -> bool:
         """Whether both hellos were read."""
         return any(side.client_hello for side in self.handshakes) and any(side.server_hello for side in self.handshakes)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether both sides went on behind their hellos."""
+        return self.is_done and all(self.sealed)
+
+    @property
+    def quic_version(self) -> str:
+        return version_name(self.version)
 
     def _initial(self, direction: int, packet: Packet) -> None:
         frames = self._open(direction, packet)

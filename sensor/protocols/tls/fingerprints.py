@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from sensor.protocols.tls.hello import ALPN, SERVER_NAME, Hello
 
 _JA4_VERSIONS = {0x0304: "13", 0x0303: "12", 0x0302: "11", 0x0301: "10", 0x0300: "s3", 0x0002: "s2"}
+_JA4_DTLS_VERSIONS = {0xFEFC: "d3", 0xFEFD: "d2", 0xFEFF: "d1"}
 _NOTHING = "000000000000"
 
 
@@ -65,11 +66,12 @@ def _ja4_hash(numbers: Iterable[int], behind: Iterable[int] = ()) -> str:
 
 
 def ja4(hello: Hello, transport: str = "t") -> str:
-    """Of a ClientHello over TCP (`transport` t) or QUIC (q)."""
+    """Of a ClientHello over TCP (`transport` t), QUIC (q) or of DTLS (d), whose later versions have smaller numbers."""
     ciphers, extensions = _real(hello.ciphers), _real(hello.extensions)
-    version = max(_real(hello.versions), default=hello.version)
+    newest, names = (min, _JA4_DTLS_VERSIONS) if transport == "d" else (max, _JA4_VERSIONS)
+    version = newest(_real(hello.versions), default=hello.version)
     head = (
-        f"{transport}{_JA4_VERSIONS.get(version, '00')}{'d' if SERVER_NAME in extensions else 'i'}"
+        f"{transport}{names.get(version, '00')}{'d' if SERVER_NAME in extensions else 'i'}"
         f"{min(len(ciphers), 99):02}{min(len(extensions), 99):02}{_ja4_protocol(hello.protocol_bytes)}"
     )
     hashed = [number for number in extensions if number not in (SERVER_NAME, ALPN)]

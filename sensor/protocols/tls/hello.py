@@ -13,6 +13,8 @@ SERVER_NAME, GROUPS, POINT_FORMATS, SIGNATURES, ALPN = 0, 10, 11, 13, 16
 PRE_SHARED_KEY, VERSIONS, KEY_SHARE = 41, 43, 51
 TLS13 = 0x0304
 NAME_BYTES_MAX = 255
+_DRAFT, _DRAFT_WITH_SESSION = 0x7F, 22
+"""TLS 1.3 of drafts before 22 named the draft as its version, and no session in the ServerHello."""
 CERTIFICATES_MAX = 16
 
 
@@ -77,8 +79,10 @@ class Handshake:
     malformed: bool = False
 
 
-def read_handshake(data: bytes) -> Handshake:
-    """The messages of one side; the first hello counts when there are several (HelloRetryRequest)."""
+def read_handshake(data: bytes, datagrams: bool = False) -> Handshake:
+    """The messages of one side; the first hello counts when there are several (HelloRetryRequest). With `datagrams`
+    they are those of DTLS.
+    """
     handshake, reader = Handshake(), Reader(data)
     try:
         while reader:
@@ -87,7 +91,7 @@ def read_handshake(data: bytes) -> Handshake:
             body = Reader(reader.data[reader.at : reader.at + length])  # of one that was cut: what there is
             reader.at = min(reader.at + length, len(reader.data))
             if kind == CLIENT_HELLO and handshake.client_hello is None:
-                handshake.client_hello = _client_hello(body, handshake)
+                handshake.client_hello = _client_hello(body, handshake, datagrams)
             elif kind == SERVER_HELLO and handshake.server_hello is None:
                 handshake.server_hello = _server_hello(body, handshake)
             elif kind == CERTIFICATE and not handshake.certificates:
@@ -97,10 +101,13 @@ def read_handshake(data: bytes) -> Handshake:
     return handshake
 
 
-def _client_hello(body: Reader, handshake: Handshake) -> Hello:
+def _client_hello(body: Reader, handshake: Handshake, datagrams: bool) -> Hello:
     version = body.number(2)
     body.take(32)
-    hello = Hello(version, body.vector(1), body.numbers(2))
+    session = body.vector(1)
+    if datagrams:
+        body.vector(1)  # the cookie (RFC 6347, 4.2.1)
+    hello = Hello(version, session, body.numbers(2))
     body.vector(1)  # compression methods
     _extensions(body, hello, handshake, offered=True)
     return hello
@@ -109,8 +116,11 @@ def _client_hello(body: Reader, handshake: Handshake) -> Hello:
 def _server_hello(body: Reader, handshake: Handshake) -> Hello:
     version = body.number(2)
     body.take(32)
-    hello = Hello(version, body.vector(1), (body.number(2),))
-    body.number(1)
+    if version >> 8 == _DRAFT and version & 0xFF < _DRAFT_WITH_SESSION:
+        hello = Hello(version, b"", (body.number(2),))
+    else:
+        hello = Hello(version, body.vector(1), (body.number(2),))
+        body.number(1)
     _extensions(body, hello, handshake, offered=False)
     return hello
 

@@ -21,7 +21,7 @@ from sensor.protocols.tls.tables import (
     State,
     Tables,
 )
-from sensor.schema import CHUNK, ChunkKind, ChunkSource, Service
+from sensor.schema import CHUNK, ChunkKind, ChunkSource, Proto, Service
 from sensor.structures.bytesearch import copy_bytes
 from sensor.structures.uid import flow_uid
 
@@ -217,6 +217,12 @@ def _begin(t, stream_row, ts):
 @inline_kernel
 def _recognise(t, stream_row, first, ts):
     """The state of a side whose first byte is `first`."""
+    if t.flows[stream_row >> 1]["proto"] == Proto.UDP:
+        if t.flows[stream_row >> 1]["service"] == Service.QUIC and first < LONG_HEADER:
+            return State.OTHER + 0
+        _begin(t, stream_row, ts)
+        t.sides[stream_row]["flags"] = SideFlag.TLS
+        return State.DATAGRAMS + 0
     if first == HANDSHAKE:
         _begin(t, stream_row, ts)
         return State.HANDSHAKE + 0
@@ -224,10 +230,6 @@ def _recognise(t, stream_row, first, ts):
         _begin(t, stream_row, ts)
         t.sides[stream_row]["flags"] = SideFlag.TLS
         return State.RECORDS + 0
-    if first >= LONG_HEADER and t.flows[stream_row >> 1]["service"] == Service.QUIC:
-        _begin(t, stream_row, ts)
-        t.sides[stream_row]["flags"] = SideFlag.TLS
-        return State.QUIC + 0
     return State.OTHER + 0
 
 
@@ -284,9 +286,9 @@ def read_records(t: Tables, data: Bytes, datagrams: Bytes, pages: Bytes, chunks:
                     continue
                 state = _recognise(t, stream_row, at(buffer, offset), chunk["ts"])
                 t.states[stream_row] = state
-            if state == State.QUIC:
+            if state == State.DATAGRAMS:
                 _say_datagram(t, stream_row, i, chunk["now"])
-            if state == State.QUIC or state == State.OTHER:
+            if state == State.DATAGRAMS or state == State.OTHER:
                 continue
             _walk(t, stream_row, buffer, offset, offset + length, chunk["ts"], chunk["now"])
         elif state == State.NEW:

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 import numpy.typing as npt
 
 from sensor.protocols.flow_names import names_of
-from sensor.protocols.quic.connection import QuicConnection, version_name
+from sensor.protocols.quic.connection import QuicConnection
 from sensor.protocols.tls.certificates import Certificate, read_certificate
 from sensor.protocols.tls.ciphers import cipher_name, curve_name
+from sensor.protocols.tls.datagrams import DtlsConnection
 from sensor.protocols.tls.fingerprints import ja3, ja3s, ja4
 from sensor.protocols.tls.hello import PRE_SHARED_KEY, TLS13, Handshake, Hello
 from sensor.protocols.tls.tables import SideFlag
@@ -25,7 +26,12 @@ NS = 1e9
 MS = 1e6
 FINISHED_BYTES = 53
 """The shortest encrypted Finished of TLS 1.3: 4 + 32 bytes, content type, tag; an alert is 19."""
-_VERSIONS = {0x0300: "SSLv3", 0x0301: "TLSv10", 0x0302: "TLSv11", 0x0303: "TLSv12", 0x0304: "TLSv13"}
+_VERSIONS = {
+    0x0300: "SSLv3", 0x0301: "TLSv10", 0x0302: "TLSv11", 0x0303: "TLSv12", 0x0304: "TLSv13",
+    0xFEFF: "DTLSv10", 0xFEFD: "DTLSv12", 0xFEFC: "DTLSv13",
+}  # fmt: skip
+_NEWEST = (TLS13, 0xFEFC)
+_DRAFT = 0x7F
 _ALERTS = {
     0: "close_notify", 10: "unexpected_message", 20: "bad_record_mac", 21: "decryption_failed", 22: "record_overflow",
     40: "handshake_failure", 42: "bad_certificate", 43: "unsupported_certificate", 44: "certificate_revoked",
@@ -38,8 +44,8 @@ _ALERTS = {
 
 
 class Ended(NamedTuple):
-    """A connection that ended: FLOW row, its uid, packet time, SIDE[2] and what each direction sent in clear; over QUIC
-    when that is not None.
+    """A connection that ended: FLOW row, its uid, packet time, SIDE[2] and what each direction sent in clear; of QUIC
+    or DTLS when `datagrams` is not None.
     """
 
     flow: Any
@@ -47,32 +53,44 @@ class Ended(NamedTuple):
     now: int
     sides: npt.NDArray[Any]
     handshakes: list[Handshake]
-    quic: QuicConnection | None = None
+    datagrams: QuicConnection | DtlsConnection | None = None
 
 
 def row_of(ended: Ended) -> TlsConnection:
     """The row; what was not seen is null."""
     flow = ended.flow
     client = 1 if ended.handshakes[1].client_hello or ended.handshakes[0].server_hello else 0
-    client = ended.quic.client if ended.quic else client
+    told = ended.datagrams
+    client = told.client if told and told.client >= 0 else client
     hello, answer = ended.handshakes[client].client_hello, ended.handshakes[1 - client].server_hello
     version = _version(answer)
-    starts = [int(side["ts"]) for side in ended.sides if side["flags"] & SideFlag.TLS]
+    starts = [int(side["ts"]) for side in _spoken(ended.sides)]
     return TlsConnection(
         ts=min(starts) / NS,
         **names_of(flow, ended.uid, client),
         duration=max(int(flow["last_ts"]) - min(starts), 0) / NS,
-        version=None if version is None else _VERSIONS.get(version, f"0x{version:04x}"),
+        version=None if version is None else _version_name(version),
         resumed=_is_resumed(hello, answer, ended, 1 - client),
         established=_is_established(version, ended, client),
-        quic_version=version_name(ended.quic.version) if ended.quic else None,
-        last_alert=_alert(ended.sides),
+        quic_version=told.quic_version if told else None,
+        last_alert=_alert([told.alert] if told else [int(side["alert"]) for side in _spoken(ended.sides)]),
         records_exact=not any(int(side["flags"]) & SideFlag.LOSS for side in ended.sides),
         end_now=ended.now,
-        **_of_hellos(hello, answer, "q" if ended.quic else "t"),
+        **_of_hellos(hello, answer, told.transport if told else "t"),
         **_of_certificates(ended.handshakes[client], ended.handshakes[1 - client]),
         **_of_records(ended.sides, client),
     )  # fmt: skip
+
+
+def _spoken(sides: npt.NDArray[Any]) -> list[Any]:
+    """Those sides that were seen to speak TLS."""
+    return [side for side in sides if side["flags"] & SideFlag.TLS]
+
+
+def _version_name(version: int) -> str:
+    if version >> 8 == _DRAFT:
+        return f"TLSv13-draft{version & 0xFF}"
+    return _VERSIONS.get(version, f"0x{version:04x}")
 
 
 def _version(answer: Hello | None) -> int | None:
@@ -158,21 +176,22 @@ def _is_resumed(hello: Hello | None, answer: Hello | None, ended: Ended, server:
     """TLS 1.3 says so; before, the server takes up the session id, or goes on without a certificate for a ticket."""
     if answer is None:
         return False
-    if _version(answer) == TLS13:
+    if _version(answer) in _NEWEST:
         return PRE_SHARED_KEY in answer.extensions
-    if ended.handshakes[server].certificates or not ended.sides[server]["flags"] & SideFlag.CHANGED:
+    went_on = ended.datagrams.sealed[server] if ended.datagrams else ended.sides[server]["flags"] & SideFlag.CHANGED
+    if ended.handshakes[server].certificates or not went_on:
         return False
     return hello is not None and bool(answer.session) and answer.session == hello.session
 
 
 def _is_established(version: int | None, ended: Ended, client: int) -> bool:
-    if ended.quic:
-        return all(ended.quic.sealed)
+    if ended.datagrams:
+        return all(ended.datagrams.sealed)
     if not all(int(side["flags"]) & SideFlag.SEALED for side in ended.sides):
         return False
     return version != TLS13 or int(ended.sides[client]["first_sealed"]) >= FINISHED_BYTES
 
 
-def _alert(sides: npt.NDArray[Any]) -> str | None:
-    said = [int(side["alert"]) for side in sides if side["flags"] & SideFlag.TLS and side["alert"] >= 0]
+def _alert(numbers: list[int]) -> str | None:
+    said = [number for number in numbers if number >= 0]
     return _ALERTS.get(said[-1], str(said[-1])) if said else None

@@ -1,8 +1,8 @@
 """TLS: in: chunks of ordered bytes; out: a row for each TLS connection that ended, whatever its port, over QUIC too.
 
 A kernel looks at the first bytes of each side, keeps the handshake of those that begin with a hello and counts records
-afterwards; the few handshakes are read in Python, at most `tls_handshakes_per_second` of packet time. Of QUIC it hands
-on the first datagrams of a connection, whose packets are opened in Python.
+afterwards; the few handshakes are read in Python, at most `tls_handshakes_per_second` of packet time. Of QUIC and DTLS
+it hands on the first datagrams of a connection, which are read in Python.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from sensor.limits import NS
 from sensor.protocols.http1.tables import TunnelKind
 from sensor.protocols.quic.connection import QuicConnection
 from sensor.protocols.quic.protection import HAVE_CIPHERS
+from sensor.protocols.tls.datagrams import DtlsConnection
 from sensor.protocols.tls.hello import Handshake, read_handshake
 from sensor.protocols.tls.records_kernel import read_records
 from sensor.protocols.tls.rows import Ended, row_of
@@ -36,11 +37,14 @@ from sensor.protocols.tls.tables import (
     State,
     Tables,
 )
-from sensor.schema import ChunkSource
+from sensor.schema import ChunkSource, Service
 from sensor.tls import TlsConnection
 from sensor.tunnel import Tunnel
 
 Rows = npt.NDArray[Any]
+_COUNTED = {
+    type(None): Count.CONNECTIONS, QuicConnection: Count.QUIC_CONNECTIONS, DtlsConnection: Count.DTLS_CONNECTIONS,
+}  # fmt: skip
 _MAY_HOLD_TLS = {TunnelKind.UPGRADE, TunnelKind.CONNECT, TunnelKind.TLS}
 
 
@@ -103,7 +107,7 @@ class TlsStage:
                 notice = self._tables.notices[number]
                 if notice["kind"] == NoticeKind.HANDSHAKE:
                     self._handshake(notice)
-                elif notice["kind"] == NoticeKind.DATAGRAM and self._quic:
+                elif notice["kind"] == NoticeKind.DATAGRAM:
                     chunk = chunks[int(notice["slot"])]
                     start, buffer = int(chunk["offset"]), data if chunk["source"] == ChunkSource.BLOCK else datagrams
                     self._datagram(notice, buffer[start : start + int(chunk["length"])].tobytes())
@@ -130,20 +134,24 @@ class TlsStage:
         return known
 
     def _datagram(self, notice: Any, datagram: bytes) -> None:
-        """Open the packets of one datagram of QUIC, unless both hellos are known."""
-        counts, stream = self.counters.values, int(notice["stream"])
-        if not HAVE_CIPHERS:
-            counts[Count.QUIC_WITHOUT_CIPHERS] += 1
+        """Read one datagram of QUIC or DTLS, unless all of the handshake that can be known is."""
+        stream = int(notice["stream"])
+        quic = self._tables.flows["service"][stream >> 1] == Service.QUIC
+        if quic and not self._reads_quic():
             return
         known = self._know(stream >> 1)
-        known.quic = known.quic or QuicConnection()
-        if (known.quic.is_done and all(known.quic.sealed)) or not self._has_time(int(notice["now"])):
+        known.datagrams = known.datagrams or (QuicConnection() if quic else DtlsConnection())
+        if known.datagrams.is_over or not self._has_time(int(notice["now"])):
             return
-        unopened, read = known.quic.unopened, _hellos(known.quic.handshakes)
-        known.quic.read(stream & 1, datagram)
-        known.sides = known.quic.handshakes
-        counts[Count.QUIC_UNOPENED] += known.quic.unopened - unopened
-        counts[Count.HANDSHAKES] += _hellos(known.sides) - read
+        read = _hellos(known.datagrams.handshakes)
+        known.datagrams.read(stream & 1, datagram)
+        known.sides = known.datagrams.handshakes
+        self.counters.values[Count.HANDSHAKES] += _hellos(known.sides) - read
+
+    def _reads_quic(self) -> bool:
+        if self._quic and not HAVE_CIPHERS:
+            self.counters.values[Count.QUIC_WITHOUT_CIPHERS] += 1
+        return self._quic and HAVE_CIPHERS
 
     def _handshake(self, notice: Any) -> None:
         """Read one side's handshake, if there is time for it, and free its slot."""
@@ -160,12 +168,14 @@ class TlsStage:
     def _end(self, notice: Any, sides: Rows) -> list[TlsConnection]:
         """The row of a connection that ended; none when nothing of its handshake is known."""
         flow = int(notice["stream"]) >> 1
-        known = self._known.pop(flow, None)
-        if known is None or (known.quic and not known.quic.opened):
+        known, counts = self._known.pop(flow, None), self.counters.values
+        if known and isinstance(known.datagrams, QuicConnection):
+            counts[Count.QUIC_UNOPENED] += known.datagrams.unopened
+        if known is None or (known.datagrams and not known.datagrams.opened):
             return []
-        self.counters.values[Count.QUIC_CONNECTIONS if known.quic else Count.CONNECTIONS] += 1
+        counts[_COUNTED[type(known.datagrams)]] += 1
         uid = int(notice["uid_hi"]), int(notice["uid_lo"])
-        return [row_of(Ended(self._tables.flows[flow], uid, int(notice["now"]), sides, known.sides, known.quic))]
+        return [row_of(Ended(self._tables.flows[flow], uid, int(notice["now"]), sides, known.sides, known.datagrams))]
 
 
 @dataclass
@@ -173,7 +183,7 @@ class _Known:
     """What the two directions of a connection sent in clear."""
 
     sides: list[Handshake] = field(default_factory=lambda: [Handshake(), Handshake()])
-    quic: QuicConnection | None = None
+    datagrams: QuicConnection | DtlsConnection | None = None
 
 
 def _hellos(sides: Sequence[Handshake]) -> int:

@@ -30,7 +30,7 @@ class State(IntEnum):
     HANDSHAKE = 2
     RECORDS = 3    # its handshake was handed out: records are counted
     LOST = 4       # bytes are missing: where records begin is unknown
-    QUIC = 5       # datagrams, each handed out
+    DATAGRAMS = 5  # of QUIC or DTLS, each handed out
     WAITS = 6      # it begins at stream offset `waits_for`
 
 
@@ -44,7 +44,7 @@ class SideFlag(IntEnum):
 class NoticeKind(IntEnum):
     HANDSHAKE = 0  # `length` bytes of handshake messages lie in `slot`
     END = 1        # the connection has ended: the figures of both sides
-    DATAGRAM = 2   # chunk `slot` is a datagram of QUIC
+    DATAGRAM = 2   # chunk `slot` is a datagram of QUIC or DTLS
 
 
 class Count(IntEnum):
@@ -58,6 +58,7 @@ class Count(IntEnum):
     QUIC_CONNECTIONS = 7
     QUIC_UNOPENED = 8        # Initial packets that did not authenticate: of lost connection ids, or damaged
     QUIC_WITHOUT_CIPHERS = 9  # first datagrams of QUIC not opened because the extra `quic` is not installed
+    DTLS_CONNECTIONS = 10
 
 
 class Scalar(IntEnum):

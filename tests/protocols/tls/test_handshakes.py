@@ -118,3 +118,12 @@ def test_what_only_begins_like_tls_is_none(tmp_path: Path) -> None:
     for content in (b"\x16", b"\x16\x03\x01", b"\x16\x03\x01\x00\x05hello", b"\x16\x02\x01\x00\x05\x01ello", b"GET / "):
         talk = Talk().open().client(content).server(content).close()
         assert read_tls(write_pcap(tmp_path / "a.pcap", talk.packets))[0] == []
+
+
+def test_an_answer_of_an_early_draft_has_no_session() -> None:
+    """TLS 1.3 before draft 22: version 0x7fNN, and a cipher where others have the session."""
+    extension = b"\0\x33\0\x02\0\x1d"
+    body = b"\x7f\x14" + bytes(32) + b"\x13\x03" + len(extension).to_bytes(2, "big") + extension
+    hello = read_handshake(b"\x02" + len(body).to_bytes(3, "big") + body).server_hello
+    assert hello is not None
+    assert (hello.ciphers, hello.key_share, hello.session) == ((0x1303,), 0x1D, b"")
