@@ -1,7 +1,9 @@
 """Which flows are attempts: in: ended flows with their streams; out: whether they tried a port and used it for nothing.
 
-TCP: refused, unanswered, or reset by its originator once it was answered (half-open); and segments that no stack sends
-first: without flags (NULL), FIN alone, FIN with PSH and URG (Xmas), RFC 9293 section 3.10.7. UDP: a few datagrams
+TCP: refused, unanswered, or reset by its originator once it was answered (half-open); segments that no stack sends
+first: without flags (NULL), FIN alone, FIN with PSH and URG (Xmas), RFC 9293 section 3.10.7; and an ACK, with FIN or
+without, that gets nothing but a reset, where the port asked is the lower of the two: a server's last words to clients
+that are gone look alike, the other way round. UDP: a few datagrams
 without an answer, but not to ports where that is usual, and not from a well-known port: that is an answer of which the
 question was not seen. The one law: a flow that carried data in TCP, or was answered in UDP, is none.
 """
@@ -12,6 +14,7 @@ from sensor._jit import inline_kernel, part_kernel
 from sensor.schema import ConnState, FlowFlag, Proto, TcpFlag
 
 _XMAS = TcpFlag.FIN | TcpFlag.PSH | TcpFlag.URG
+_FIN_ACK = TcpFlag.FIN | TcpFlag.ACK
 _PROBES = 3
 """Datagrams that a probe of UDP takes at most."""
 _TRACES_FIRST, _TRACES_LAST = 33_434, 33_633
@@ -43,7 +46,9 @@ def is_attempt(flow, originator, responder):
         return False
     if flow["flags"] & FlowFlag.MIDSTREAM:
         odd = originator["tcp_flags"]
-        return odd == 0 or odd == TcpFlag.FIN or odd == _XMAS
+        late = odd == TcpFlag.ACK or odd == _FIN_ACK
+        refused = responder["tcp_flags"] == TcpFlag.RST and flow["resp_port"] < flow["orig_port"]
+        return odd == 0 or odd == TcpFlag.FIN or odd == _XMAS or (late and refused)
     return flow["conn_state"] in (
         ConnState.S0, ConnState.REJ, ConnState.RSTOS0, ConnState.SH, ConnState.RSTRH, ConnState.RSTO
     )  # fmt: skip

@@ -47,6 +47,24 @@ def test_strictly_more_than_ten_in_five_minutes_to_one_account(pool):
     assert found.count == 11
 
 
+def test_the_owner_who_slips_while_others_guess_is_not_blamed(pool):
+    guesses = [login(pool, 2 * i, "10.0.0.66", account=ADMIN) for i in range(30)]
+    owner = [login(pool, 31, "10.0.0.7", account=ADMIN), login(pool, 33, "10.0.0.7", account=ADMIN, status=200)]
+    found = judge(pool, sorted(guesses + owner, key=lambda row: row["now"][0]))
+    assert {one.client_ip for one in found} == {"10.0.0.66"}
+    assert not any(one.details["succeeded"] for one in found)
+    broken = judge(pool, [*guesses, login(pool, 70, "10.0.0.66", account=ADMIN, status=200)])
+    assert broken[-1].severity == Severity.CRITICAL
+
+
+def test_a_login_that_goes_well_for_one_of_many_who_guess_once_or_twice(pool):
+    rows = [login(pool, 5 * i, f"10.0.0.{i // 2}", account=ADMIN) for i in range(20)]
+    found = judge(pool, [*rows, login(pool, 101, "10.0.0.9", account=ADMIN, status=200)])
+    assert [one.severity for one in found if one.details["succeeded"]] == [Severity.CRITICAL]
+    quiet = judge(pool, [*rows, login(pool, 101, "10.0.0.200", account=ADMIN, status=200)])
+    assert not any(one.details["succeeded"] for one in quiet)
+
+
 def test_three_wrong_passwords_then_the_right_one_is_quiet(pool):
     rows = [login(pool, i) for i in range(3)] + [login(pool, 5, status=200)]
     assert judge(pool, rows * 1 + [transaction(pool, 6 + i) for i in range(50)]) == []

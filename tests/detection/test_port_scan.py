@@ -88,6 +88,21 @@ def test_segments_that_no_stack_sends_first(flags):
     assert {one.rule.id for one in scan(rows)} == {"port-scan-vertical"}
 
 
+@pytest.mark.parametrize("flags", [TcpFlag.ACK, TcpFlag.FIN | TcpFlag.ACK])
+def test_segments_of_no_connection_that_closed_ports_reset(flags):
+    """ACK and Maimon scans. A server's last words to clients that are gone come from the lower port."""
+
+    def late(first, port):
+        rows = ports(100, ConnState.OTH, flags=FlowFlag.MIDSTREAM)
+        for ended, streams in rows:
+            ended["orig_port"], ended["resp_port"] = (port, first + ended["resp_port"])
+            streams["tcp_flags"] = [flags, TcpFlag.RST]
+        return rows
+
+    assert {one.rule.id for one in scan(late(0, 45_000))} == {"port-scan-vertical"}
+    assert scan(late(40_000, 8_080)) == []
+
+
 def test_udp_counts_where_nobody_answers():
     assert {one.rule.id for one in scan(ports(100, ConnState.S0, proto=Proto.UDP))} == {"port-scan-vertical"}
     answered = ports(100, ConnState.SF, proto=Proto.UDP)

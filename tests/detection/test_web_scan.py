@@ -43,6 +43,20 @@ def test_a_fast_scan(batch: int) -> None:
     assert [(each.now, each.numbers) for each in detections] == [(each.now, each.numbers) for each in whole]
 
 
+def test_what_is_told_of_a_scan_adds_up_to_what_it_missed() -> None:
+    pool = Pool()
+    detections = found(misses(pool, 60, 0.5) + ordinary(pool, 180), pool)
+    assert sum(each.count for each in detections) == 60
+    assert len(detections) <= 3  # a step with more of it each, none when it is over
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 405, 501])
+def test_a_scan_of_a_server_that_refuses_strangers_before_it_looks(status: int) -> None:
+    pool = Pool()
+    rows = [transaction(pool, n, SCANNER, uri=f"/a/{n}", endpoint=f"/a/{n}", status_code=status) for n in range(50)]
+    assert {each.entity.value for each in found(rows + ordinary(pool, 60), pool)} == {SCANNER}
+
+
 @pytest.mark.parametrize(("count", "apart"), [(60, 60.0), (200, 400.0)])
 def test_slow_scans_add_up(count: int, apart: float) -> None:
     pool = Pool()

@@ -72,7 +72,7 @@ class _Guesses:
         self.guessed = np.zeros(entities_max, GUESSED)
         self.times = np.zeros(entities_max * self.size, np.int64)
         self.starts = np.zeros(entities_max * self.size, np.int64)
-        self.accounts = np.zeros(entities_max * self.size, np.uint64)
+        self.whose = np.zeros(entities_max * self.size, np.uint64)
 
 
 def slow_seconds(settings: FailedLoginsSettings) -> float:
@@ -106,7 +106,7 @@ class FailedLogins:
         self.memory = Memory()
         for kind in self.kinds:
             columns = {
-                "guessed": kind.guessed, "times": kind.times, "starts": kind.starts, "accounts": kind.accounts,
+                "guessed": kind.guessed, "times": kind.times, "starts": kind.starts, "whose": kind.whose,
             }  # fmt: skip
             self.memory.keep(kind.by.name.lower(), kind.table, **columns)
         self.state, self.restore = self.memory.state, self.memory.restore
@@ -145,7 +145,7 @@ class FailedLogins:
         window_ns, report_ns = nanoseconds(kind.window_seconds), nanoseconds(REPORT_SECONDS)
         return find_guessing(
             logins, start, int(kind.by), basic_code, *kind.table.arrays,
-            kind.guessed, kind.times, kind.starts, kind.accounts, kind.size, kind.slow_ns, window_ns, report_ns,
+            kind.guessed, kind.times, kind.starts, kind.whose, kind.size, kind.slow_ns, window_ns, report_ns,
             self.hits, self.progress,
         )  # type: ignore[no-any-return]  # fmt: skip
 

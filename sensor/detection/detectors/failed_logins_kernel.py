@@ -4,7 +4,7 @@ A failed login is a transaction with TransactionFlag.LOGIN answered 401, or 400,
 Basic: with Basic credentials every endpoint carries the flag, and those codes then speak of the request. Other 401s (a
 token that ran out) carry no flag and do not count. The one law: an entity is over "more than N in W" exactly when the
 (N+1)th most recent failure lies within W; failures that were slips are none: an account's, one or two, before it went
-well from the same client, while that was over nothing.
+well from the same client, while that was over nothing. Who slips while others guess is not taken for one of them.
 """
 
 from enum import IntEnum
@@ -14,10 +14,11 @@ import numpy as np
 from sensor._jit import I64s, U64s, inline_kernel, kernel, part_kernel
 from sensor.schema import TRANSACTION, TransactionFlag
 from sensor.structures.entity_table_kernels import ENTITY, find, touch
+from sensor.structures.hashing import mix
 from sensor.structures.windows import NEVER, clear_times, ring_push
 
 _SLIPS_MAX = 2
-"""Wrong passwords of an account before the right one that are its owner's slips."""
+"""Wrong passwords of an account that are its owner's slips."""
 _KINDS_MIN = 4
 
 GUESSED = np.dtype(
@@ -28,8 +29,6 @@ GUESSED = np.dtype(
         ("last_now", "i8"),           # of the latest failure
         ("reported_now", "i8"),
         ("reported_failures", "i8"),
-        ("client_hi", "u8"),          # who failed last
-        ("client_lo", "u8"),
         ("cursor", "i4"),             # of the oldest time
         ("succeeded", "u1"),          # 1 once a login succeeded in this run
     ],
@@ -49,9 +48,9 @@ HIT = np.dtype(
 
 
 class By(IntEnum):
-    CLIENT = 0
-    ACCOUNT = 1
-    SLOW = 2      # an account, over a day: `accounts` then holds what was tried, see _tried
+    CLIENT = 0    # `whose` then holds the accounts that were tried
+    ACCOUNT = 1   # the clients that tried
+    SLOW = 2      # an account, over a day: what was tried, see _tried
 
 
 class Progress(IntEnum):
@@ -87,6 +86,21 @@ def is_guessing(tried, base, size):
     return kinds >= _KINDS_MIN
 
 
+@part_kernel
+def is_guesser(whose, base, size, client):
+    """Whether a client is one of those that guess at an account: it failed more often than one slips, or nobody did who
+    failed.
+    """
+    own = most = 0
+    for i in range(base, base + size):
+        alike = 0
+        for j in range(base, base + size):
+            alike += whose[j] == whose[i]
+        most = max(most, alike)
+        own += whose[i] == client
+    return own > _SLIPS_MAX or (own > 0 and most <= _SLIPS_MAX)
+
+
 @inline_kernel
 def _is_due(entity, now, report_ns):
     grown = np.int64(entity["failures"]) - np.int64(entity["reported_failures"])
@@ -94,8 +108,8 @@ def _is_due(entity, now, report_ns):
 
 
 @part_kernel
-def note_failure(guessed, row, times, starts, accounts, size, transaction, whose, slow_ns, window_ns, report_ns):
-    """Add one failure to its entity, `whose` to `accounts`; returns whether it is over the threshold and due to be
+def note_failure(guessed, row, times, starts, whose, size, transaction, tried, by, slow_ns, window_ns, report_ns):
+    """Add one failure to its entity, `tried` to `whose`; returns whether it is over the threshold and due to be
     reported. `slow_ns`: what so many failures must span at least, and be of several passwords; 0 for any.
     """
     entity = guessed[row]
@@ -103,14 +117,12 @@ def note_failure(guessed, row, times, starts, accounts, size, transaction, whose
     now = np.int64(transaction["now"])
     cursor = np.int64(entity["cursor"])
     starts[base + cursor] = transaction["ts"]
-    accounts[base + cursor] = whose
+    whose[base + cursor] = tried
     cursor = ring_push(times, base, size, cursor, now)
     entity["cursor"] = cursor
     entity["last_now"] = now
-    entity["client_hi"] = transaction["client_hi"]
-    entity["client_lo"] = transaction["client_lo"]
     span = now - times[base + cursor]
-    if span > window_ns or (slow_ns > 0 and (span < slow_ns or not is_guessing(accounts, base, size))):
+    if span > window_ns or (slow_ns > 0 and (span < slow_ns or not is_guessing(whose, base, size))):
         entity["run_now"] = 0
         return False
     if entity["run_now"] == 0:
@@ -121,39 +133,42 @@ def note_failure(guessed, row, times, starts, accounts, size, transaction, whose
         entity["first_ts"] = starts[base + cursor]
     else:
         entity["failures"] += 1
-    return _is_due(entity, now, report_ns)
+    return _is_due(entity, now, report_ns) and (by != By.ACCOUNT or is_guesser(whose, base, size, tried))
 
 
 @part_kernel
-def take_back_slips(entity, times, starts, accounts, base, size, account, since):
+def take_back_slips(entity, times, starts, whose, base, size, account, since):
     """Forget the failures of an account that has gone well, if they are few; the others stay in their order."""
     slips = 0
     for i in range(base, base + size):
-        slips += accounts[i] == account and times[i] >= since
+        slips += whose[i] == account and times[i] >= since
     if slips == 0 or slips > _SLIPS_MAX:
         return
     cursor, left = np.int64(entity["cursor"]), size - 1
     for i in range(size - 1, -1, -1):
         source, target = base + (cursor + i) % size, base + (cursor + left) % size
-        if accounts[source] != account or times[source] < since:
-            times[target], starts[target], accounts[target] = times[source], starts[source], accounts[source]
+        if whose[source] != account or times[source] < since:
+            times[target], starts[target], whose[target] = times[source], starts[source], whose[source]
             left -= 1
     for i in range(left + 1):
         times[base + (cursor + i) % size] = NEVER
 
 
 @inline_kernel
-def is_success_of(entity, transaction, window_ns):
-    """Whether a login that went well ends a run of guesses: by whoever failed last, within the window, the first of the
-    run.
+def _client_of(transaction):
+    return mix(transaction["client_hi"], transaction["client_lo"])
+
+
+@part_kernel
+def is_success_of(entity, whose, base, size, transaction, by, window_ns):
+    """Whether a login that went well ends a run of guesses: by one of those that guess, within the window, the first of
+    the run.
     """
-    return (
-        entity["run_now"] != 0
-        and entity["succeeded"] == 0
-        and np.int64(transaction["now"]) - np.int64(entity["last_now"]) <= window_ns
-        and entity["client_hi"] == transaction["client_hi"]
-        and entity["client_lo"] == transaction["client_lo"]
-    )
+    if entity["run_now"] == 0 or entity["succeeded"] != 0:
+        return False
+    if np.int64(transaction["now"]) - np.int64(entity["last_now"]) > window_ns:
+        return False
+    return by == By.CLIENT or is_guesser(whose, base, size, _client_of(transaction))
 
 
 @inline_kernel
@@ -173,12 +188,12 @@ def _report(hits, progress, entity, row, now):
 def find_guessing(
     transactions: TRANSACTION, start: int, by: int, basic_code: int,
     entities: ENTITY, slots: U64s, use: I64s, seeds: U64s,
-    guessed: GUESSED, times: I64s, starts: I64s, accounts: U64s, size: int, slow_ns: int, window_ns: int,
+    guessed: GUESSED, times: I64s, starts: I64s, whose: U64s, size: int, slow_ns: int, window_ns: int,
     report_ns: int, hits: HIT, progress: I64s,
 ) -> int:  # fmt: skip
     """Look at transactions from row `start` on; returns the row to go on with.
 
-    `by` says whose failures are counted; `times`, `starts` and `accounts` hold `size` items, one more than are allowed,
+    `by` says whose failures are counted; `times`, `starts` and `whose` hold `size` items, one more than are allowed,
     for each entity; `basic_code` is the auth_scheme code of Basic, -1 when the batch has none; `slow_ns` is that of
     note_failure.
     """
@@ -201,7 +216,9 @@ def find_guessing(
         failed = is_failure(status, basic) or transaction["flags"] & TransactionFlag.LOGIN_FAILED != 0
         if not failed and (200 <= status < 300 or (300 <= status < 400 and transaction["issued"] != 0)):
             entity_row = find(entities, slots, seeds, key0, key1, zero, zero)
-            if by != By.SLOW and entity_row >= 0 and is_success_of(guessed[entity_row], transaction, window_ns):
+            if by != By.SLOW and entity_row >= 0 and is_success_of(
+                guessed[entity_row], whose, entity_row * size, size, transaction, by, window_ns
+            ):  # fmt: skip
                 guessed[entity_row]["succeeded"] = 1
                 _report(hits, progress, guessed[entity_row], row, now)
             elif (
@@ -209,13 +226,15 @@ def find_guessing(
                 and guessed[entity_row]["run_now"] == 0
             ):  # fmt: skip
                 take_back_slips(
-                    guessed[entity_row], times, starts, accounts, entity_row * size, size, transaction["account"],
+                    guessed[entity_row], times, starts, whose, entity_row * size, size, transaction["account"],
                     now - window_ns,
                 )  # fmt: skip
             continue
         if not failed:
             continue
-        whose = _tried(transaction, basic) if by == By.SLOW else transaction["account"]
+        tried = transaction["account"]
+        if by != By.CLIENT:
+            tried = _tried(transaction, basic) if by == By.SLOW else _client_of(transaction)
         entity_row = touch(entities, slots, use, seeds, key0, key1, zero, zero)
         if entity_row < 0:
             entity_row = -1 - entity_row
@@ -224,7 +243,7 @@ def find_guessing(
             guessed[entity_row]["cursor"] = 0
         progress[Progress.FAILURES] += 1
         if note_failure(
-            guessed, entity_row, times, starts, accounts, size, transaction, whose, slow_ns, window_ns, report_ns
+            guessed, entity_row, times, starts, whose, size, transaction, tried, by, slow_ns, window_ns, report_ns
         ):  # fmt: skip
             _report(hits, progress, guessed[entity_row], row, now)
     return len(transactions)

@@ -106,6 +106,8 @@ class WebScan:
         self._clients = ByRow(CLIENT)
         self._owners = Owners("client", self._clients)
         self._present = self._misses = np.zeros(0, np.int32)  # requests of the present step by client, and misses
+        self._untold = np.zeros(0, np.int32)  # misses by client since it was told last
+        self._granted = np.zeros(0, np.uint32)  # generation of endpoints that somebody got something from
         self._missed: list[Table] = []  # MISS
         self._asked = True  # whether the present step may have requests
         self._room = np.zeros(0, MISS)
@@ -122,11 +124,14 @@ class WebScan:
         self._spans = [span._replace(targets_min=most) for span, most in zip(before._spans, least, strict=True)]
         self._ticks, self._clients, self._owners = before._ticks, before._clients, before._owners
         self._present, self._misses, self._missed = before._present, before._misses, before._missed
-        self._seen = before._seen
+        self._untold, self._granted, self._seen = before._untold, before._granted, before._seen
 
     def _windows(self, rows: int) -> dict[str, npt.NDArray[Any]]:
         """What is counted of the first so many clients, by name."""
-        windows: dict[str, npt.NDArray[Any]] = {"requests": self._present[:rows], "misses": self._misses[:rows]}
+        windows: dict[str, npt.NDArray[Any]] = {
+            "requests": self._present[:rows], "misses": self._misses[:rows], "untold": self._untold[:rows],
+            "granted": self._granted,
+        }  # fmt: skip
         for number, span in enumerate(self._spans):
             for name in ("requests", "misses", "targets"):
                 windows |= carried.under(f"span{number}.{name}", getattr(span, name).windows(rows))
@@ -173,7 +178,8 @@ class WebScan:
         self._asked = True
         found = count_misses(
             batch.transactions, batch.entities, self.strings.tables.entries, part.start, part.stop, self._present,
-            self._misses, spans[-1].misses.total, clients, self._suspect_misses, self._room,
+            self._misses, spans[-1].misses.total, clients, self._suspect_misses, self._granted,
+            batch.tables.endpoint.generations, self._room,
         )  # fmt: skip
         if not found:
             return
@@ -197,6 +203,7 @@ class WebScan:
         if not self._missed:
             return
         missing, missed = np.flatnonzero(self._misses), joined(self._missed)
+        self._untold[missing] += self._misses[missing]
         for span in spans:
             span.misses.add(missing, self._misses[missing])
             span.targets.add(missed["client"], missed["target"])
@@ -222,7 +229,8 @@ class WebScan:
     def _begin(self, batch: Batch) -> list[_Span]:
         """Tables as long as that of the clients."""
         clients = batch.tables.client.rows
-        self._present, self._misses = np.zeros((2, clients), np.int32)
+        self._present, self._misses, self._untold = np.zeros((3, clients), np.int32)
+        self._granted = np.zeros(len(batch.tables.endpoint.generations), np.uint32)
         self._spans = [
             self._span(clients, seconds, buckets, targets)
             for seconds, buckets, targets in (
@@ -246,7 +254,7 @@ class WebScan:
     def _forget_former(self, changed: npt.NDArray[np.integer]) -> None:
         """Rows that belong to other clients than before begin anew."""
         if len(changed):
-            self._present[changed] = self._misses[changed] = 0
+            self._present[changed] = self._misses[changed] = self._untold[changed] = 0
             self._missed = [each[~np.isin(each["client"], changed)] for each in self._missed]
             for span in self._spans:
                 for table in (span.requests, span.misses, span.targets):
@@ -261,12 +269,15 @@ class WebScan:
         )  # fmt: skip
 
     def _judge(self, span: _Span, tick: int, since: int) -> list[Detection]:
-        """At the end of a step: who has looked for too much that is not there, the last time at `since` or later."""
+        """At the end of a step: who has looked for too much that is not there, the last time at `since` or later, and
+        not only what was told before.
+        """
         if span.misses.is_empty:
             return []
         is_long = span.seconds > self.settings.window_seconds
         least = span.targets_min * (_CERTAIN_PART if is_long else 1.0)
-        suspects = np.flatnonzero(span.misses.total[: span.misses.used] >= least)
+        used = span.misses.used
+        suspects = np.flatnonzero((span.misses.total[:used] >= least) & (self._untold[:used] > 0))
         if not len(suspects):
             return []
         active = np.sort(span.misses.total[span.requests.total > 0])
@@ -284,7 +295,8 @@ class WebScan:
                 observed=round(found), threshold=threshold, unit="different targets that are not there",
                 window_seconds=span.seconds, baseline=usual,
             )  # fmt: skip
-            detections.append(_detection(SCAN, seen, tick, numbers, misses, {"requests": requests, "missed": misses}))
+            fresh, self._untold[client] = min(int(self._untold[client]), misses), 0
+            detections.append(_detection(SCAN, seen, tick, numbers, fresh, {"requests": requests, "missed": misses}))
         return detections
 
     def _expire(self, tick: int) -> None:
