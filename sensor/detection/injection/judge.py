@@ -35,6 +35,8 @@ _ONE_LINE = frozenset(("ssrf", "open-redirect", "path", "ldap", "xpath", "crlf")
 """What no document can be: it is an attack only as a whole value."""
 _OF_CODES = ("path", "evasion")
 """What a value can be before anything of it is decoded."""
+_ODD_CODES = re.compile(r"%(?:25|c[01]|e0%80|f[08c]%80|u|%|00|[0-9a-f]?[^0-9a-f]|f[5-7])", re.I)
+"""Codes that no client makes of a form: anything else is but its coding."""
 _VARIABLE = re.compile(r"\$\(([A-Z][A-Z_]+)\)")
 """Of a Makefile; no shell has commands in capitals."""
 _COMMAND_LINE = re.compile(r"\s*(?:[A-Z_]+=\S*\s+|sudo\s+)*" + RARE + r"\s", re.I)
@@ -89,6 +91,7 @@ def judge(text: str, form: bool = False) -> list[Finding]:
     """The best finding of each class over all readings of a value, best first."""
     best: dict[str, Finding] = {}
     coded = form and ("%" in text or "+" in text)
+    odd = coded and _ODD_CODES.search(text)
     every = readings(text, form)
     for number, reading in enumerate(every):
         if not has_trigger(reading):
@@ -96,7 +99,7 @@ def judge(text: str, form: bool = False) -> list[Finding]:
         for finding in judge_reading(reading):
             if finding.kind == "cmdi" and is_coded(reading):
                 continue
-            if coded and number == 0 and len(every) > 1 and finding.kind not in _OF_CODES:
+            if coded and number == 0 and len(every) > 1 and (finding.kind not in _OF_CODES or not odd):
                 continue
             if finding.kind not in best or finding.points > best[finding.kind].points:
                 best[finding.kind] = finding

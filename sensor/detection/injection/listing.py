@@ -20,6 +20,8 @@ _REQUIRE = re.compile(
     r"|^[ \t]*module\.exports[ \t]*=[ \t]*(?:[\w$]+|\{[\w$,:\s]*\});?[ \t]*$",
     re.M,
 )
+_MODULE = re.compile(r"\b(?:import|require)\(\s*([\"'])(?![^\"']*(?:\betc/|passwd|/proc/|\.env))\.{1,2}/[\w@./-]{1,120}\1\s*\)")
+"""Of the same project."""
 _FORMATTED = re.compile(r"(?<![\w<])[BCEFILSX]<(?!(?:script|svg|img|iframe|object|embed)\s*>)([^<>=\n]{1,200}|<[ \t][^\n]{1,200}?[ \t]>)>")
 """Of Perl's manuals: B<bold>, C<code>, X<index entry>."""
 
@@ -33,7 +35,7 @@ def without_declarations(text: str) -> str:
     if "/**" in text:
         text = _COMMENT.sub("", text)
     if "require" in text or "import" in text or "export" in text:
-        text = _REQUIRE.sub("", text)
+        text = _MODULE.sub("", _REQUIRE.sub("", text))
     if "<" in text and "</" not in text and "/>" not in text and _FORMATTED.search(text):
         text = _FORMATTED.sub(r"\1", _FORMATTED.sub(r"\1", text))
     return text

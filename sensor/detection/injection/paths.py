@@ -14,7 +14,7 @@ _DOTS = r"(?:\.\.+|\.\\*\x00?\.|(?:\.|\?|0x2e|%2e|%25?c0%(?:25)?\w\w|%e0%80%ae|%
 _SLASH = r"(?:[/\\;]|0x(?:2f|5c)|%0?\d*x?(?:2f|5c)|%25?[ceu][\w]{1,4}%?\w{0,3}|[25][fc]|%%\w\w%*\w*|\xc0.|\xc1.|\u2215|\u2216|%5%c|%\w%\w|%bg%qf|%\w\w){1,6}"
 _STEP = re.compile(_DOTS + _SLASH, re.I)
 _UP = re.compile(r"(?:\A|[/\\=;:\x00'\"({,\s])\.\.\\?(?:[/\\;]|\Z|%)|(?<!\.)\.\.[/\\]", re.I)
-_DEEP = re.compile(r"(?:\.\.+[/\\]+|\.+[/\\]+\.+[/\\]+\.\.+[/\\]+){2,}|(?:\.{3,}[/\\]+){2,}|(?:[/\\]\.\.;?){2,}|(?:\.[/\\]+){8,}|\.{12,}", re.I)
+_DEEP = re.compile(r"(?:\.\.+[/\\]+|\.+[/\\]+\.+[/\\]+\.\.+[/\\]+){2,}|(?:\.{3,}[/\\]+){2,}|(?:[/\\]\.\.;?){2,}|(?:\.[/\\]+){8,}|\A\S*\.{12,}\S*\Z", re.I)
 _GAP = r"(?:[^a-z0-9\s]|0x\w\w|%\w\w|[25][fc]|[/\\])\S{0,16}?"
 _TARGETS = re.compile(
     rf"""(?:\A|[^a-z]|[25][fc]|0x2f|0x5c)etc{_GAP}(?:passwd|shadow|issue|group|hosts|hostname|fstab|motd|profile|crontab|sudoers|ssh|apache
@@ -45,10 +45,16 @@ _UPLOADS = re.compile(r"\bfile\s*:/{1,4}|\bphp://|\b(?:https?|ftp)://\S+\.(?:txt
 _RFI = re.compile(r"\A(?:https?|ftps?|file|ogg|zlib|data)://(?:\d{1,3}(?:\.\d{1,3}){3}|\S+\?\Z|\S+%00|\S{1,100}\.(?:txt|php|log)\?*\Z)", re.I)
 
 
+_ASSET = re.compile(r"(?:\.\./){1,3}[\w@-]+(?:/[\w@-][\w@.-]*)*\.(?:json|[cm]?[jt]sx?|s?css|less|md|html?|svg|png|jpe?g|gif|map)(?:#[\w/.-]*)?\Z")
+"""What one file of a project calls another, as a schema, a style or a picture."""
+
+
 def judge_path(text: str) -> list[Finding]:
     """Points for steps upwards, for targets, for units that repeat."""
     points, why = 0, []
     ups = len(_UP.findall(text))
+    if _ASSET.match(text) and not _TARGETS.search(text):
+        return []
     if _DEEP.search(text):
         points, why = (9 if ups > 3 or len(text.split()) < 5 else 4), ["several steps up"]
     elif ups and ("\\" in text or ups > 1 or text.startswith(("..", "/..", "\\..")) or "..;" in text):

@@ -24,7 +24,8 @@ _SUFFIX = r"(?:clonetransformer|forclosure|instantiatefactory|instantiatetransfo
 
 CODE = [
     # PHP
-    Pattern("php", 10, "PHP tag", r"<\?\s*(?:php|=|\x09)|<\?\s+(?:echo|system|print|eval|include|require|passthru|exec|\$)|<\?(?:\s|\z|[^x\s]|x[^mps])|<\?xml\s*\n\s*:|\[/?php\]|\{/?php\}|<script\s+language\s*=\s*[\"']?php", True),
+    Pattern("php", 10, "PHP tag", r"<\?\s*(?:php|=|\x09)|<\?\s+(?:echo|system|print|eval|include|require|passthru|exec|\$)|<\?(?:\s|\z|[^\w\s?>!]|\w+\s*[(;$=\[\"\'`])|<\?xml\s*\n\s*:|\[/?php\]|\{/?php\}|<script\s+language\s*=\s*[\"']?php", True),
+    Pattern("php", 5, "call of a name in brackets", r"\A\W{0,3}\(\s*[a-z_]\w{1,30}\s*\)\s*\([^()]{0,60}\)\s*;"),
     Pattern("php", 9, "PHP superglobal", r"\$\s*_(?:get|post|request|server|files|cookie|session|env)\b|\$\s*globals\b|\$\{\s*_(?:get|post|request|server|cookie)|http_(?:get|post|cookie|server|raw_post)_(?:vars|data)", True),
     Pattern("php", 8, "PHP stream", r"(?:\b(?:php|phar|zip|expect|glob|ssh2(?:\.\w+)?|ogg|rar|bzip2|compress\.zlib|zlib|data|jar)|(?:\A|[=\"'])(?:file|sftp))://(?:filter|input|output|stdin|temp|memory|fd|\S{1,100}(?:\.(?:zip|phar|lz|gz|php|jpe?g|png|txt|ini)|#|/)|\w{1,10}\b)|\bconvert\.(?:base64|quoted|iconv)"),
     Pattern("php", 7, "PHP call", r"(?:\A|[^\w.>])(?:base64_decode|gzinflate|gzuncompress|gzdecode|str_rot13|shell_exec|passthru|proc_open|pcntl_exec|assert|create_function|call_user_func(?:_array)?|func_get_args?|file_(?:get|put)_contents|fsockopen|readfile|highlight_file|show_source|phpinfo|php_uname|phpversion|get_defined_\w+|ini_set|parse_ini_file|var_dump|print_r|move_uploaded_file|unserialize|posix_\w+|gethostby\w+|register_shutdown_function|preg_replace\w*|array_(?:map|filter|diff_ukey|walk)|set_time_limit|error_reporting)\s*=?\s*\("),
@@ -34,7 +35,7 @@ CODE = [
     Pattern("php", 5, "call behind a comment", r"(?:\$\w+|\b" + _PHP_CALLS + r")\s*(?:(?:#|//)[^\n]*[\r\n]+\s*|/\*[^*]*\*/\s*)+\("),
     Pattern("php", 6, "call of a name in quotes", r"\b(?:return|echo|print)\s*[\"']\w+[\"']\s*\(|\w::\$\w+\s*\(|\$\s+\{\s*[\"']|\A\w{2,20}[\r\n]+\s*\("),
     Pattern("php", 6, "call behind a break-out, the rest cut off", r"[;.'\"]\s*[a-z_]\w{1,30}\s*\([^\n]{0,200}\)+\s*;\s*(?://|#)\s*\z"),
-    Pattern("php", 5, "PHP call with text", r"\b" + _PHP_CALLS + r"\s*\(\s*[\"'$\d]"),
+    Pattern("php", 5, "PHP call with text", r"(?:\A|[^\w.>]|[^\w)\]]\.|[^-]>)" + _PHP_CALLS + r"\s*\(\s*(?:[\"'$]|\d{2}|\d[^\w)])"),
     Pattern("php", 8, "PHP variable call", r"\$\s*\{?\s*@?\s*\$?\w*\s*\}?\s*(?:\[[^\]]+\]|\{[^}]+\})+\s*\(|\$\s*\{\s*@?\$?\s*[\w'\"]+\s*\}\s*(?:\(|\z)|\$\w{1,20}\s*\(\s*(?:\$|\d|[\"'])|\$\s*\{\s*@?(?:print|eval|system|phpinfo|assert)|\)\s*\(\s*[\"'][^\"']+[\"']\s*\)\s*;|\(\s*string\s*\)\s*[\"'{\[(]|\(\s*[\"'][^\"']+[\"']\s*\.?[^)]*\)\s*\(|\[\s*[\"']?\w+[\"']?\s*\]\s*\[\s*\d\s*\]|\}\s*\(\s*[\"']"),
     Pattern("php", 6, "PHP setting", r"\b(?:allow_url_(?:include|fopen)|auto_(?:prepend|append)_file|disable_functions|open_basedir|safe_mode|extension_dir|mbstring\.\w+|opcache\.\w+|session\.\w+|zend_extension|sendmail_path|display_errors|cgi\.force_redirect|suhosin\.\w+|magic_quotes\w*|error_(?:log|append|prepend)\w*|user_agent|zlib\.\w+|pcre\.\w+|mail\.\w+|soap\.\w+|curl\.\w+|output_handler|date\.timezone|max_execution_time|memory_limit|engine|asp\.\w+|unserialize_callback_func|short_open_tag|include_path|doc_root)\s*=\s*\S"),
     Pattern("deserialisation", 9, "PHP object", r"\b[oc]:\+?\d{1,6}:\"[\w\\]{1,80}\":\+?\d{1,6}:\{|\ba:\d{1,4}:\{(?:i:\d|s:\d)[^}]*[ocsb]:\d", True),
@@ -43,7 +44,7 @@ CODE = [
     Pattern("node", 9, "Node code", r"\brequire\s*(?:\(\s*[\"'`]?\s*(?:child_process|fs|os|net|http|vm|util|req\b|module|path)|\[)|\bchild_process[\"'`)\]]|\bchild_process\s*\.\s*(?:exec|spawn|fork)|\bprocess\s*\.\s*(?:mainmodule|binding|env\b|exit|kill|dlopen|stdout)|\bmainmodule\b|\bglobal\s*\.\s*process|\bprocess\.main"),
     Pattern("node", 8, "Node serialised function", r"_\$\$nd_func\$\$_|__js_function|\bthis\s*\.\s*constructor\b|\breturn\s+process\b|\bspawnsync\b|\bexecsync\b", True),
     Pattern("node", 7, "prototype pollution", r"__proto__|\bconstructor\s*(?:\.|\[|\]?\[)\s*[\"']?prototype\b|\[\s*constructor\s*\]\s*\[\s*prototype", True),
-    Pattern("node", 6, "Node code", r"\bprocess\s*\[|\bmodule\s*\.\s*exports\s*=|\A\W{0,3}while\s*\([^)]{1,40}\)\s*;|\bmodule:prototype\b"),
+    Pattern("node", 6, "Node code", r"\bprocess\s*\[|\bmodule\s*\.\s*exports\s*=(?:\s*\z|\S|\s*(?:function|require|process|global|this)\b)|\A\W{0,3}while\s*\([^)]{1,40}\)\s*;|\bmodule:prototype\b"),
     Pattern("node", 7, "JavaScript that runs", r"\bconsole\s*(?:\.|\[\s*[\"'`])\s*(?:log|info|debug|error|warn|trace|table|dir|assert|group|time|count|clear)\s*(?:[\"'`]\s*\])?\s*(?:\(|\.\s*(?:call|apply))|\bnew\s+function\s*\(|\bfunction\s*\(\s*\)\s*\{|\beval\s*\(|\bstring\s*\.\s*fromcharcode|\bwhile\s*\(\s*(?:!|true|1)[^)]*\)|\bthis\s*\.\s*(?:constructor|process|global)|\breflect\s*\.\s*(?:get|construct)|\basync\s+function\b"),
     # Java
     Pattern("java", 9, "Java class that runs commands", r"\bjava\s*[./]\s*lang\s*[./]\s*(?:runtime|processbuilder|process|class|system|reflect|thread|classloader)\b|\bjavax\s*\.\s*(?:script|naming|el|management)\b|\bgetruntime\s*\(|\bjava\.util\.(?:scanner|logging\.\w+|prefs)\b|\bjava\.net\.(?:url|socket)\w*"),

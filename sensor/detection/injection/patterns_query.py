@@ -58,7 +58,7 @@ QUERY = [
     Pattern("prompt", 9, "model's control marks", r"<\|(?:im_start|im_end|system|user|assistant|endoftext|begin_of_text|start_header_id|eot_id|end_of_turn)\|>|\[/inst\]|(?:\A|[\r\n])\s*\[inst\]|<<\s*/?sys\s*>>|\A\s*(?:###?\s*)?(?:system|assistant)\s*:\s*(?:you|ignore|new|override)\b|[\r\n]\s*(?:###?\s*)?(?:system|assistant|human)\s*(?:prompt|message|instruction)?\s*:\s*(?:you|ignore|override|the\s+user|new|from)\b|<(?:system|assistant)(?:_prompt)?>|\bbegin\s+system\s+(?:prompt|message)\b|\bnew\s+(?:system\s+)?instructions?\s*:|\bend\s+of\s+(?:system\s+)?(?:prompt|instructions)\b", True),
     Pattern("prompt", 6, "data sent out by a language model", r"!\[[^\]]*\]\(https?://[^)\s]+(?:\?|=)\s*(?:\{|\[|<|%7b)[^)]*\)|\b(?:send|post|forward|exfiltrate|email|upload)\s+(?:\w+\s+){0,5}(?:conversation|chat\s+history|api\s+keys?|credentials|secrets?|passwords?|system\s+prompt|customer\s+data)\s+(?:\w+\s+){0,3}(?:to|at|via)\s+(?:https?:|\S+@|\S+\.\w{2,})", True),
     # encodings that hide
-    Pattern("evasion", 5, "over-long or broken encoding", r"%(?:c0|c1)%[0-9a-z]{2}|%u(?:ff|22|00)[0-9a-f]{2}|%25(?:25|2e|2f|5c|27|3c|c0)|%%3\d%%?[36]|%u00(?:2[27ef]|3c|5c)|%[0-9a-f](?:[g-z]|%)|[\xc0\xc1][\x80-\xbf]"),
+    Pattern("evasion", 5, "over-long or broken encoding", r"%(?:c0|c1)%[0-9a-z]{2}|%u(?:ff|22|00)[0-9a-f]{2}|%25(?:25|2e|2f|5c|27|3c|c0)|%%3\d%%?[36]|%u00(?:2[27ef]|3c|5c)|\A\S*%[0-9a-f](?:[g-z]|%)\S*\z|[\xc0\xc1][\x80-\xbf]"),
     Pattern("evasion", 5, "beyond Unicode", r"%f[5-7](?:%[89ab][0-9a-f]){3}"),
     Pattern("evasion", 5, "letter as an escape", r"\A[^\\]{0,60}\\u00[4-7][0-9a-f]\w"),
     Pattern("evasion", 5, "number that stops parsers", r"\A-?2\.2250738585072\d{0,8}e-30\d\z"),

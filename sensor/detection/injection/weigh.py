@@ -36,10 +36,10 @@ _LEAD = re.compile(r"[\s\"'(*\[-]{0,4}(?:[^\W\d_]{2,}[,:]?\s+){2}[^\W\d_]{2,}(?=
 """Three plain words before anything else."""
 _REFERENCE = re.compile(r"`([^`<]{0,120})<https?://[^`>\s]{1,200}>`_{1,2}")
 """Of reStructuredText."""
-_QUOTED_SIGN = re.compile(r"(?<![^\s(])([\"'])([^\w\s\"']{1,3}|and|or)\1(?=[\s,.;:)]|\Z)", re.I)
+_QUOTED_SIGN = re.compile(r"(?<![^\s(\[])([\"'])([^\w\s\"']{1,3}|and|or)\1(?=[\s,.;:)\]]|\Z)", re.I)
 _NO_COMMAND = re.compile(r"(?<![^\s(*])(?:``[^`]+(?:``|\Z)|`(?!\s)[^`'\n]{1,80}(?:'(?=[\s,.;:)]|\Z)|\Z))")
 """What no shell would run: between two backticks each, between a backtick and an apostrophe, behind the last one."""
-_LEAD_WORDS = re.compile(r"[^\W\d_]{3,}\s+[^\W\d_]{3,}")
+_LEAD_WORDS = re.compile(r"[^\W\d_]{3,}\s+[^\W\d_]{3,}|\A\s*[^\W\d_][\w-]{2,}\s[^\n]{0,40}[\"'][^\w\s][\"']\s+[^\W\d_][\w.]{3,}")
 """A sign that a text speaks of, as an operator: \"&&\"."""
 _RUN = re.compile(r"(?<![^\s(\"'*])(?:[^\W\d_]{2,}[,:;]?\s+){2}[^\W\d_]{2,}")
 _PIECE = re.compile(r"\S*[^\W\d_]\S*")
@@ -69,6 +69,10 @@ _UNPARTED = re.compile(r"[\u0e00-\u0eff\u3041-\u30ff\u3400-\u9fff\uac00-\ud7af]{
 """Of languages that set no blanks between words: Thai, Lao, Japanese, Chinese; Korean where it does not."""
 UNPARTED_LETTERS = 2
 """So many of them are a word."""
+
+
+_OWN_LINE = re.compile(r"\s*--[^\s<>]{8,100}[ \t]*\r?\n|(?:[^\W\d_]+[ ,]+){4,}[^\W\d_]+[?:.!][ \t]*\r?\n[ \t]*\r?\n")
+"""What ends parts of a mail; a sentence that ends as one, and a blank line."""
 
 
 class Weight(IntEnum):
@@ -105,8 +109,13 @@ class Reading(NamedTuple):
     begins: tuple[str, ...] = ()
 
 
-_SET_IN = re.compile(r" {4}|\t|(?:[\w@\[\]~/ -]{1,40})?[#$] \S|[>*-] ")
-"""A listing, a prompt, a quotation or an item of a list: not what a value begins with to break out."""
+_SET_IN = re.compile(
+    r" {4}|\t|(?:[\w@\[\]~/ -]{1,40})?[#$] \S|[>*-] |#{1,6} \w|=(?:item|head\d|over|begin)\b|(?:async +)?(?:def|class|sub|fn|func) +\w|function +\w"
+    r"|(?:public|private|protected|static|package|namespace|interface) +\w|#include\b|@\w+(?:\(|\Z)|// |/\* "
+)
+"""A listing, a prompt, a quotation, a heading, an item, a declaration: not what a value begins with to break out."""
+_RULED = re.compile(r"[^\n]{3,100}\n[ \t]*([=~^*\"'.#+_`-])\1{2,}[ \t]*(?:\n|\Z)")
+"""A heading over a ruler."""
 
 
 _ALL_SET_IN = re.compile(r"(?:(?: {4}|\t)[^\n]*(?:\n|\Z)|[ \t]*\n)+")
@@ -123,6 +132,8 @@ def is_document(text: str) -> bool:
 
 def first_lines(text: str) -> tuple[str, ...]:
     """Both of two lines, of more the first with a sign that it goes on: what breaks out begins a value, or a line of it."""
+    if _RULED.match(text.lstrip("\n")):
+        return ()
     lines = [line.rstrip() for line in text.split("\n") if line.strip()]
     begins = [f"{line}\n." for line in lines[:1]] if len(lines) > SHORT_LINES else lines
     return tuple(line for line in begins if not _SET_IN.match(line))
@@ -136,8 +147,8 @@ def lead(text: str) -> tuple[str, ...]:
 
 
 def breaks_into_headers(text: str) -> bool:
-    """Whether a value ends with its first line and headers or another message follow."""
-    return bool(_INTO_HEADERS.match(text)) and not _HEADER.match(text)
+    """Whether a value ends with its first line and headers or another message follow; no mail's part, no question."""
+    return bool(_INTO_HEADERS.match(text)) and not _HEADER.match(text) and not _OWN_LINE.match(text)
 
 
 def _blank(match: re.Match[str]) -> str:
