@@ -6,6 +6,9 @@ batches, and a flood of rows never costs more than all else.
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
+
 _MOST, _PER_SECOND, _PER_ROW = 2_000.0, 50.0, 1 / 40
 """Looks: saved up at most, and what a second of packet time and a transaction add."""
 
@@ -38,6 +41,24 @@ class Allowance:
             return False
         self._looks -= 1
         return True
+
+    def afforded(self, places: npt.NDArray[np.intp], nows: npt.NDArray[np.int64]) -> list[int]:
+        """Those of rows `places`, at packet times `nows`, that may be looked at: what asking one by one would say."""
+        seconds = np.maximum(nows - (self._now or nows[0]), 0) / 1e9
+        earned = seconds * _PER_SECOND + (places + self._rows - self._row) * _PER_ROW
+        afforded, looks, before, at = [], self._looks, 0.0, 0
+        while at < len(places):
+            looks, before = min(looks + earned[at] - before, _MOST), earned[at]
+            if looks >= 1:
+                looks -= 1
+                afforded.append(int(places[at]))
+                at += 1
+            else:
+                at = max(at + 1, int(np.searchsorted(earned, before + 1 - looks)))
+        self._looks = float(min(looks + earned[-1] - before, _MOST))
+        self._now, self._row = max(int(nows[-1]), self._now), self._rows + int(places[-1])
+        self.refused += len(places) - len(afforded)
+        return afforded
 
     def passed(self, rows: int) -> None:
         """A batch of so many rows is over."""

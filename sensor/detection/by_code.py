@@ -6,6 +6,7 @@ The one law: a code is judged again when it has become another string's, so code
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +53,12 @@ class ByCode:
         if len(unknown):
             new = np.unique(unknown)
             self._hashes[new] = hashes[new]
-            self._passes[new] = self._test([self._strings.text(code) for code in new.tolist()])
+            self._passes[new] = self._test(self._texts(new))
             self._passed += int(np.count_nonzero(self._passes[new]))
         return np.flatnonzero(self._passes[codes]) if self._passed else np.zeros(0, np.intp)
+
+    def _texts(self, codes: npt.NDArray[np.uint32]) -> list[str]:
+        """All at once: one by one they take three times as long."""
+        offsets, octets = self._strings.gather(codes)
+        whole = octets.tobytes().decode("ascii")
+        return [whole[start:stop] for start, stop in pairwise(offsets.tolist())]

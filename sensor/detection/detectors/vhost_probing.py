@@ -89,16 +89,15 @@ class VhostProbing:
         detections: list[Detection] = []
         codes = np.ascontiguousarray(batch.transactions["host"])
         hashes = self.strings.tables.entries["hash"]
-        for place in np.flatnonzero(self._hashes[codes] != hashes[codes]).tolist():
-            code = int(codes[place])
-            if self._hashes[code] == hashes[code]:
-                continue
-            self._hashes[code] = hashes[code]
-            if not self._allowance.affords(place, int(batch.transactions["now"][place])):
-                continue
-            host = host_name(self.strings.text(code)).lower()
-            if host and host not in self._hosts:
-                detections += self._new(host, batch.transactions[place])
+        unknown = np.flatnonzero(self._hashes[codes] != hashes[codes])
+        if len(unknown):
+            _, first = np.unique(codes[unknown], return_index=True)
+            places = unknown[np.sort(first)]
+            self._hashes[codes[places]] = hashes[codes[places]]
+            for place in self._allowance.afforded(places, batch.transactions["now"][places]):
+                host = host_name(self.strings.text(int(codes[place]))).lower()
+                if host and host not in self._hosts:
+                    detections += self._new(host, batch.transactions[place])
         self._allowance.passed(len(codes))
         return detections
 

@@ -21,6 +21,7 @@ _OPAQUE = (
     "authorization proxy-authorization if-none-match if-modified-since if-unmodified-since etag date traceparent"
     " sec-websocket-key content-length"
 )
+_LINKS = "referer origin"
 _LAWS = "host connection content-type content-range request-range range if lock-token x-filename x-file-name"
 
 
@@ -54,6 +55,7 @@ def word_table() -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint8]]:
     words = {_hash(word): kind for text, kind in lists for word in text.split()}
     words |= {_hash(name, NAME_START): Word.HEADER for name in _OPAQUE.split()}
     words |= {_hash(name, NAME_START): Word.LAW for name in _LAWS.split()}
+    words |= {_hash(name, NAME_START): Word.LINK for name in _LINKS.split()}
     hashes, kinds = np.zeros(SLOTS, np.uint64), np.zeros(SLOTS, np.uint8)
     for hashed, kind in words.items():
         slot = hashed % SLOTS

@@ -42,6 +42,7 @@ class Word(IntEnum):
     RIGHT = 5   # one is enough, also as a name: it may give rights
     HEADER = 6  # name of a header that holds no value
     LAW = 7     # name of a header that may break a law of the protocol
+    LINK = 8    # name of a header that holds a link
 
 
 class Sort(IntEnum):
@@ -63,6 +64,7 @@ _NEAR = 2
 _RUN_MAX = 128
 _EQUALS, _COLON, _AMPERSAND, _SLASH, _QUESTION, _COMMA = 0x3D, 0x3A, 0x26, 0x2F, 0x3F, 0x2C
 _MINUS, _UNDERSCORE, _DOT, _AT, _BLANK = 0x2D, 0x5F, 0x2E, 0x40, 0x20
+_HTTPS = tuple(b"https")
 _SESS = int.from_bytes(b"sess", "big")
 """Part of the names of sessions: an id in a link has its meaning together with where the link is."""
 
@@ -270,6 +272,31 @@ def _plain_line(arena, start, length, classes, hashes, kinds):
     return size == 1 or _plain(arena, first + 1, first + size, Sort.TARGET, classes, hashes, kinds)
 
 
+@inline_kernel
+def _path_of(arena, first, stop, classes):
+    """Where the path of the link arena[first:stop] begins, behind its slash, -1 when it is not of the usual form."""
+    mark = first
+    while mark < stop and classes[arena[np.uint64(mark)]] == Byte.LOWER:
+        mark += 1
+    http = mark - first == 4 or (mark - first == 5 and arena[np.uint64(mark - 1)] == _HTTPS[4])
+    for i in range(4):
+        http = http and arena[np.uint64(first + i)] == _HTTPS[i]
+    if not http or stop - mark < 5 or arena[np.uint64(mark)] != _COLON:
+        return -1
+    if arena[np.uint64(mark + 1)] != _SLASH or arena[np.uint64(mark + 2)] != _SLASH:
+        return -1
+    position = mark + 3
+    while position < stop:
+        byte = np.int64(arena[np.uint64(position)])
+        if byte == _SLASH:
+            return position + 1 if position > mark + 3 else -1
+        letter = Byte.LOWER <= np.int64(classes[byte]) <= Byte.DIGIT
+        if not letter and byte != _DOT and byte != _MINUS and byte != _COLON:
+            return -1
+        position += 1
+    return -1
+
+
 @part_kernel
 def _plain_header(arena, start, length, classes, hashes, kinds):
     """Whether a header line is plain, or of a name whose values are not looked at."""
@@ -291,6 +318,10 @@ def _plain_header(arena, start, length, classes, hashes, kinds):
         first += 1
     if first == stop:
         return False
+    if word == Word.LINK:
+        path = _path_of(arena, first, stop, classes)
+        if path > 0:
+            return path == stop or _plain(arena, path, stop, Sort.TARGET, classes, hashes, kinds)
     if classes[arena[np.uint64(first)]] == Byte.SINGLE:
         return False
     return _plain(arena, first, stop, Sort.VALUE, classes, hashes, kinds)

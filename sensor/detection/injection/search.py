@@ -40,6 +40,8 @@ MATCHES_MAX = 200_000
 """Matches of one search of a text: beyond it the rest of the text counts as suspicious."""
 CREDITS_MAX = 6_000.0
 CREDITS_PER_TRANSACTION = 1 / 24
+HEADER_PRICE = 5
+"""What a header line that is not plain costs of the budget, besides being judged: most are new names of software."""
 HEADERS_SHARE = 0.5
 """Of the budget, below which no new header line is looked at: a flood of them takes no time from targets and bodies."""
 
@@ -148,7 +150,7 @@ class Search:
         if known == ():
             return known
         if known is None and kind == PieceKind.HEADER:
-            self._credits -= 1
+            self._credits -= HEADER_PRICE
         start, length = int(piece["start"]), int(piece["length"])
         if kind == PieceKind.LINE:
             start, length = target(arena, start, length)

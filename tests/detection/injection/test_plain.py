@@ -56,6 +56,20 @@ def test_ordinary_bodies_are_plain(body: str) -> None:
     assert is_plain(PieceKind.BODY, body.encode())
 
 
+@pytest.mark.parametrize("target", PLAIN)
+def test_links_with_ordinary_targets_are_plain(target: str) -> None:
+    assert is_plain(PieceKind.HEADER, f"Referer: https://api.shop.test:8443{target}".encode())
+
+
+@pytest.mark.parametrize(
+    "link",
+    [b"https://shop.test", b"https:///a", b"https://a@b/c", b"https:/a/b", b"ftp://a/b", b"httpx://a/b", b"https://a?b/c",
+     b"https://$b/c", b"//a/b", b"https://a/../b", b"https://a/etc/passwd"],
+)  # fmt: skip
+def test_unusual_links_are_not(link: bytes) -> None:
+    assert not is_plain(PieceKind.HEADER, b"Referer: " + link)
+
+
 @pytest.mark.parametrize("line", [b"X-Request-Id: 000000003072", b"Authorization: %00", b"X-Page: 7"])
 def test_ordinary_headers_are_plain(line: bytes) -> None:
     assert is_plain(PieceKind.HEADER, line)
@@ -68,6 +82,7 @@ def test_attacks_are_not(value: str) -> None:
     assert not is_plain(PieceKind.LINE, b"/a?b=" + b"".join(b"%%%02x" % byte for byte in octets))
     assert not is_plain(PieceKind.BODY, b'{"a":"' + quoted + b'"}')
     assert b"\n" in octets or not is_plain(PieceKind.HEADER, b"X-A: " + octets)
+    assert b"\n" in octets or not is_plain(PieceKind.HEADER, b"Referer: https://a.test/b?c=" + octets)
 
 
 @pytest.mark.parametrize(
@@ -95,6 +110,7 @@ def test_nothing_plain_makes_a_judge_speak(seed: int) -> None:
             (PieceKind.LINE, b"/a?q=" + text.replace(" ", "%20").encode()),
             (PieceKind.LINE, target.encode()),
             (PieceKind.HEADER, b"X-Name: " + text.encode()),
+            (PieceKind.HEADER, b"Referer: http://a.test" + target.encode()),
         ):
             if is_plain(kind, octets):
                 content_type = b"application/json" if kind == PieceKind.BODY else b""
