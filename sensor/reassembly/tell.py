@@ -1,4 +1,4 @@
-"""Flows told of while they live: in: a flow that carries much; out: copies of its rows.
+"""Flows told of while they live: in: a flow that carries much, or little at a steady beat; out: copies of its rows.
 
 The one law: a flow is told of by its own packets, at packet times that no batch moves.
 """
@@ -7,6 +7,7 @@ import numpy as np
 
 from sensor._jit import inline_kernel, part_kernel
 from sensor.reassembly.tables import LIVE_BYTES, LIVE_ROWS, Scalar
+from sensor.structures.beats import beats_of
 
 
 @inline_kernel
@@ -17,7 +18,9 @@ def carried(stream):
 
 @part_kernel
 def tell(t, row, ts):
-    """Copy the rows of a flow that has carried enough since it was last told of; nothing while there is no room."""
+    """Copy the rows of a flow that has carried enough since it was last told of, or twice as much when it has a beat;
+    nothing while there is no room.
+    """
     place = t.state[Scalar.TOLD]
     if place >= LIVE_ROWS:
         return
@@ -25,8 +28,9 @@ def tell(t, row, ts):
     flow["told_ts"] = ts
     first = carried(t.streams[2 * row])
     second = carried(t.streams[2 * row + 1])
-    since = first + second - np.int64(t.streams[2 * row]["told_bytes"]) - np.int64(t.streams[2 * row + 1]["told_bytes"])
-    if since < LIVE_BYTES:
+    before = np.int64(t.streams[2 * row]["told_bytes"]) + np.int64(t.streams[2 * row + 1]["told_bytes"])
+    since = first + second - before
+    if since < LIVE_BYTES and (since < before or beats_of(t.streams[2 * row])[0] == 0.0):
         return
     t.told[place] = flow
     t.told[place]["end_now"] = t.state[Scalar.NOW]

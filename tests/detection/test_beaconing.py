@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import numpy as np
 import pytest
 
-from sensor.alert import Detection
+from sensor.alert import Alert, Detection
 from sensor.config import BeaconingSettings, CaptureSettings, DetectionSettings, Settings
 from sensor.detection.stage import DetectionStage
 from sensor.pipeline import Pipeline
 from sensor.schema import ConnState
 from tests.detection.tables import REAL, Pool, alone, flow, join, real_alerts, run_flows, run_transactions, transaction
+from tests.traffic import SECOND as TICK
+from tests.traffic import START, Packet, Talk, exchange, merged, write_pcap
 
 FAR, INSIDER = "203.0.113.7", "10.0.0.9"
 
@@ -83,6 +87,65 @@ def test_without_http() -> None:
 
 def test_a_destination_that_many_have() -> None:
     assert found_of_flows(*[connections(FAR, f"10.0.0.{n}", 40.0 + n) for n in range(8)]) == set()
+
+
+def test_small_calls_of_any_size() -> None:
+    chance = np.random.default_rng(3)
+    assert over_http(beats(5, 30, 0.1), Pool(), sizes=chance.integers(20, 900, 30).tolist())
+    assert over_http(beats(5, 14, 0.1), Pool(), sizes=chance.integers(20, 900, 14).tolist()) == []
+
+
+def held_open(gaps: np.ndarray, size: int = 48, port: int = 4_444, first: float = 30.0) -> list[Packet]:
+    """One connection of INSIDER on which a message goes out behind each gap (s), and is answered."""
+    talk = Talk(INSIDER, 40_000, FAR, port, START + round(first * TICK)).open()
+    for gap in gaps:
+        if size:
+            talk.client(b"x" * size).server(b"y" * 64)
+        else:
+            talk.acknowledge(0).acknowledge(1)  # a keep-alive probe
+        talk.pause(round(gap * TICK))
+    return talk.packets
+
+
+def alerts_of(folder: Path, packets: list[Packet]) -> list[Alert]:
+    """Of these and of what was there from the beginning."""
+    early = exchange(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"HTTP/1.1 204 No\r\n\r\n", source="10.0.0.3").packets
+    capture = write_pcap(folder / "held.pcap", merged(early, packets))
+    settings = Settings(detection=alone(beaconing=BeaconingSettings()))
+    return [alert for batch in Pipeline(settings, [str(capture)]) for alert in batch.alerts]
+
+
+def blamed(folder: Path, packets: list[Packet]) -> set[str]:
+    return {alert.entity.value for alert in alerts_of(folder, packets)}
+
+
+RANDOM = np.random.default_rng(5)
+
+
+@pytest.mark.parametrize(("period", "jitter", "port"), [(6, 0.1, 4_444), (30, 0.3, 443), (2, 0.0, 8_443)])
+def test_a_beat_inside_one_connection(tmp_path: Path, period: float, jitter: float, port: int) -> None:
+    gaps = period * (1 + RANDOM.uniform(-jitter, jitter, 90))
+    assert blamed(tmp_path, held_open(gaps, port=port)) == {INSIDER}
+
+
+def test_a_beat_inside_one_connection_is_told_of_while_that_lives(tmp_path: Path) -> None:
+    alerts = alerts_of(tmp_path, held_open(np.full(60, 5.0)))
+    assert alerts[0].ts < (START + 200 * TICK) / 1e9
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"gaps": RANDOM.exponential(6, 40)},             # a person
+        {"gaps": np.full(40, 6.0), "size": 0},           # TCP keeps the connection alive
+        {"gaps": np.full(40, 15.0), "port": 22},         # so does SSH
+        {"gaps": np.full(15, 6.0)},                      # not for long
+        {"gaps": np.full(40, 6.0), "first": 1.0},        # from the beginning
+        {"gaps": np.tile([0.5] * 10 + [60.0], 4)},       # bursts
+    ],
+)  # fmt: skip
+def test_connections_without_a_beat_of_their_own(tmp_path: Path, given: dict) -> None:
+    assert blamed(tmp_path, held_open(**given)) == set()
 
 
 def test_what_is_known_outlives_a_restart() -> None:

@@ -1,9 +1,11 @@
 """Beaconing: in: requests, and flows without HTTP; out: detections of clients that call somewhere at a steady beat.
 
 A beat may jitter, miss and change its period; what counts is that nearly all intervals of the latest calls are the
-usual one or a few times that, and that sizes are alike. Only destinations that few clients have are looked at, and
-only pairs that were not there when watching began: pollers and health checks are there from the start. What also looks
-like this: a monitor that was set up today. The one law: one call a second and pair at most is looked at.
+usual one or a few times that, and that sizes are alike, or small in many calls. One connection that stays open may beat
+as well (structures/beats.py), but not to services whose protocols have heartbeats. Only destinations that few clients
+have are looked at, and only pairs that were not there when watching began: pollers and health checks are there from the
+start. What also looks like this: a monitor that was set up today. The one law: one call a second and pair at most is
+looked at.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from sensor.alert import Detection, Entity, Kind, Numbers, Rule, Severity
 from sensor.config import BeaconingSettings
 from sensor.detection.by_row import ByRow
 from sensor.detection.detector import REPORT_SECONDS, Batch, Strings, nanoseconds
+from sensor.detection.detectors.beaconing_kernel import find_beats
 from sensor.detection.evidence import address_text
 from sensor.detection.owners import Owners
 from sensor.detection.ticking import Ticks
@@ -38,11 +41,16 @@ BEACON = Rule(
 KEPT = 32
 """Latest calls of a pair."""
 _SHARE, _STEADY, _SPREAD, _MISSED = 0.85, 0.6, 0.2, 4
-_SIZES = 0.3
+_SIZES, _SMALL_BYTES, _SMALL_CALLS = 0.3, 1_400, 18
+_HEARTBEATS = np.array(
+    [22, 25, 143, 993, 1883, 2181, 3306, 4222, 5222, 5223, 5228, 5432, 5671, 5672, 6379, 8883, 9092, 27017, 61613],
+    np.uint64,
+)
+"""Ports of SSH, mail, MQTT, AMQP, XMPP, push services and data bases, which keep connections alive by messages."""
 _STEP_NS = nanoseconds(10)
 _POPULAR = 1 << 16
 _CALL = np.dtype([(name, "u8") for name in ("client_hi", "client_lo", "server_hi", "server_lo", "port", "destination")]
-                 + [(name, "i8") for name in ("now", "ts", "size")])  # fmt: skip
+                 + [(name, "i8") for name in ("now", "ts", "size", "beats", "period")])  # fmt: skip
 _NO_CALLS = np.zeros(0, _CALL)
 _SERVER = np.dtype([("generation", "u4"), ("popular", "u1")], align=True)
 _ODD = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F), np.uint64(0x165667B19E3779F9))
@@ -98,6 +106,8 @@ def beat_of(starts: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64]) -> Beat
     near = off <= 0.35
     usual = float(np.median(sizes))
     alike = np.abs(sizes - usual) <= np.maximum(_SIZES * usual, 64)
+    if len(sizes) >= _SMALL_CALLS:
+        alike |= sizes <= _SMALL_BYTES
     if near.mean() < _SHARE or (near & (times == 1)).mean() < _STEADY or alike.mean() < _SHARE:
         return None
     jitter = float(np.median(off))
@@ -170,14 +180,29 @@ class Beaconing:
             flows, sent = batch.flows, batch.streams["payload_bytes"][::2]
             chosen = np.flatnonzero((flows["proto"] == Proto.TCP) & (flows["service"] != Service.HTTP) & (sent > 0))
             parts.append(self._taken(picked(flows, chosen), ("orig", "resp"), "end_now", "start_ts", sent[chosen]))
+        parts += [self._inside(batch.flows, batch.streams), self._inside(batch.told, batch.told_streams)]
         calls = joined(parts)
         if len(calls) < 2:
             return calls
         calls = picked(calls, np.argsort(calls["now"], kind="stable"))
-        pairs = _mixed(calls["client_hi"], calls["client_lo"], calls["destination"])
+        pairs = _mixed(calls["client_hi"], calls["client_lo"], calls["destination"]) + calls["beats"].astype(np.uint64)
         seconds = (calls["ts"] // 1_000_000_000).astype(np.uint64)
         first = np.unique(pairs + seconds * _ODD[1], return_index=True)[1]
         return picked(calls, np.sort(first))
+
+    def _inside(self, flows: Table, streams: Table) -> Table:
+        """Connections that have a beat of their own."""
+        if not len(flows):
+            return _NO_CALLS
+        rows, beats, periods = np.zeros(len(flows), np.int64), np.zeros(len(flows)), np.zeros(len(flows))
+        found = int(find_beats(flows, streams, rows, beats, periods))
+        rows, beats, periods = rows[:found], beats[:found], periods[:found]
+        steady = np.flatnonzero(~np.isin(flows["resp_port"][rows], _HEARTBEATS))
+        if not len(steady):
+            return _NO_CALLS
+        rows, beats, periods = rows[steady], beats[steady], periods[steady]
+        sizes = (streams["payload_bytes"][2 * rows] / beats).astype(np.int64)
+        return self._taken(picked(flows, rows), ("orig", "resp"), "end_now", "start_ts", sizes, beats, periods)
 
     def _requests(self, batch: Batch) -> Table:
         """Those to servers that are not known as popular yet."""
@@ -196,8 +221,9 @@ class Beaconing:
         return calls
 
     def _taken(
-        self, rows: Table, sides: tuple[str, str], now: str, start: str, sizes: npt.NDArray[np.int64]
-    ) -> Table:
+        self, rows: Table, sides: tuple[str, str], now: str, start: str, sizes: npt.NDArray[np.int64],
+        beats: npt.NDArray[np.float64] | None = None, periods: npt.NDArray[np.float64] | None = None,
+    ) -> Table:  # fmt: skip
         source, target = sides
         destinations = _destination(rows, target)
         rare = np.flatnonzero(~self.popular[_place(destinations)])
@@ -206,11 +232,13 @@ class Beaconing:
             calls[f"client_{word}"], calls[f"server_{word}"] = rows[f"{source}_{word}"], rows[f"{target}_{word}"]
         calls["port"], calls["destination"] = rows[f"{target}_port"], destinations[rare]
         calls["now"], calls["ts"], calls["size"] = rows[now], rows[start], sizes[rare]
+        if beats is not None and periods is not None:
+            calls["beats"], calls["period"] = beats[rare], periods[rare]
         return calls
 
     def _add(self, calls: Table) -> None:
         known_until = int(self.began[0]) + nanoseconds(self.settings.known_seconds)
-        for *words, now, ts, size in calls.tolist():
+        for *words, now, ts, size, beats, period in calls.tolist():
             key = Key(*words)
             if self.popular[key.destination % _POPULAR]:
                 continue
@@ -228,7 +256,10 @@ class Beaconing:
                     self.clients.pop(gone.destination, None)
                     self.evicted += 1
             self.pairs[key] = pair
-            if not any(start // 1_000_000_000 == ts // 1_000_000_000 for start in pair.starts):
+            if beats:
+                pair.starts = [ts + number * period for number in range(max(beats - KEPT, 0), beats)]
+                pair.sizes, pair.fresh = [size] * len(pair.starts), True
+            elif not any(start // 1_000_000_000 == ts // 1_000_000_000 for start in pair.starts):
                 pair.starts.append(ts)
                 pair.sizes.append(size)
                 pair.fresh = True
