@@ -88,7 +88,10 @@ def detection_of(
     confidence: float = 1.0,
     details: dict[str, Any] | None = None,
 ) -> Detection:
-    """A detection that a transaction decided: who, where and when are taken from it."""
+    """A detection that a transaction decided: who, where and when are taken from it. What befalls an endpoint, or many
+    do with the same software, is no one client's doing: none is named.
+    """
+    theirs = entity.kind not in ("endpoint", "software")
     return Detection(
         now=int(transaction["now"]),
         rule=rule,
@@ -99,8 +102,8 @@ def detection_of(
         first_ts=first_ts,
         last_ts=max(int(transaction["ts"]), first_ts),
         confidence=confidence,
-        client_ip=address(transaction, "client"),
-        client_port=int(transaction["client_port"]),
+        client_ip=address(transaction, "client") if theirs else None,
+        client_port=int(transaction["client_port"]) if theirs else None,
         server_ip=address(transaction, "server"),
         server_port=int(transaction["server_port"]),
         community_id=community_id(transaction, "client", "server"),

@@ -63,6 +63,14 @@ def test_one_try_on_each_of_many_accounts_from_one_client():
     assert found[0].severity is None
 
 
+def test_what_is_told_of_a_client_adds_up_to_no_more_than_it_tried():
+    door = Door()
+    for i in range(200):
+        door.fail(5 * i, i)
+    last = {one.run: one.count for one in door.found() if one.entity.kind == "client"}
+    assert 50 < sum(last.values()) <= 200
+
+
 @pytest.mark.parametrize("gap", [300, 1_500])
 def test_one_account_now_and_then_adds_up_over_a_day(gap):
     door = Door()

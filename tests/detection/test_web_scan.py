@@ -10,7 +10,7 @@ from sensor.alert import Detection
 from sensor.config import DetectionSettings
 from sensor.detection.stage import DetectionStage
 from sensor.detection.ticking import Distinct, Rolling, Ticks
-from tests.detection.tables import Pool, join, run_transactions, transaction
+from tests.detection.tables import Pool, join, real_alerts, run_transactions, transaction
 
 SCANNER, USER = "10.0.0.9", "10.0.0.1"
 
@@ -47,7 +47,13 @@ def test_what_is_told_of_a_scan_adds_up_to_what_it_missed() -> None:
     pool = Pool()
     detections = found(misses(pool, 60, 0.5) + ordinary(pool, 180), pool)
     assert sum(each.count for each in detections) == 60
+    assert len({each.run for each in detections}) == len(detections)  # so that an alert adds them up
     assert len(detections) <= 3  # a step with more of it each, none when it is over
+
+
+def test_a_real_scan_is_told_with_as_many_misses_as_the_server_logged() -> None:
+    (alert,) = [alert for alert in real_alerts("04-dirbrute") if alert["rule_id"] == "web-scan"]
+    assert (alert["client_ip"], alert["count"]) == ("10.60.9.4", 4610)
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 405, 501])

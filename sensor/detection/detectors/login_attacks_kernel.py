@@ -167,9 +167,9 @@ def is_attack(by, record, failures, successes, accounts, clients, limits):
 
 @part_kernel
 def note(
-    by, record, bitmaps, base, transaction, client, account, failed, locked, row, now, limits, hits, progress,
+    by, record, bitmaps, base, transaction, client, account, failed, locked, row, now, told, limits, hits, progress,
 ):  # fmt: skip
-    """One login of the record; reports it when it is an attack and due."""
+    """One login of the record; reports it when it is an attack and due, unless it is `told` already."""
     half = limits[Threshold.HALF_DAY_NS] if by == By.DAY else limits[Threshold.HALF_NS]
     advance(record, bitmaps, base, now, np.int64(half))
     if failed:
@@ -193,7 +193,7 @@ def note(
     attack = is_attack(by, record, failures, successes, np.float64(accounts), np.float64(clients), limits)
     guessed = running and not failed and by != By.ENDPOINT and record["guessed"] == 0
     guessed = guessed and (attack or by != By.DAY)
-    if not attack and not guessed:
+    if told or (not attack and not guessed):
         return
     if not running:
         record["run_now"] = now
@@ -250,6 +250,7 @@ def find_attacks(
         client = mix(hi, transaction["client_lo"] if hi == 0 else _ZERO)
         agent = strings[np.int64(transaction["user_agent"])]["hash"]
         endpoint = np.uint64(entities[row]["endpoint"])
+        spraying = False
         for by in range(_KINDS):
             key0, key1 = client, _ZERO
             if by == By.SOFTWARE:
@@ -264,7 +265,9 @@ def find_attacks(
             if touched < 0:
                 begin(record, bitmaps, base, transaction, now)
             note(
-                by, record, bitmaps, base, transaction, client, account, failed, locked, row, now, limits, hits,
-                progress,
+                by, record, bitmaps, base, transaction, client, account, failed, locked, row, now,
+                by == By.DAY and spraying, limits, hits, progress,
             )  # fmt: skip
+            if by == By.CLIENT:
+                spraying = record["run_now"] != 0
     return len(transactions)

@@ -296,7 +296,8 @@ class WebScan:
                 window_seconds=span.seconds, baseline=usual,
             )  # fmt: skip
             fresh, self._untold[client] = min(int(self._untold[client]), misses), 0
-            detections.append(_detection(SCAN, seen, tick, numbers, fresh, {"requests": requests, "missed": misses}))
+            details = {"requests": requests, "missed": misses}
+            detections.append(_detection(SCAN, seen, tick, numbers, fresh, details, f"{seen.client}@{tick}"))
         return detections
 
     def _expire(self, tick: int) -> None:
@@ -329,7 +330,7 @@ class WebScan:
 
 
 def _detection(
-    rule: Rule, seen: _Seen, now: int, numbers: Numbers, count: int, details: dict[str, Any], run: str = ""
+    rule: Rule, seen: _Seen, now: int, numbers: Numbers, count: int, details: dict[str, Any], run: str
 ) -> Detection:
     return Detection(
         now=now,
@@ -337,7 +338,7 @@ def _detection(
         entity=Entity("client", seen.client),
         numbers=numbers,
         count=count,
-        run=run or f"{seen.client}@{seen.first_ts}/{numbers.window_seconds:g}",
+        run=run,
         first_ts=seen.first_ts,
         last_ts=seen.last_ts,
         client_ip=seen.client,
