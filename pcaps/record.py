@@ -2,7 +2,7 @@
 """Records the captures of this folder again: record.py [NAME ...]   (all of them without a name).
 
 Goes in: root, Linux, the programs that recorder/network.py names (apt: iproute2 ethtool iputils-ping tcpdump
-nginx-light curl nmap hydra; for DNS dnsmasq-base bind9-dnsutils iodine dns2tcp), Python's requests, scapy,
+nginx-light curl nmap hydra sslscan; for DNS dnsmasq-base bind9-dnsutils iodine dns2tcp), Python's requests, scapy,
 httpx[http2], hypercorn, websockets
 and grpcio. Comes out: NAME.pcap, NAME.expected.jsonl, MANIFEST.json
 and the table of README.md. The law: see recorder/lab.py.

@@ -87,6 +87,13 @@ def nmap_connect(lab: Lab) -> None:
         network.run("nmap", "-n", "-Pn", "-sT", "-p", "3389", "-T4", "10.77.0.100-129", host="attacker")
 
 
+@capture("nmap -sA: 200 ports of one server, ACKs of no connection", Alert("port-scan-vertical", "client", ATTACKER))
+def nmap_ack(lab: Lab) -> None:
+    with network.recording(lab.pcap):
+        lab.client("browse", 1)
+        network.run("nmap", "-n", "-Pn", "-sA", "-p", "1-200", "-T4", "10.77.0.100", host="attacker")
+
+
 @capture("a monitor polls one closed port forty times and thirty services that answer: no scan")
 def uptime_monitor(lab: Lab) -> None:
     with network.recording(lab.pcap):

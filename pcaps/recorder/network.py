@@ -23,7 +23,7 @@ HOSTS = {
     "server": [f"10.77.0.{n}/16" for n in range(100, 130)] + ["fd77::100/64"],
 }
 BRIDGE = "bridge"
-TOOLS = ("ip", "ethtool", "tcpdump", "nginx", "curl", "nmap", "hydra", "ping", "ss")
+TOOLS = ("ip", "ethtool", "tcpdump", "nginx", "curl", "nmap", "hydra", "sslscan", "ping", "ss")
 
 
 def namespace(host: str) -> str:

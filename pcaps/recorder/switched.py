@@ -6,11 +6,14 @@ The law: as in scenarios.py.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
+from collections.abc import Iterator
 
 from . import network
-from .lab import HERE, Lab, capture
+from .attacks import ATTACKER
+from .lab import HERE, Alert, Lab, capture
 from .scenarios import curl
 
 TLS_CONF = """
@@ -34,25 +37,38 @@ SITE = "shop.example:8443"
 WEBSOCKET = ("10.77.0.100", "8765")
 
 
-@capture("curl at nginx over TLS 1.2 and 1.3: files, HTTP/2, a session taken up again, no SNI, a version refused")
-def tls_nginx(lab: Lab) -> None:
+@contextlib.contextmanager
+def _site(lab: Lab) -> Iterator[None]:
+    """nginx with TLS on port 8443 of every address, whose log is tls.jsonl."""
     made = "openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /O=Lab/CN=shop.example -keyout"
     network.run(*made.split(), str(lab.folder / "key.pem"), "-out", str(lab.folder / "cert.pem"))
     conf = lab.folder / "tls.conf"
     conf.write_text(TLS_CONF.format(folder=lab.folder))
-    found = ("-k", "--resolve", f"{SITE}:10.77.0.100")
     with network.started("nginx", "-c", str(conf), host="server"):
         network.wait_for("port 8443", lambda: ":8443 " in network.run("ss", "-tln", host="server"))
-        with network.recording(lab.pcap):
-            curl(*found, "--tls-max", "1.2", "--http1.1", f"https://{SITE}/index.html")
-            curl(*found, "--http1.1", f"https://{SITE}/app.js", f"https://{SITE}/logo.png")
-            curl(*found, f"https://{SITE}/app.css")
-            for version in ("1.2", "1.3"):  # two connections of one program: the second goes on with the session
-                asked = ("--tls-max", version, "--http1.1", "-H", "Connection: close")
-                curl(*found, *asked, f"https://{SITE}/app.js", f"https://{SITE}/index.html")
-            curl("-k", "https://10.77.0.100:8443/index.html")
-            network.run("curl", "-sk", "--tls-max", "1.1", f"https://{SITE}/", *found[1:], host="clients", check=False)
+        yield
+
+
+@capture("curl at nginx over TLS 1.2 and 1.3: files, HTTP/2, a session taken up again, no SNI, a version refused")
+def tls_nginx(lab: Lab) -> None:
+    found = ("-k", "--resolve", f"{SITE}:10.77.0.100")
+    with _site(lab), network.recording(lab.pcap):
+        curl(*found, "--tls-max", "1.2", "--http1.1", f"https://{SITE}/index.html")
+        curl(*found, "--http1.1", f"https://{SITE}/app.js", f"https://{SITE}/logo.png")
+        curl(*found, f"https://{SITE}/app.css")
+        for version in ("1.2", "1.3"):  # two connections of one program: the second goes on with the session
+            asked = ("--tls-max", version, "--http1.1", "-H", "Connection: close")
+            curl(*found, *asked, f"https://{SITE}/app.js", f"https://{SITE}/index.html")
+        curl("-k", "https://10.77.0.100:8443/index.html")
+        network.run("curl", "-sk", "--tls-max", "1.1", f"https://{SITE}/", *found[1:], host="clients", check=False)
     lab.extra["tls"] = [json.loads(line) for line in (lab.folder / "tls.jsonl").read_text().splitlines()]
+
+
+@capture("sslscan at nginx: which versions and ciphers it takes", Alert("tls-probing", "client", ATTACKER))
+def tls_sslscan(lab: Lab) -> None:
+    with _site(lab), network.recording(lab.pcap):
+        curl("-k", "https://10.77.0.100:8443/index.html")
+        network.run("sslscan", "--no-colour", "10.77.0.100:8443", host="attacker", timeout=120)
 
 
 @capture("the library websockets at itself: texts in pieces, bytes, pings, with and without compression, closes")

@@ -58,7 +58,12 @@ from sensor.config.outer import (
     ServiceSettings,
     StateSettings,
 )
-from sensor.config.probing import AccountProbingSettings, ErrorProbingSettings, MethodProbingSettings
+from sensor.config.probing import (
+    AccountProbingSettings,
+    ErrorProbingSettings,
+    MethodProbingSettings,
+    TlsProbingSettings,
+)
 from sensor.config.segmentation import SegmentationSettings
 from sensor.config.sinks import SinkSettings
 from sensor.config.stages import (
@@ -144,6 +149,7 @@ __all__ = [
     "StateSettings",
     "ThirdPartiesSettings",
     "ThreatIntelSettings",
+    "TlsProbingSettings",
     "TokenAbuseSettings",
     "TokenGuessingSettings",
     "UnusualExportsSettings",

@@ -26,7 +26,12 @@ from sensor.config.exposure import (
     WeakTlsSettings,
 )
 from sensor.config.intel import ThreatIntelSettings
-from sensor.config.probing import AccountProbingSettings, ErrorProbingSettings, MethodProbingSettings
+from sensor.config.probing import (
+    AccountProbingSettings,
+    ErrorProbingSettings,
+    MethodProbingSettings,
+    TlsProbingSettings,
+)
 from sensor.config.segmentation import SegmentationSettings
 from sensor.config.values import AtLeastOne, AtLeastTwo, Milliseconds, NotNegative, Seconds, SecondsOrNone, Share, Times
 from sensor.config.verification import ThirdPartiesSettings, VerificationSettings
@@ -240,6 +245,7 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     method_probing: MethodProbingSettings = MethodProbingSettings()
     error_probing: ErrorProbingSettings = ErrorProbingSettings()
     account_probing: AccountProbingSettings = AccountProbingSettings()
+    tls_probing: TlsProbingSettings = TlsProbingSettings()
     error_spike: ErrorSpikeSettings = ErrorSpikeSettings()
     response_times: ResponseTimesSettings = ResponseTimesSettings()
     beaconing: BeaconingSettings = BeaconingSettings()

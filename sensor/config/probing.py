@@ -33,6 +33,17 @@ class ErrorProbingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     """Clients remembered; those without errors lately give way and are counted."""
 
 
+class TlsProbingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for clients that try versions and ciphers of TLS servers."""
+    window_seconds: Seconds = 600.0
+    """Packet time in which they are counted."""
+    hellos_min: AtLeastTwo = 10
+    """Different hellos of one client to one server that no data followed."""
+    pairs_max: AtLeastTwo = 4_096
+    """Pairs of client and server remembered; those without such hellos lately give way and are counted."""
+
+
 class MethodProbingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     enabled: bool = True
     """Look for clients that try methods which are refused."""

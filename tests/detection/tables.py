@@ -21,11 +21,13 @@ import pytest
 import sensor
 from sensor.alert import Detection
 from sensor.config import DetectionSettings, FeatureSettings
+from sensor.detection.detector import Batch
 from sensor.detection.detectors import DETECTORS
 from sensor.detection.stage import DetectionStage
 from sensor.features.stage import FeatureStage
 from sensor.schema import FLOW, STREAM, TRANSACTION, ConnState, Proto, TransactionFlag
 from sensor.structures.string_pool_kernels import ENTRY
+from sensor.tls import TlsConnection
 
 SECOND = 1_000_000_000
 START = 1_795_250_000 * SECOND
@@ -175,6 +177,12 @@ def run_flows(stage: DetectionStage, rows: list[tuple[np.ndarray, np.ndarray]], 
         now = int(flows["end_now"][-1])
         found += stage.process(NO_TRANSACTIONS, flows, streams, now, entities, features.tables)
     return found
+
+
+def tls_batch(rows: list[TlsConnection]) -> Batch:
+    """A batch of nothing but TLS connections, as late as the last."""
+    none = np.zeros(0)
+    return Batch(none, none, none, rows[-1].end_now, none, None, tls=rows)  # type: ignore[arg-type]
 
 
 def real_alerts(name: str) -> list[dict[str, Any]]:

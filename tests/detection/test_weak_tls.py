@@ -5,15 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from sensor.config import WeakTlsSettings
-from sensor.detection.detector import Batch
 from sensor.detection.detectors.weak_tls import WeakTls, is_weak
 from sensor.tls import TlsConnection
 from tests.capture.build import SHARED
-from tests.detection.tables import Pool
+from tests.detection.tables import Pool, tls_batch
 from tests.protocols.tls.reading import read_tls
 
 NS = 1_000_000_000
@@ -34,12 +32,7 @@ def connection(seconds: float = 0, **given: Any) -> TlsConnection:
 def raised(rows: list[TlsConnection], detector: WeakTls | None = None) -> list[tuple[str, str, int]]:
     """(rule, server, count) of what is said, a batch for each row."""
     detector = detector or WeakTls(WeakTlsSettings(), Pool())
-    none = np.zeros(0)
-    said = []
-    for row in rows:
-        batch = Batch(none, none, none, row.end_now, none, None, tls=[row])  # type: ignore[arg-type]
-        said += [(one.rule.id, one.entity.value, one.count) for one in detector.process(batch)]
-    return said
+    return [(one.rule.id, one.entity.value, one.count) for row in rows for one in detector.process(tls_batch([row]))]
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ from sensor.detection.detectors.slow_requests import SlowRequests
 from sensor.detection.detectors.slow_scan import SlowScan
 from sensor.detection.detectors.third_parties import ThirdParties
 from sensor.detection.detectors.threat_intel import ThreatIntel
+from sensor.detection.detectors.tls_probing import TlsProbing
 from sensor.detection.detectors.token_abuse import TokenAbuse
 from sensor.detection.detectors.token_guessing import TokenGuessing
 from sensor.detection.detectors.unusual_exports import UnusualExports
@@ -69,6 +70,7 @@ DETECTORS = {
     "method_probing": MethodProbing,
     "error_probing": ErrorProbing,
     "account_probing": AccountProbing,
+    "tls_probing": TlsProbing,
     "error_spike": ErrorSpike,
     "response_times": ResponseTimes,
     "beaconing": Beaconing,
