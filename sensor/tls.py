@@ -118,7 +118,7 @@ TLS_COLUMNS = {
     "resp_record_interval_max_ms": "longest time between two of them, ms",
     "resp_record_interval_deviation_ms": "standard deviation of these times, ms",
     "records_exact": "no record was lost track of; otherwise the counts are lower bounds",
-    "quic_version": "1, 2 or draft-N when the connection is QUIC's, whose records are not seen; null over TCP",
+    "quic_version": "1, 2, draft-N or mvfst-N when the connection is QUIC's, whose records are not seen; null over TCP",
     "tunnel_id": "VNI, key or TEID of the innermost tunnel",
     "vlan": "innermost 802.1Q id",
     "end_now": "packet time at which the connection had ended, ns",

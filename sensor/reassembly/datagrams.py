@@ -32,6 +32,8 @@ _UNIFIED_MASK, _UNIFIED = 0xE0, 0x20
 _LONG_HEADER = 0x80
 _VERSION_1, _VERSION_2 = 1, 0x6B3343CF
 _DRAFT_FIRST, _DRAFT_LAST = 0xFF000017, 0xFF000022
+_MVFST_2, _MVFST_E = 0xFACEB002, 0xFACEB00E
+"""Facebook's own versions."""
 
 MDNS_PORT, LLMNR_PORT = 5353, 5355
 _NETBIOS_PORT = 137
@@ -46,7 +48,8 @@ _RESERVED = 0x40
 
 @inline_kernel
 def _is_readable(version):
-    return version == _VERSION_1 or version == _VERSION_2 or (_DRAFT_FIRST <= version <= _DRAFT_LAST)
+    known = version == _VERSION_1 or version == _VERSION_2 or version == _MVFST_2 or version == _MVFST_E
+    return known or (_DRAFT_FIRST <= version <= _DRAFT_LAST)
 
 
 @inline_kernel

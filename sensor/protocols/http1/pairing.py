@@ -232,6 +232,17 @@ def counts_only(flow):
     return flow["rolling"] != 0 or not waits
 
 
+@inline_kernel
+def _note_asked(flow, end, ack):
+    """The answer to a request that ends at `end`, and behind which none was seen, acknowledges `ack`: more were asked,
+    or only this one, so that the client began by waiting.
+    """
+    if end < ack:
+        _asks_ahead(flow)
+    elif end == ack and flow["waits"] == Waits.UNKNOWN and flow["ahead"] == 0 and flow["rolling"] == 0:
+        flow["waits"] = Waits.EACH
+
+
 @part_kernel
 def match(t, flow_row, seq, ack, broken):
     """Request that the response beginning at `seq` and acknowledging `ack` answers, taken from the queue.
@@ -270,8 +281,8 @@ def match(t, flow_row, seq, ack, broken):
             found = take_first(t, flow)
             if flow["ahead"] != 0:
                 watch_answer(t, flow, seq, np.int64(t.open[found]["trans_depth"]))
-            if flow["first"] < 0 and 0 < t.links[found]["end"] < ack:  # it acknowledged more, and that was not seen
-                _asks_ahead(flow)
+            if flow["first"] < 0 and t.links[found]["end"] > 0:
+                _note_asked(flow, t.links[found]["end"], ack)
         elif flow["loss"] != 0 and not asked and link["ack"] == seq:
             flow["rolling"] = 1
             return -3

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sensor.protocols.quic.packets import HANDSHAKE, INITIAL, Crypto, Packet, handshake_parts, packets_of
-from sensor.protocols.quic.protection import initial_keys, open_packet
+from sensor.protocols.quic.protection import MVFST, initial_keys, open_packet
 from sensor.protocols.tls.hello import Handshake, read_handshake
 
 CRYPTO_BYTES_MAX = 16_384
@@ -19,6 +19,8 @@ _VERSIONS = {1: "1", 0x6B3343CF: "2"}
 
 
 def version_name(version: int) -> str:
+    if version in MVFST:
+        return f"mvfst-{version & 0xF:x}"
     return _VERSIONS.get(version, f"draft-{version & 0xFF}")
 
 

@@ -28,6 +28,8 @@ _SALT_1 = bytes.fromhex("38762cf7f55934b34d179ae6a4c80cadccbb7f0a")         # RF
 _SALT_2 = bytes.fromhex("0dede3def700a6db819381be6e269dcbf9bd2ed9")         # RFC 9369, 3.3.1
 _SALT_DRAFT_29 = bytes.fromhex("afbfec289993d24c9e9786f19c6111e04390a899")  # drafts 29 to 32
 _SALT_DRAFT_23 = bytes.fromhex("c3eef712c72ebb5a11a7d2432bb46365bef9f502")  # drafts 23 to 28
+MVFST = (0xFACEB002, 0xFACEB00E)
+"""Facebook's own versions, which are draft 27 by another name."""
 _TAG_BYTES = 16
 _SAMPLE_BYTES = 16
 
@@ -43,6 +45,8 @@ class Keys(NamedTuple):
 def salt_of(version: int) -> bytes:
     if version == VERSION_2:
         return _SALT_2
+    if version in MVFST:
+        return _SALT_DRAFT_23
     if version == VERSION_1 or version >= _DRAFT_33:
         return _SALT_1
     return _SALT_DRAFT_29 if version >= _DRAFT_29 else _SALT_DRAFT_23

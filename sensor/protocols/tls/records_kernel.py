@@ -38,6 +38,10 @@ def _say_handshake(t, stream_row, now):
     if side["slot"] == 0:
         return
     slot = np.int64(side["slot"]) - 1
+    if side["kept"] == 0:
+        t.owners[slot] = 0
+        side["slot"] = 0
+        return
     notice = t.notices[t.numbers[Scalar.NOTICES]]
     notice["kind"], notice["stream"] = NoticeKind.HANDSHAKE, stream_row
     notice["slot"], notice["length"], notice["now"] = slot, side["kept"], now
@@ -226,10 +230,11 @@ def _recognise(t, stream_row, first, ts):
     if first == HANDSHAKE:
         _begin(t, stream_row, ts)
         return State.HANDSHAKE + 0
-    if first == ALERT and t.sides[stream_row ^ 1]["flags"] & SideFlag.TLS != 0:  # a hello that was refused
+    if first == ALERT and t.sides[stream_row ^ 1]["flags"] & SideFlag.TLS != 0:  # a hello is refused, or warned of
         _begin(t, stream_row, ts)
         t.sides[stream_row]["flags"] = SideFlag.TLS
-        return State.RECORDS + 0
+        _take_slot(t, stream_row)
+        return State.HANDSHAKE + 0
     return State.OTHER + 0
 
 

@@ -127,3 +127,16 @@ def test_an_answer_of_an_early_draft_has_no_session() -> None:
     hello = read_handshake(b"\x02" + len(body).to_bytes(3, "big") + body).server_hello
     assert hello is not None
     assert (hello.ciphers, hello.key_share, hello.session) == ((0x1303,), 0x1D, b"")
+
+
+@pytest.mark.parametrize("version", [V12, V13])
+def test_a_warning_before_the_answer_hides_nothing(pair: Path, tmp_path: Path, version: ssl.TLSVersion) -> None:
+    """A server that does not know the name says so first (RFC 6066, 3), and goes on."""
+    turns = Ends(pair, version).converse()
+    warning = b"\x15\x03\x03\0\2\1\x70"
+    warned = [(side, warning + content if i == 1 else content) for i, (side, content) in enumerate(turns)]
+    (row,) = read_tls(write_pcap(tmp_path / "a.pcap", talk_of(warned).packets))[0]
+    (plain,) = read_tls(write_pcap(tmp_path / "b.pcap", talk_of(turns).packets))[0]
+    assert row.last_alert == "unrecognized_name"
+    for name in ("version", "cipher", "ja3s", "subject", "certificates", "resp_records", "established"):
+        assert getattr(row, name) == getattr(plain, name), name
