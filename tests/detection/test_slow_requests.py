@@ -50,6 +50,41 @@ def test_many_requests_that_never_end(anomalies: int, batch: int) -> None:
     assert [(each.now, each.count) for each in detections] == [(each.now, each.count) for each in whole]
 
 
+def unread(pool: Pool, count: int, client: str = ATTACKER, **given: object) -> list[np.ndarray]:
+    facts = {
+        "anomalies": Anomaly.RESPONSE_UNFINISHED | Anomaly.RESPONSE_LENGTH_BOUND, "status_code": 200,
+        "response_body_len": 900, "response_body_max": 3_000,
+        "flags": TransactionFlag.REQUEST | TransactionFlag.REQUEST_DONE | TransactionFlag.RESPONSE,
+    }  # fmt: skip
+    return kept_open(pool, count, client, **{**facts, **given})  # type: ignore[arg-type]
+
+
+def test_answers_that_one_client_takes_byte_by_byte() -> None:
+    pool = Pool()
+    assert {each.entity.value for each in found(unread(pool, 2 * LEAST), pool)} == {ATTACKER}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"response_body_max": 900},                                             # a stream that has no end
+        {"seconds": 4.0},                                                           # a page that was left
+        {"response_body_len": 900_000, "response_body_max": 9_000_000},         # a film that was stopped
+        {"response_missing_bytes": 2_000},
+        {"anomalies": Anomaly.RESPONSE_UNFINISHED | Anomaly.RESPONSE_GAP},
+    ],
+)  # fmt: skip
+def test_answers_that_nobody_drags(given: dict[str, object]) -> None:
+    pool = Pool()
+    assert found(unread(pool, 3 * LEAST, USER, **given), pool) == []
+
+
+def test_a_server_that_stalls_is_no_client_s_doing() -> None:
+    pool = Pool()
+    rows = unread(pool, 2 * LEAST, USER) + [row for n in range(8) for row in unread(pool, 5, f"10.0.7.{n}")]
+    assert "client" not in {each.entity.kind for each in found(rows, pool)}
+
+
 def test_a_few_are_anybody_s() -> None:
     pool = Pool()
     assert found(kept_open(pool, LEAST - 1), pool) == []

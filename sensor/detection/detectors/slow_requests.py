@@ -1,8 +1,9 @@
-"""Slow HTTP: in: transactions that failed; out: detections of clients that keep requests open without finishing them.
+"""Slow HTTP: in: transactions that were not finished; out: detections of clients that keep them open.
 
-Slowloris sends a head line by line, a slow POST its body byte by byte, each on many connections, until the server has
-none left. Told when these end, which a server's own time limit sees to. A long answer, a long upload that moves and a
-connection that idles are none of it. The one law: what the mirror lost is nobody's slowness.
+Slowloris sends a head line by line, a slow POST its body byte by byte, a slow reader takes the answer byte by byte,
+each on many connections, until the server has none left. Told when these end, which a server's own time limit sees to.
+A long answer, a long upload that moves and a connection that idles are none of it, nor is a server that stalls for
+several clients. The one law: what the mirror lost is nobody's slowness.
 """
 
 from __future__ import annotations
@@ -33,9 +34,14 @@ SLOW_HTTP = Rule(
     attack=("T1499.002",),
 )
 _OPEN = np.uint64(Anomaly.REQUEST_UNFINISHED | Anomaly.REQUEST_GAP)
+_UNREAD = np.uint64(Anomaly.RESPONSE_UNFINISHED)
 _LOST = np.uint64(Anomaly.MIDSTREAM | Anomaly.PAIRING_AMBIGUOUS | Anomaly.RESPONSE_GAP)
+_ALONE_TIMES = 4
+"""Times as many unread answers as all other clients have together: else the server stalls."""
 _ALL_TIMES = 5
 """Times as many from all clients together make the server's case of it."""
+_READER = "reader"
+"""What a client goes by as one that leaves answers unread."""
 _KEY_BYTES = 64
 
 
@@ -48,6 +54,17 @@ def _dragged(rows: Table, seconds_min: float, rate_max: float) -> npt.NDArray[np
     slow = (seconds >= seconds_min) & (rows["request_body_len"] <= rate_max * seconds)
     dragged: npt.NDArray[np.bool_] = is_open & seen & slow & (rows["version"] < 20)
     return dragged
+
+
+def _unread(rows: Table, seconds_min: float, rate_max: float) -> npt.NDArray[np.bool_]:
+    """Which of these rows are answers of a length that the server named, kept open and not taken."""
+    odd = rows["anomalies"]
+    seconds = (rows["now"] - rows["ts"]) / 1e9
+    is_open = (odd & _UNREAD != 0) & (odd & _LOST == 0) & (rows["response_missing_bytes"] == 0)
+    named = rows["response_body_max"] > rows["response_body_len"]
+    slow = (seconds >= seconds_min) & (rows["response_body_len"] <= rate_max * seconds)
+    unread: npt.NDArray[np.bool_] = is_open & named & slow & (rows["version"] < 20)
+    return unread
 
 
 @dataclass(slots=True)
@@ -94,20 +111,37 @@ class SlowRequests:
         self.evicted = 0
 
     def process(self, batch: Batch) -> list[Detection]:
-        unended = batch.failed[batch.transactions["anomalies"][batch.failed] & _OPEN != 0]
+        odd = batch.transactions["anomalies"]
+        unended = np.flatnonzero(odd & (_OPEN | _UNREAD)) if len(odd) else np.zeros(0, np.intp)
         if not len(unended):
             return []
         few = picked(batch.transactions, unended)
+        limits = self.settings.seconds_min, self.settings.bytes_per_second_max
+        unread = _unread(few, *limits)
+        kept_open = np.flatnonzero(_dragged(few, *limits) | unread)
+        return [hit for place in kept_open for hit in self._note(few[place], bool(unread[place]))]
+
+    def _note(self, row: Any, unread: bool) -> list[Detection]:
+        """One more that was kept open."""
         detections = []
-        for row in few[_dragged(few, self.settings.seconds_min, self.settings.bytes_per_second_max)]:
-            for entity, least in (
-                (Entity("client", address(row, "client")), self.settings.requests_min),
-                (Entity("server", server_name(row)), self.settings.requests_min * _ALL_TIMES),
-            ):
-                case = self._case(f"{entity.kind} {entity.value}")
-                if case.note(int(row["now"]), int(row["ts"]), least, nanoseconds(self.settings.window_seconds)):
-                    detections.append(self._detection(entity, case, least, row))
+        for entity, least in (
+            (Entity("client", address(row, "client")), self.settings.requests_min),
+            (Entity("server", server_name(row)), self.settings.requests_min * _ALL_TIMES),
+        ):
+            reads = unread and entity.kind == "client"
+            case = self._case(f"{_READER if reads else entity.kind} {entity.value}")
+            if not case.note(int(row["now"]), int(row["ts"]), least, nanoseconds(self.settings.window_seconds)):
+                continue
+            if not reads or self._is_alone(case, int(row["now"])):
+                detections.append(self._detection(entity, case, least, row))
         return detections
+
+    def _is_alone(self, case: _Case, now: int) -> bool:
+        """Whether a client leaves far more answers unread than all others together at present."""
+        since = now - nanoseconds(self.settings.window_seconds)
+        readers = [each for key, each in self.cases.items() if key.startswith(_READER)]
+        others = sum(ended >= since for each in readers if each is not case for ended in each.ended)
+        return len(case.ended) >= _ALONE_TIMES * others
 
     def _case(self, key: str) -> _Case:
         case = self.cases.pop(key, None)
@@ -143,6 +177,7 @@ class SlowRequests:
             details={
                 "latest_open_seconds": round((int(row["now"]) - int(row["ts"])) / 1e9),
                 "latest_body_bytes": int(row["request_body_len"]),
+                "latest_answer_bytes": int(row["response_body_len"]),
             },
         )  # fmt: skip
 
