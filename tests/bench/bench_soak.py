@@ -41,6 +41,7 @@ FIGURES = (
     ("reassembly", "flows_evicted", "flows evicted"), ("live", "dropped", "dropped by the system"),
     ("overload", "step", "overload step"),
 )  # fmt: skip
+SETTLING_SECONDS = 5
 SENDER = os.SCHED_FIFO, os.sched_param(1)
 """The sender goes before all else: on a machine that others share the bursts are as fast as they are said to be."""
 
@@ -117,7 +118,12 @@ def main() -> None:
                     row = (f"{now / 60:.0f}", f"{curve[-1] / 1e6:.0f}", f"{rates[-1]:,.0f}", *figures)
                     print(f"| {' | '.join(row)} |", flush=True)
                 time.sleep(max(bursts * arguments.every - (time.monotonic() - began), 0))
+            time.sleep(SETTLING_SECONDS)  # until what the ring holds is worked on, and the figures say so
+            counters = ask(str(folder / "run" / "control"))["counters"]
             stop(process)
+    sent = sum(len(captures[number % FILES]) for number in range(bursts))
+    seen, lost = counters["capture"]["frames"], counters["live"]["dropped"]
+    print(f"\n{sent:,} packets sent, {seen:,} captured, {lost:,} of the others told as dropped")
     least, middle, most = min(rates), median(rates), max(rates)
     print(f"\nconnections a second in a burst: least {least:,.0f}, median {middle:,.0f}, most {most:,.0f}")
     third = max(len(curve) // 3, 1)

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 _SOL_PACKET, _QDISC_BYPASS = 263, 20
-_SLICE = 128
+_SLICE = 512
 _IOVEC = np.dtype([("base", "u8"), ("length", "u8")])
 _MESSAGE = np.dtype(
     [("name", "u8"), ("name_length", "u8"), ("vector", "u8"), ("vectors", "u8"), ("control", "u8"),
@@ -51,8 +51,7 @@ class Burst:
         opened.setsockopt(_SOL_PACKET, _QDISC_BYPASS, 1)
         at, began = 0, time.perf_counter()
         while at < len(self):
-            while time.perf_counter() - began < at / rate:
-                pass
+            time.sleep(max(began + at / rate - time.perf_counter(), 0))
             address = self._messages.ctypes.data + at * _MESSAGE.itemsize
             sent = _LIBC.sendmmsg(opened.fileno(), ctypes.c_void_p(address), min(_SLICE, len(self) - at), 0)
             if sent < 0:
