@@ -21,11 +21,9 @@ from sensor.alert import Alert, Detection, Rule
 from sensor.alerting.allowed import Allowance, allowances_of
 from sensor.alerting.stage import AlertingStage
 from sensor.batch import Batch
-from sensor.capture.bpf import compile_filter
 from sensor.capture.layout import Count as CaptureCount
-from sensor.capture.live import LiveCapture, LiveCount
+from sensor.capture.live import LiveCapture, LiveCount, PreparedCapture
 from sensor.capture.opening import open_files, open_live
-from sensor.capture.sources.afpacket import Instruction
 from sensor.capture.stage import CaptureStage
 from sensor.config import Settings
 from sensor.counters import Counters
@@ -33,7 +31,7 @@ from sensor.decode.stage import DecodeStage
 from sensor.detection.stage import DetectionStage
 from sensor.detection.stage import Prepared as Detectors
 from sensor.errors import InputError
-from sensor.evidence.stage import EvidenceCount, EvidenceStage
+from sensor.evidence.stage import EvidenceCount, EvidenceStage, evidence_of, take_turns
 from sensor.features.stage import FeatureStage
 from sensor.fingerprint import fingerprint_key
 from sensor.gathered import NO_FLOWS, NO_STREAMS, Ended, Gathered
@@ -61,8 +59,7 @@ from sensor.workers.crew import Merged
 
 Rows = npt.NDArray[np.void]
 
-_NO_BYTES = np.zeros(0, np.uint8)
-_NO_TRANSACTIONS, _NO_CONTENTS = np.zeros(0, TRANSACTION), np.zeros(0, CONTENT)
+_NO_BYTES, _NO_TRANSACTIONS, _NO_CONTENTS = np.zeros(0, np.uint8), np.zeros(0, TRANSACTION), np.zeros(0, CONTENT)
 
 
 class Prepared(NamedTuple):
@@ -71,7 +68,8 @@ class Prepared(NamedTuple):
     settings: Settings
     allowances: list[Allowance]
     detection: Detectors
-    filter: list[Instruction]
+    capture: PreparedCapture | None
+    evidence: EvidenceStage | None
 
 
 class _Begun(NamedTuple):
@@ -95,8 +93,8 @@ class Pipeline:
         self._live = live or open_live(settings.capture)
         self._capture = self._live or open_files(settings.capture, inputs, loop)
         self._decode = DecodeStage(settings.decode)
-        wanted = settings.evidence.enabled and (loop or self._live)  # a capture that is read is its own evidence
-        self._evidence = EvidenceStage(settings.evidence, settings.decode, settings.state.folder) if wanted else None
+        self._keeps_evidence = loop or self._live is not None  # a capture that is read is its own evidence
+        self._evidence = evidence_of(settings) if self._keeps_evidence else None
         alone = settings.workers.count == 1
         self._reassembly = ReassemblyStage(settings.reassembly, zeros=np.zeros if alone else shared_zeros)
         self._state = RunState(settings.state, self._capture.files)
@@ -119,8 +117,7 @@ class Pipeline:
         self._absence = Absence(settings.service.silent_seconds, self._state.away)
         self._gathered = Gathered()
         self._begun: _Begun | None = None
-        self._now = 0
-        self._stopped = False
+        self._now, self._stopped = 0, False
 
     def stop(self) -> None:
         """Read no further than what a live capture holds already: the batches that follow hold what was still open."""
@@ -136,8 +133,9 @@ class Pipeline:
         """Make what other settings change (sensor/config/reload.py), in whatever thread. Raises SettingError."""
         allowances = allowances_of(settings.alerting)
         self._overload.check(settings.overload)
-        program = compile_filter(settings.capture.filter) if self._live else []
-        return Prepared(settings, allowances, self._detection.prepare(settings.detection), program)
+        evidence = evidence_of(settings, self._evidence) if self._keeps_evidence else None
+        capture = self._live.prepare(settings.capture) if self._live else None
+        return Prepared(settings, allowances, self._detection.prepare(settings.detection), capture, evidence)
 
     def take_over(self, prepared: Prepared) -> list[str]:
         """Between two batches: go on with it, and lose nothing; names of detectors that begin anew all the same."""
@@ -149,8 +147,10 @@ class Pipeline:
         self._alerting.take_over(prepared.settings.alerting, prepared.allowances)
         self._state.take_over(prepared.settings.state, self._memories)
         self._absence.silent_seconds = prepared.settings.service.silent_seconds
-        if self._live:
-            self._live.take_over(prepared.settings.capture, prepared.filter)
+        if self._live and prepared.capture:
+            self._live.take_over(prepared.capture)
+        self._reported += take_turns(self._evidence, prepared.evidence, prepared.settings.evidence, self._now)
+        self._evidence = prepared.evidence
         return anew
 
     def allow(self, allowances: list[Allowance]) -> None:

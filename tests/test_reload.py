@@ -82,11 +82,32 @@ def test_what_gives_way_under_overload_changes_too_and_a_detector_that_is_none_i
     list(pipeline)
 
 
+def test_packets_of_alerts_are_kept_from_when_it_is_asked_for_until_it_is_not(tmp_path: Path) -> None:
+    folder = tmp_path / "evidence"
+    off = settings("capture.replay_pace=0", f"evidence.folder={folder}")
+    on = settings("capture.replay_pace=0", f"evidence.folder={folder}", "evidence.enabled=true")
+    longer = settings("capture.replay_pace=0", f"evidence.folder={folder}", "evidence.enabled=true",
+                      "evidence.keep_seconds=60")  # fmt: skip
+    pipeline = Pipeline(off, [str(PCAPS / "hydra-basic.pcap")], loop=True)
+    kept = None
+    for batch in pipeline:
+        if kept is None and any(each.rule_id == "brute-force-login" for each in batch.alerts):
+            assert not folder.exists()
+            pipeline.take_over(pipeline.prepare(on))
+            kept = pipeline._evidence
+        elif kept and pipeline._evidence and any(folder.glob("*.pcap")):
+            pipeline.take_over(pipeline.prepare(longer))
+            assert pipeline._evidence is kept, "what was recent still is"
+            pipeline.take_over(pipeline.prepare(off))
+            pipeline.stop()
+    assert "evidence" not in pipeline.counters()
+
+
 def test_what_needs_a_restart_is_told_apart() -> None:
     before = Settings()
-    after = load_settings(None, ["detection.failed_logins.client_failures_max=3", "capture.ring_bytes=1048576"])
+    after = load_settings(None, ["detection.failed_logins.client_failures_max=3", "capture.batch_frames=64"])
     assert [(key, is_live(key)) for key, _ in differences(before, after)] == [
-        ("capture.ring_bytes", False), ("detection.failed_logins.client_failures_max", True),
+        ("capture.batch_frames", False), ("detection.failed_logins.client_failures_max", True),
     ]  # fmt: skip
     taken = taken_over(before, after)
     assert taken.detection.failed_logins == FailedLoginsSettings(client_failures_max=3)

@@ -6,9 +6,11 @@ done to the clock of the machine.
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +21,10 @@ from sensor.capture.clock import judge_clock
 from sensor.capture.gather import Gather
 from sensor.capture.index_ring import Ring, index_ring
 from sensor.capture.layout import Clock, Count
-from sensor.capture.sources.afpacket import Instruction, RingSocket
+from sensor.capture.sources.afpacket import Instruction, RingSocket, packet_socket, without_ring
 from sensor.config import CaptureSettings
 from sensor.counters import Counters
-from sensor.errors import InputError
+from sensor.errors import InputError, SettingError
 from sensor.limits import BATCH_FRAMES, CLOCK_AHEAD_NS, CLOCK_STEP_NS, LIVE_WAIT_SECONDS, NS
 from sensor.schema import FRAME
 
@@ -37,6 +39,29 @@ class LiveCount(IntEnum):
     CLOCK_STEPPED = 4    # times the machine's clock was set by more than a second
     INTERFACES_LOST = 5  # interfaces that are not there at present
     RING_FAULTS = 6      # packets whose place in the ring makes no sense
+
+
+def _ring_of(settings: CaptureSettings) -> tuple[object, ...]:
+    """What a ring is made by."""
+    return settings.ring_bytes, settings.ring_block_bytes, settings.ring_timeout_ms, settings.promiscuous
+
+
+def _ring_socket(
+    settings: CaptureSettings, program: Sequence[Instruction], opened: socket.socket | None = None
+) -> RingSocket:
+    block_bytes = min(settings.ring_block_bytes, settings.ring_bytes // 4)
+    return RingSocket(
+        settings.interfaces, block_bytes, settings.ring_bytes // block_bytes, settings.ring_timeout_ms,
+        settings.promiscuous, program, opened,
+    )  # fmt: skip
+
+
+class PreparedCapture(NamedTuple):
+    """What other settings change: a program for the filter, and a ring to which nothing comes yet, if that is new."""
+
+    settings: CaptureSettings
+    program: list[Instruction]
+    ring: RingSocket | None
 
 
 class LiveCapture:
@@ -55,21 +80,13 @@ class LiveCapture:
         self.losses = Counters(LiveCount)
         self.faults: list[InputError] = []
         self._batch_frames = min(settings.batch_frames, BATCH_FRAMES)
-        block_bytes = min(settings.ring_block_bytes, settings.ring_bytes // 4)
-        blocks = settings.ring_bytes // block_bytes
-        self._expression = settings.filter
-        self._socket = RingSocket(
-            settings.interfaces,
-            block_bytes,
-            blocks,
-            settings.ring_timeout_ms,
-            settings.promiscuous,
-            compile_filter(settings.filter),
-        )
-        self._gather = Gather(settings.gather_ms / 1000, blocks, self._batch_frames)
+        self._socket = _ring_socket(settings, compile_filter(settings.filter))
+        self._spare: socket.socket | None = packet_socket(self._socket.name)  # while there is the right to one
+        self._coming: PreparedCapture | None = None
+        self._silent_at = 0.0
+        self._fit(settings)
         self.waited_seconds = 0.0
         """For packets, so far."""
-        self._margin_ns = 4 * settings.ring_timeout_ms * 1_000_000
         self._ring: npt.NDArray[np.int64] = np.zeros(len(Ring), np.int64)
         self._frames = np.zeros(self._batch_frames, FRAME)
         self._keys: npt.NDArray[np.int64] = np.zeros(self._batch_frames, np.int64)
@@ -83,12 +100,47 @@ class LiveCapture:
         """End `blocks` when it has given what had arrived by now, some of it in a part of the ring that still fills."""
         self._stop_ns = time.time_ns()
 
-    def take_over(self, settings: CaptureSettings, program: Sequence[Instruction]) -> None:
-        """From the next packet on: `program` is that of `settings.filter`. Nothing that came until then is lost."""
-        if settings.filter != self._expression:
-            self._expression = settings.filter
-            self._socket.admit(program)
-        self._gather.seconds = settings.gather_ms / 1000
+    def _fit(self, settings: CaptureSettings) -> None:
+        """What goes by the settings of the present ring."""
+        self._settings = settings
+        self._gather = Gather(settings.gather_ms / 1000, self._socket.fill[1], self._batch_frames)
+        self._margin_ns = 4 * settings.ring_timeout_ms * 1_000_000
+
+    def prepare(self, settings: CaptureSettings) -> PreparedCapture:
+        """Make what these settings change, in whatever thread. Raises SettingError, and InputError for a ring."""
+        program = compile_filter(settings.filter)
+        if _ring_of(settings) == _ring_of(self._settings):
+            return PreparedCapture(settings, program, None)
+        if self._coming or self._spare is None or not without_ring(self._spare):
+            raise SettingError("capture: the ring before is still being read: try again in a moment")
+        return PreparedCapture(settings, program, _ring_socket(settings, program, self._spare))
+
+    def take_over(self, prepared: PreparedCapture) -> None:
+        """From the next packet on. Nothing that came until then is lost: a new ring fills while the old one is read to
+        its end. A packet that came in just this moment may be in both, and counts as a double of the mirror does.
+        """
+        if prepared.ring:
+            prepared.ring.begin()
+            self._socket.silence()
+            self._coming, self._silent_at, self._spare = prepared, time.monotonic(), None
+            return
+        if prepared.settings.filter != self._settings.filter:
+            self._socket.admit(prepared.program)
+        self._gather.seconds = prepared.settings.gather_ms / 1000
+        self._settings = prepared.settings
+
+    def _change_rings(self) -> None:
+        """Go on with the ring that fills, once nothing can be left in the one before; whose memory then goes back."""
+        if self._spare is not None:
+            without_ring(self._spare)
+        if not self._coming or not self._coming.ring or time.monotonic() < self._silent_at + self._margin_ns / NS:
+            return
+        self._socket.count_losses()
+        before, self._socket = self._socket, self._coming.ring
+        self._socket.go_on_counting(before)
+        self._fit(self._coming.settings)
+        self._spare, self._coming = before.leave(), None
+        self._stop_ns = self._stop_ns and time.time_ns()  # the ring is still to be read up to now
 
     @property
     def bytes_read(self) -> int:
@@ -120,6 +172,7 @@ class LiveCapture:
                 self.waited_seconds += time.monotonic() - began
                 self._follow_clock()
                 if not self._taken:
+                    self._change_rings()
                     yield Block(self._socket.data, self._frames[:0], self._now())
                     continue
                 begun = True
@@ -132,9 +185,11 @@ class LiveCapture:
             self._socket.count_losses()
             self._count()
             self._socket.close()
+            if self._spare is not None:
+                self._spare.close()
 
     def _over(self) -> bool:
-        if not self._stop_ns:
+        if not self._stop_ns or self._coming:
             return False
         if self._taken:
             return int(self._clock[Clock.NOW]) > self._stop_ns + self._shift_ns

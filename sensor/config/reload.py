@@ -15,7 +15,12 @@ from sensor.config import Settings
 LIVE = (
     "capture.filter",
     "capture.gather_ms",
+    "capture.promiscuous",
+    "capture.ring_block_bytes",
+    "capture.ring_bytes",
+    "capture.ring_timeout_ms",
     "detection",
+    "evidence",
     "alerting.quiet_seconds",
     "alerting.update_seconds",
     "alerting.open_max",

@@ -38,7 +38,7 @@ class EvidenceFolder:
     """Made with mode 0700 when it is new. Raises SettingError when it cannot be used."""
 
     def __init__(self, path: Path, settings: EvidenceSettings) -> None:
-        self.path, self._settings = path, settings
+        self.path, self.settings = path, settings
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             if path.stat().st_mode & 0o077:
@@ -68,9 +68,9 @@ class EvidenceFolder:
         """Remove what is too old, then the oldest beyond the budget."""
         files = sorted((stat.st_mtime, stat.st_size, path) for path, stat in _files(self.path))
         total = sum(size for _, size, _ in files)
-        oldest = time.time() - self._settings.keep_seconds
+        oldest = time.time() - self.settings.keep_seconds
         for modified, size, path in files:
-            if modified < oldest or total > self._settings.bytes_max:
+            if modified < oldest or total > self.settings.bytes_max:
                 total -= size
                 path.unlink(missing_ok=True)
                 path.with_suffix(".json").unlink(missing_ok=True)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sensor.alert import Alert, Detection, State
-from sensor.config import DecodeSettings, EvidenceSettings
+from sensor.config import DecodeSettings, EvidenceSettings, Settings
 from sensor.counters import Counters
 from sensor.decode.stage import DecodeStage
 from sensor.errors import SettingError
@@ -56,15 +56,20 @@ class EvidenceStage:
         pcap_head(1)  # says what is missing
         self.counters = Counters(EvidenceCount)
         self._failing = ""
-        self._settings = settings
+        self._before_ns = self._after_ns = 0
         self._folder = EvidenceFolder(Path(folder), settings)
         self._ring = PacketRing(settings.ring_bytes, self._folder.path if settings.ring_on_disk else None)
         self._decode = decoder(decode)
-        self._after_ns, self._before_ns = round(settings.after_seconds * NS), round(settings.before_seconds * NS)
         self._waiting: OrderedDict[str, tuple[int, Alert]] = OrderedDict()
         self._begun = time.monotonic()
         self._spent = 0.0
         self._tend_at = 0.0
+        self.take_over(settings)
+
+    def take_over(self, settings: EvidenceSettings) -> None:
+        """From the next alert on; where and how much is kept stays as it is."""
+        self.settings = self._folder.settings = settings
+        self._after_ns, self._before_ns = round(settings.after_seconds * NS), round(settings.before_seconds * NS)
 
     def keep(self, data: npt.NDArray[np.uint8], frames: npt.NDArray[np.void]) -> None:
         """A block as it comes."""
@@ -101,7 +106,7 @@ class EvidenceStage:
     def _cut(self, alerts: list[Alert], now: int) -> None:
         cuts = [(alert, self._kept(alert)) for alert in alerts]
         wanted = [
-            (kept, Packets(alert, max(0, self._settings.alert_bytes_max - kept.bytes)), kept.cut_until + 1)
+            (kept, Packets(alert, max(0, self.settings.alert_bytes_max - kept.bytes)), kept.cut_until + 1)
             for alert, kept in cuts
         ]
         wanted = [each for each in wanted if each[1].wanted.names_somebody]
@@ -147,3 +152,25 @@ class EvidenceStage:
         except OSError as error:
             counts[EvidenceCount.FAILED] += 1
             self._failing = error.strerror or str(error)
+
+
+def evidence_of(settings: Settings, present: EvidenceStage | None = None) -> EvidenceStage | None:
+    """What keeps packets by these settings: `present` where it can, which loses no recent packet; None when off."""
+
+    def kept(of: EvidenceSettings) -> tuple[object, ...]:
+        return of.folder, of.ring_bytes, of.ring_on_disk
+
+    if not settings.evidence.enabled:
+        return None
+    if present and kept(present.settings) == kept(settings.evidence):
+        return present
+    return EvidenceStage(settings.evidence, settings.decode, settings.state.folder)
+
+
+def take_turns(
+    before: EvidenceStage | None, after: EvidenceStage | None, settings: EvidenceSettings, now: int
+) -> list[Detection]:
+    """Cut at packet time `now` what still waits where packets are kept elsewhere from now on, or nowhere."""
+    if after:
+        after.take_over(settings)
+    return before.tend(now, last=True) if before and before is not after else []

@@ -22,7 +22,7 @@ def test_settings_are_taken_over_while_packets_are_read(tmp_path: Path) -> None:
         running(tmp_path, *arguments, "--settings", str(settings), watchdog_seconds=1) as process,
     ):
         told(listening, "READY=1")
-        settings.write_text("[capture]\nring_bytes = 1048576\n")
+        settings.write_text("[capture]\nbatch_frames = 4096\n")
         process.send_signal(signal.SIGHUP)
         assert "MONOTONIC_USEC=" in told(listening, "RELOADING=1")
         assert "settings reloaded" in told(listening, "READY=1")
@@ -39,7 +39,7 @@ def test_settings_are_taken_over_while_packets_are_read(tmp_path: Path) -> None:
     alerts_about_itself = "tapir run: Changed settings have faults: the old ones stay: "  # said as an alert too
     assert [line for line in lines.splitlines() if not line.startswith(alerts_about_itself)] == [
         "tapir run: settings reloaded; changed: detection.failed_logins.enabled",
-        "tapir run: need a restart to change: capture.ring_bytes",
+        "tapir run: need a restart to change: capture.batch_frames",
         f"tapir run: settings not reloaded, the old ones stay: {settings}:2: detection.failed_logins."
         "client_failures_max: expected `int`, got `str`",
     ]

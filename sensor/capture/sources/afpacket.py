@@ -27,7 +27,7 @@ SOL_PACKET = 263
 _ADD_MEMBERSHIP, _RX_RING, _STATISTICS, _VERSION = 1, 5, 6, 10
 _TPACKET_V3 = 2
 _PROMISCUOUS = 1
-_SO_ATTACH_FILTER = 26
+_SO_ATTACH_FILTER, _SO_DETACH_FILTER = 26, 27
 _ETH_P_ALL = 3
 _FRAME_BYTES = 2_048
 _USER = 1
@@ -44,12 +44,22 @@ _RETURN_ALL = (0x06, 0, 0, 0xFFFFFFFF)
 Instruction = tuple[int, int, int, int]
 
 
+def packet_socket(name: str) -> socket.socket:
+    """A packet socket to which nothing comes yet. InputError, about interfaces `name`, without the right to one."""
+    try:
+        return socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    except PermissionError as error:
+        raise InputError(
+            name, "capturing needs CAP_NET_RAW: run as root, or setcap cap_net_raw=ep on this Python"
+        ) from error
+
+
 class RingSocket:
     """Blocks of the ring of one socket on all `interfaces`; `data` is the whole ring, which offsets refer to.
 
     `block_bytes` and `blocks` size the ring, `timeout_ms` is how long a block waits to fill. `program` is a classic BPF
-    program as (code, jump if true, jump if false, constant), applied to every packet. InputError when it cannot be
-    opened.
+    program as (code, jump if true, jump if false, constant), applied to every packet. With `opened`, a packet socket
+    without a ring, no right is needed, and packets come from `begin` on. InputError when it cannot be opened.
     """
 
     def __init__(
@@ -60,6 +70,7 @@ class RingSocket:
         timeout_ms: int,
         promiscuous: bool,
         program: Sequence[Instruction] = (),
+        opened: socket.socket | None = None,
     ) -> None:
         self.name = ",".join(interfaces)
         self.interfaces = tuple(interfaces)
@@ -71,38 +82,56 @@ class RingSocket:
         self._held = 0  # blocks taken and not yet given back
         self._indexes: dict[str, int] = {}
         self._looked = self._counted = 0.0
-        self._socket = self._open(timeout_ms)
+        self._socket = opened or packet_socket(self.name)
         try:
+            self._give_ring(timeout_ms)
             self._map = mmap.mmap(self._socket.fileno(), block_bytes * blocks)
             self.data: npt.NDArray[np.uint8] = np.frombuffer(self._map, np.uint8)
             self._words = self.data.view(np.uint32)
-            self._attach(required=True)
-        except OSError as error:
-            self._socket.close()
+            if opened is None:
+                self._attach(required=True)
+        except (OSError, InputError) as error:
+            if opened is None:
+                self._socket.close()
+            if isinstance(error, InputError):
+                raise
             raise InputError(self.name, f"cannot be captured from: {error.strerror}") from error
-        except InputError:
-            self._socket.close()
-            raise
         self._poll = select.poll()
         self._poll.register(self._socket.fileno(), select.POLLIN)
 
-    def _open(self, timeout_ms: int) -> socket.socket:
+    def _give_ring(self, timeout_ms: int) -> None:
         try:
-            opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-        except PermissionError as error:
-            raise InputError(
-                self.name, "capturing needs CAP_NET_RAW: run as root, or setcap cap_net_raw=ep on this Python"
-            ) from error
-        try:
-            opened.setsockopt(SOL_PACKET, _VERSION, _TPACKET_V3)
+            self._socket.setsockopt(SOL_PACKET, _VERSION, _TPACKET_V3)
             frames = self._block_bytes // _FRAME_BYTES * self._blocks
             request = struct.pack("7I", self._block_bytes, self._blocks, _FRAME_BYTES, frames, timeout_ms, 0, 0)
-            opened.setsockopt(SOL_PACKET, _RX_RING, request)
+            self._socket.setsockopt(SOL_PACKET, _RX_RING, request)
         except OSError as error:
-            opened.close()
             size = self._block_bytes * self._blocks >> 20
             raise InputError(self.name, f"no ring of {size} MiB: {error.strerror}; make it smaller") from error
-        return opened
+
+    def begin(self) -> None:
+        """Packets come from now on, of interfaces that are there; the others are looked for, as lost ones are."""
+        with contextlib.suppress(OSError):
+            self._attach()
+
+    def silence(self) -> None:
+        """No further packet comes; those in the ring stay."""
+        self._program = (_RETURN_NONE,)
+        self._filter(list(self._indexes.values()))
+
+    def go_on_counting(self, before: RingSocket) -> None:
+        """Add to what the ring before this one counted."""
+        self.received += before.received
+        self.dropped += before.dropped
+        self.frozen += before.frozen
+        self.taken += before.taken
+
+    def leave(self) -> socket.socket:
+        """The socket, to be used again once `without_ring` succeeds; this object is at its end."""
+        with contextlib.suppress(OSError):  # it is silent all the same
+            self._bind(0, protocol=0)
+        del self.data, self._words, self._map
+        return self._socket
 
     def _attach(self, required: bool = False) -> None:
         """Bind to every interface that is there, with a filter for them; InputError when one is `required`."""
@@ -138,14 +167,16 @@ class RingSocket:
             tests = [(0x15, count - place, 0, index) for place, index in enumerate(indexes)]
             program = [_LOAD_IFINDEX, *tests, _RETURN_NONE, *program]
         elif not self._program:
+            with contextlib.suppress(OSError):  # there is one only where this socket had another ring before
+                self._socket.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
             return
         packed = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *each) for each in program))
         pointer = struct.pack("@HP", len(program), ctypes.addressof(packed))
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, pointer)
 
-    def _bind(self, index: int) -> None:
-        """To one interface, or to all with index 0, which Python's own `bind` cannot say."""
-        address = struct.pack("@HHiHBB8s", socket.AF_PACKET, socket.htons(_ETH_P_ALL), index, 0, 0, 0, b"")
+    def _bind(self, index: int, protocol: int = _ETH_P_ALL) -> None:
+        """To one interface, or to all with index 0, which Python's own `bind` cannot say; to none with protocol 0."""
+        address = struct.pack("@HHiHBB8s", socket.AF_PACKET, socket.htons(protocol), index, 0, 0, 0, b"")
         if _LIBC.bind(self._socket.fileno(), address, len(address)):
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))
@@ -210,3 +241,12 @@ class RingSocket:
 
     def close(self) -> None:
         self._socket.close()
+
+
+def without_ring(opened: socket.socket) -> bool:
+    """Give the memory of its ring back to the system; False while somebody still looks at it."""
+    try:
+        opened.setsockopt(SOL_PACKET, _RX_RING, bytes(28))
+    except OSError:
+        return False
+    return True
