@@ -33,6 +33,8 @@ _SQL_MARKS = re.compile(
 _PATH_MARKS = re.compile(r"\.\.|[/\\%?\x00]|\.(?:ini|conf|log|env|git|ht|bash|ssh|xml|php|ya?ml|py)|passwd|(.)\1{99}", re.I)
 _ONE_LINE = frozenset(("ssrf", "open-redirect", "path", "ldap", "xpath", "crlf"))
 """What no document can be: it is an attack only as a whole value."""
+_NEVER_TOLD = frozenset(("jndi", "deserialisation", "xxe", "crlf", "prompt"))
+"""What acts wherever it stands; other code in the midst of what people write is more often shown than meant, and is low."""
 _OF_CODES = ("path", "evasion")
 """What a value can be before anything of it is decoded."""
 _ODD_CODES = re.compile(r"%(?:25|c[01]|e0%80|f[08c]%80|u|%|00|[0-9a-f]?[^0-9a-f]|f[5-7])", re.I)
@@ -72,6 +74,8 @@ def _judged(reading: Reading) -> list[Finding]:
     points = {kind: weight.of_all(worth, every[kind]) for kind, worth in points.items()}
     if points.get("cmdi", 0) >= STRONG and not plainly and _COMMAND_LINE.match(text):
         points["cmdi"] = STRONG - 1
+    if reading.told:
+        points = {kind: worth if kind in _NEVER_TOLD else min(worth, STRONG - 1) for kind, worth in points.items()}
     found = [Finding(kind, worth, ", ".join(dict.fromkeys(evidence[kind]))) for kind, worth in points.items()]
     inside = []
     if _SQL_MARKS.search(text):

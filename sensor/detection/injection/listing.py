@@ -32,7 +32,7 @@ def without_declarations(text: str) -> str:
         return text
     if text.startswith("#!"):
         text = _INTERPRETER.sub("", text)
-    if "/**" in text:
+    if "/**" in text and "*/" in text:
         text = _COMMENT.sub("", text)
     if "require" in text or "import" in text or "export" in text:
         text = _MODULE.sub("", _REQUIRE.sub("", text))

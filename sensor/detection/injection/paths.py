@@ -10,11 +10,11 @@ import re
 
 from sensor.detection.injection.finding import Finding
 
-_DOTS = r"(?:\.\.+|\.\\*\x00?\.|(?:\.|\?|0x2e|%2e|%25?c0%(?:25)?\w\w|%e0%80%ae|%uff0e|\xc0.|%c0\.|%n){2,6})"
+_DOTS = r"(?:\.{2,8}|\.\\{0,4}\x00?\.|(?:\.|\?|0x2e|%2e|%25?c0%(?:25)?\w\w|%e0%80%ae|%uff0e|\xc0.|%c0\.|%n){2,6})"
 _SLASH = r"(?:[/\\;]|0x(?:2f|5c)|%0?\d*x?(?:2f|5c)|%25?[ceu][\w]{1,4}%?\w{0,3}|[25][fc]|%%\w\w%*\w*|\xc0.|\xc1.|\u2215|\u2216|%5%c|%\w%\w|%bg%qf|%\w\w){1,6}"
 _STEP = re.compile(_DOTS + _SLASH, re.I)
 _UP = re.compile(r"(?:\A|[/\\=;:\x00'\"({,\s])\.\.\\?(?:[/\\;]|\Z|%)|(?<!\.)\.\.[/\\]", re.I)
-_DEEP = re.compile(r"(?:\.\.+[/\\]+|\.+[/\\]+\.+[/\\]+\.\.+[/\\]+){2,}|(?:\.{3,}[/\\]+){2,}|(?:[/\\]\.\.;?){2,}|(?:\.[/\\]+){8,}|\A\S*\.{12,}\S*\Z", re.I)
+_DEEP = re.compile(r"(?<!\.)(?:\.\.+[/\\]+|\.+[/\\]+\.+[/\\]+\.\.+[/\\]+){2,}|(?<!\.)(?:\.{3,}[/\\]+){2,}|(?:[/\\]\.\.;?){2,}|(?:\.[/\\]+){8,}|\A\S*?\.{12}\S*\Z", re.I)
 _GAP = r"(?:[^a-z0-9\s]|0x\w\w|%\w\w|[25][fc]|[/\\])\S{0,16}?"
 _TARGETS = re.compile(
     rf"""(?:\A|[^a-z]|[25][fc]|0x2f|0x5c)etc{_GAP}(?:passwd|shadow|issue|group|hosts|hostname|fstab|motd|profile|crontab|sudoers|ssh|apache
@@ -36,6 +36,14 @@ _SECRET = re.compile(
 )
 """Of the targets those that nobody speaks of in passing; others count for less behind a word of their own."""
 _NAME = re.compile(r"(?:\w[\w.-]*/)*\.[a-z][\w-]*(?:\.\w{1,5})?(?=\Z|\s|%20|\+|/\w)")
+_PLAIN_NAME = re.compile(r"\w[\w.-]*")
+"""A file somebody uploads or lists, without a folder."""
+_QUOTED = re.compile(
+    r"\s*[\"“„«「]\s?[^\"”»」\s]+\s?[\"”»」]:?\s*[^\W\d_]{2,}|[^/\\%]*[^\W\d_]{3,}[^/\\%]*\s\.ht\w+\Z|\.ht\w+\s[^/\\%]*[^\W\d_]{3,}[^/\\%]*\Z"
+)
+"""A name between quotes of which something is said; a name without a folder among words."""
+NAMED_MAX = 160
+"""Characters of a value in which such a name is looked for."""
 _BLANK = re.compile(r"[\s+]|%20")
 _ROOTS = ("/", "\\", "~", "../", "..\\", '"/', "'/", '"\\', "'\\", "file:")
 _ENCODED = re.compile(r"(?:%(?:25)*[0-9a-zA-Z%]{2}|0x\w\w|\?|[\x80-\xff\ufffd]|[./\\])+")
@@ -67,7 +75,8 @@ def judge_path(text: str) -> list[Finding]:
     target = _TARGETS.search(text)
     if target:
         spaces = text.count(" ") + text.count("%20") + text.count("+")
-        led = (_is_led(text, target) or _NAME.match(text)) and not _SECRET.search(target.group())
+        named = _NAME.match(text) or _PLAIN_NAME.fullmatch(text)
+        led = ((_is_led(text, target) or named) and not _SECRET.search(target.group())) or (len(text) <= NAMED_MAX and _QUOTED.match(text))
         start = target.start() < 60 and spaces < 8 and not led
         points += 8 if start else 2 if points and spaces > 16 else 3
         why.append("system file")

@@ -42,7 +42,8 @@ _NO_COMMAND = re.compile(r"(?<![^\s(*])(?:``[^`]+(?:``|\Z)|`(?!\s)[^`'\n]{1,80}(
 _LEAD_WORDS = re.compile(r"[^\W\d_]{3,}\s+[^\W\d_]{3,}|\A\s*[^\W\d_][\w-]{2,}\s[^\n]{0,40}[\"'][^\w\s][\"']\s+[^\W\d_][\w.]{3,}")
 """A sign that a text speaks of, as an operator: \"&&\"."""
 _RUN = re.compile(r"(?<![^\s(\"'*])(?:[^\W\d_]{2,}[,:;]?\s+){2}[^\W\d_]{2,}")
-_PIECE = re.compile(r"\S*[^\W\d_]\S*")
+_PIECE = re.compile(r"(?<!\S)(?:[^\w\s]|[\d_])*+[^\W\d_]")
+"""Between two blanks what holds a letter, by the first of them."""
 _SIGNS = re.compile(r"[{}<>=;|&$\\+]|%(?![sdif](?![a-z])|\.\d)")
 _COMMAND = re.compile(r"\W{0,6}(?:" + RARE + r"|net|ping|echo|time|alias)[\s;|&]|\W{0,6}if\s+(?:not\b|exist\b|defined\b|errorlevel\b|[\W\d])", re.I)
 _PRODUCT = re.compile(
@@ -101,24 +102,25 @@ class Reading(NamedTuple):
     """`text` without what stands between code marks of prose; `weight`: what evidence that prose may hold is worth.
 
     `begins`: of a document its first line (of a short one all), of prose what stands before its words: to be judged
-    each by itself.
+    each by itself. `told`: a document in which somebody tells something.
     """
 
     text: str
     weight: Weight
     begins: tuple[str, ...] = ()
+    told: bool = False
 
 
 _SET_IN = re.compile(
     r" {4}|\t|(?:[\w@\[\]~/ -]{1,40})?[#$] \S|[>*-] |#{1,6} \w|=(?:item|head\d|over|begin)\b|(?:async +)?(?:def|class|sub|fn|func) +\w|function +\w"
-    r"|(?:public|private|protected|static|package|namespace|interface) +\w|#include\b|@\w+(?:\(|\Z)|// |/\* "
+    r"|(?:public|private|protected|static|package|namespace|interface) +\w|#include\b|(?:export +)?[A-Z][A-Z0-9_]+=[\w/\"]|@\w+(?:\(|\Z)|// |/\* "
 )
 """A listing, a prompt, a quotation, a heading, an item, a declaration: not what a value begins with to break out."""
 _RULED = re.compile(r"[^\n]{3,100}\n[ \t]*([=~^*\"'.#+_`-])\1{2,}[ \t]*(?:\n|\Z)")
 """A heading over a ruler."""
 
 
-_ALL_SET_IN = re.compile(r"(?:(?: {4}|\t)[^\n]*(?:\n|\Z)|[ \t]*\n)+")
+_ALL_SET_IN = re.compile(r"(?:(?: {4}|\t)[ \t]*[^\s][^\n]*+(?:\n|\Z)|[ \t]*+\n)++")
 """A listing out of its text: what breaks out begins a value."""
 
 
@@ -175,7 +177,7 @@ def weighed(text: str) -> Reading:
     if text.lstrip()[:1] in ("{", "[") and words < LONG_PROSE_WORDS:
         words = 0
     if words >= PROSE_WORDS and ("\n" in text.strip() or (mostly and words >= LONG_PROSE_WORDS)):
-        return Reading(plain, Weight.DOCUMENT, first_lines(plain) if "\n" in text.strip() else lead(plain))
+        return Reading(plain, Weight.DOCUMENT, first_lines(plain) if "\n" in text.strip() else lead(plain), True)
     if is_document(text):
         return Reading(text, Weight.DOCUMENT, first_lines(plain))
     if "\n" in text.strip() and _ALL_SET_IN.fullmatch(text):
