@@ -20,6 +20,6 @@ def crew_of(settings: Settings, flows: Rows, key: bytes) -> Crew:
     return Crew(
         settings.workers.count, flows, Counters(Count, np.zeros(NUMBERS, np.int64)),
         parser=lambda: ProtocolStage(protocols, flows, key, decodes_bodies=False),
-        bodies=lambda pool: Bodies(protocols.decoding_ms_per_second, pool.tables),
+        bodies=lambda pool: Bodies(protocols.decoding_ms_per_second, pool.tables, key),
         most=(protocols.request_body_bytes, protocols.response_body_bytes),
     )  # fmt: skip

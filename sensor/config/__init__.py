@@ -62,6 +62,7 @@ from sensor.config.probing import (
     AccountProbingSettings,
     ErrorProbingSettings,
     MethodProbingSettings,
+    NovelPathsSettings,
     TlsProbingSettings,
 )
 from sensor.config.segmentation import SegmentationSettings
@@ -120,6 +121,7 @@ __all__ = [
     "LoginAttacksSettings",
     "MethodProbingSettings",
     "NeverGivenSettings",
+    "NovelPathsSettings",
     "ObjectEnumerationSettings",
     "OffHoursSettings",
     "OutputSettings",

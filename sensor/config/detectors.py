@@ -30,6 +30,7 @@ from sensor.config.probing import (
     AccountProbingSettings,
     ErrorProbingSettings,
     MethodProbingSettings,
+    NovelPathsSettings,
     TlsProbingSettings,
 )
 from sensor.config.segmentation import SegmentationSettings
@@ -245,6 +246,7 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     method_probing: MethodProbingSettings = MethodProbingSettings()
     error_probing: ErrorProbingSettings = ErrorProbingSettings()
     account_probing: AccountProbingSettings = AccountProbingSettings()
+    novel_paths: NovelPathsSettings = NovelPathsSettings()
     tls_probing: TlsProbingSettings = TlsProbingSettings()
     error_spike: ErrorSpikeSettings = ErrorSpikeSettings()
     response_times: ResponseTimesSettings = ResponseTimesSettings()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from sensor.config.values import AtLeastTwo, Seconds, Share, Times
+from sensor.config.values import AtLeastTwo, Seconds, SecondsOrNone, Share, Times
 
 
 class AccountProbingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,3 +57,26 @@ class MethodProbingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_un
     """Times what half of the other clients with such refusals have, when there are three."""
     clients_max: AtLeastTwo = 4_096
     """Clients remembered; those that were not refused lately give way and are counted."""
+
+
+class NovelPathsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for clients that ask for many paths which nobody asked for before."""
+    known_seconds: SecondsOrNone = 60.0
+    """Packet time, from the beginning of watching, in which paths are only learned."""
+    window_seconds: Seconds = 600.0
+    """Packet time in which a client's new paths are counted."""
+    paths_min: AtLeastTwo = 30
+    """New paths of one client that were answered, nine in ten of them alike: by one page, or sent elsewhere."""
+    share_min: Share = 0.5
+    """Share of the client's requests, from the time half of these were seen, that ask for new paths."""
+    names_min: AtLeastTwo = 25
+    """Things below one path that an identity was the first to open, by names that are no ids."""
+    ratio_min: Times = 8.0
+    """Times what nine in ten others of its role were the first to open there."""
+    peers_min: AtLeastTwo = 8
+    """Others of its role that must have opened things there."""
+    paths_max: AtLeastTwo = 65_536
+    """Paths remembered; the oldest give way and are counted."""
+    clients_max: AtLeastTwo = 4_096
+    """Clients, and places where things are opened, remembered; those not used lately give way and are counted."""

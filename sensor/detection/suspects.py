@@ -117,6 +117,11 @@ class Suspects:
             self._rows[key] = self._of(key, place + 1)
         return suspect
 
+    def latest(self, row: Any) -> tuple[int, int, int] | None:
+        """The last try of the client whose row it is."""
+        suspect = self._clients.get(client_key(row))
+        return next(reversed(suspect.tries.values())) if suspect else None
+
     def _advance(self, key: str, suspect: Suspect, stop: int) -> None:
         """Count the client's requests before row `stop`."""
         if key not in self._rows:

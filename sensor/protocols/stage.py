@@ -113,7 +113,7 @@ class ProtocolStage:
         self._decodes = settings.decoding_ms_per_second > 0
         self._decodes_here = decodes_bodies
         self._waits = False
-        self._bodies = Bodies(settings.decoding_ms_per_second, self.pool.tables)
+        self._bodies = Bodies(settings.decoding_ms_per_second, self.pool.tables, fingerprint_key)
         self.coding = self._bodies.counters
         self._most = Wanted(True, settings.request_body_bytes, True, settings.response_body_bytes)
         self._response_rate = settings.response_bytes_per_second

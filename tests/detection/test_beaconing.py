@@ -133,6 +133,13 @@ def test_a_beat_inside_one_connection_is_told_of_while_that_lives(tmp_path: Path
     assert alerts[0].ts < (START + 200 * TICK) / 1e9
 
 
+def test_a_beat_behind_a_long_greeting(tmp_path: Path) -> None:
+    talk = Talk(INSIDER, 40_000, FAR, 4_444, START + 30 * TICK).open().client(b"h" * 1_400).server(b"y")
+    for _ in range(60):
+        talk.pause(5 * TICK).client(b"x" * 20).server(b"y" * 20)
+    assert blamed(tmp_path, talk.packets) == {INSIDER}
+
+
 @pytest.mark.parametrize(
     "given",
     [

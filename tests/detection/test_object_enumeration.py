@@ -219,6 +219,13 @@ def test_who_is_refused_one_object_after_the_other_is_probing(status):
     assert (found[0].severity, found[0].numbers.unit) == (Severity.MEDIUM, "different objects refused")
 
 
+def test_who_looks_whether_what_it_deleted_is_gone_is_quiet():
+    shop = Shop()
+    for i in range(40):
+        shop.read(100 + 2 * i, 0x1001, 900 + 7 * i, AGENT).read(101 + 2 * i, 0x1001, 900 + 7 * i, AGENT, status=404)
+    assert shop.found() == []
+
+
 def test_a_tester_who_is_refused_much_all_day_long_is_quiet():
     shop = Shop()
     for i in range(200):

@@ -31,6 +31,14 @@ def test_many_tokens_that_are_refused(batch: int) -> None:
     assert [(hit.rule.id, hit.entity.value, hit.numbers.observed) for hit in hits] == [("token-guessing", CLIENT, 15)]
 
 
+def test_many_keys_that_are_forbidden() -> None:
+    for scheme, count in (("api-key", 1), ("bearer", 0)):
+        wire = Wire()
+        for number in range(20):
+            wire.ask(100 + number, 0x9000 + number, 403, auth_scheme=scheme)
+        assert len(wire.found()) == count
+
+
 def test_one_stale_token_again_and_again() -> None:
     wire = Wire()
     for turn in range(500):

@@ -19,6 +19,7 @@ from sensor.detection.detectors.injection import Injection
 from sensor.detection.detectors.login_attacks import LoginAttacks
 from sensor.detection.detectors.method_probing import MethodProbing
 from sensor.detection.detectors.never_given import NeverGiven
+from sensor.detection.detectors.novel_paths import NovelPaths
 from sensor.detection.detectors.object_enumeration import ObjectEnumeration
 from sensor.detection.detectors.off_hours import OffHours
 from sensor.detection.detectors.outside_uploads import OutsideUploads
@@ -70,6 +71,7 @@ DETECTORS = {
     "method_probing": MethodProbing,
     "error_probing": ErrorProbing,
     "account_probing": AccountProbing,
+    "novel_paths": NovelPaths,
     "tls_probing": TlsProbing,
     "error_spike": ErrorSpike,
     "response_times": ResponseTimes,

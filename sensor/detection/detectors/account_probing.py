@@ -10,8 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from typing import Any
-
-import numpy as np
+from zlib import crc32
 
 from sensor.alert import Detection, Kind, Numbers, Rule, Severity
 from sensor.config import AccountProbingSettings
@@ -41,7 +40,7 @@ _UNKNOWN = (404, 409, 410)
 """What a server answers of its own accord when a name is not there, or is taken."""
 _DENIED = (401, 403, 429)
 _UNKNOWN_SHARE, _COVERED, _CLASS_MIN = 0.3, 0.8, 3
-_TYPED_NS, _TYPED_LETTERS = nanoseconds(3.0), 2
+_TYPED_NS, _TYPED_LETTERS = nanoseconds(3.0), 3
 
 
 class AccountProbing:
@@ -65,25 +64,38 @@ class AccountProbing:
         self._suspects.begin(batch)
         for place in self._asks.passing(batch.transactions["endpoint"]).tolist():
             row = batch.transactions[place]
-            what, length = self._name(row)
+            what, target = self._name(row)
             if what and row["status_code"] not in (0, *_DENIED):
-                suspect = self._suspects.note(place, what, (_answer(row), length))
+                suspect = self._suspects.note(place, what, (_answer(row), self._typed(row, target)))
                 detections += self._judge(suspect, row) if suspect else []
         self._suspects.end()
         return detections
 
-    def _name(self, row: Any) -> tuple[int, int]:
-        """What stands for the account that is asked about, 0 when none is, and how long that is."""
+    def _name(self, row: Any) -> tuple[int, str]:
+        """What stands for the account that is asked about, 0 when none is, and the target when it says so."""
         if row["flags"] & TransactionFlag.LOGIN:
-            return 0, 0
+            return 0, ""
         if row["account"]:
-            return int(row["account"]), int(row["request_body_len"])
+            return int(row["account"]), ""
         if self.strings.text(int(row["method"])) not in ("GET", "HEAD"):
-            return 0, 0
+            return 0, ""
         target = self.strings.text(int(row["uri"]))
         if _ABOUT.search(target) is None or ("?" not in target and "{" not in self.strings.text(int(row["endpoint"]))):
-            return 0, 0
-        return int(self.strings.tables.entries["hash"][row["uri"]]), len(target)
+            return 0, ""
+        return int(self.strings.tables.entries["hash"][row["uri"]]), target
+
+    def _typed(self, row: Any, target: str) -> int:
+        """A mark of the question, twice, and 1 more when it is the one just before and a letter or a few."""
+        last = self._suspects.latest(row)
+        soon = last is not None and int(row["now"]) - last[0] <= _TYPED_NS
+        if target:
+            text = target.encode(errors="replace")
+            mark = crc32(text)
+            before = [crc32(text[:-letters]) for letters in range(1, _TYPED_LETTERS + 1)]
+        else:
+            mark = int(row["request_body_len"])
+            before = [mark - 1]
+        return mark << 1 | int(soon and last is not None and last[2] >> 1 in before)
 
     def _judge(self, suspect: Suspect, row: Any) -> list[Detection]:
         now, tries = int(row["now"]), list(suspect.tries.values())
@@ -91,7 +103,9 @@ class AccountProbing:
         by_hour = recent >= self.settings.names_min
         if not by_hour and len(tries) < self.settings.day_names_min:
             return []
-        if suspect.share < self.settings.share_min or not _tells(tries) or _typed(tries):
+        if suspect.share < self.settings.share_min or not _tells(tries):
+            return []
+        if 2 * sum(each[2] & 1 for each in tries) >= len(tries):
             return []
         numbers = Numbers(
             observed=float(recent if by_hour else len(tries)),
@@ -115,11 +129,3 @@ def _tells(tries: list[tuple[int, int, int]]) -> bool:
         return True
     often = [count for count in kinds.values() if count >= _CLASS_MIN]
     return len(often) >= 2 and sum(often) >= _COVERED * len(tries)
-
-
-def _typed(tries: list[tuple[int, int, int]]) -> bool:
-    """Whether most names are the one before and a letter or two more, at once: somebody types, and a page asks."""
-    times, lengths = (np.array([each[column] for each in tries], np.int64) for column in (0, 2))
-    grown = np.abs(np.diff(lengths))
-    typed = (grown >= 1) & (grown <= _TYPED_LETTERS) & (np.diff(times) <= _TYPED_NS)
-    return bool(2 * np.count_nonzero(typed) >= len(tries))

@@ -4,7 +4,7 @@ import numpy as np
 
 from sensor._jit import F64s, I64s, kernel
 from sensor.schema import FLOW, STREAM, FlowFlag, Proto
-from sensor.structures.beats import beats_of
+from sensor.structures.beats import beats_of, carries_beats
 
 
 @kernel
@@ -16,7 +16,7 @@ def find_beats(flows: FLOW, streams: STREAM, rows: I64s, beats: F64s, periods: F
         if flow["proto"] != Proto.TCP or flow["flags"] & FlowFlag.MIDSTREAM != 0:
             continue
         number, period = beats_of(streams[2 * row])
-        if number > 0.0:
+        if number > 0.0 and carries_beats(streams[2 * row], number):
             rows[found], beats[found], periods[found] = row, number, period
             found += 1
     return np.int64(found)

@@ -328,7 +328,8 @@ def find_enumeration(
             _note_number(pair, np.int64(transaction["object_number"]))
             _note_minute(pair, now)
         else:
-            if not _set_bit(bitmaps, base + _REFUSED_AT, bit & (_REFUSED_BITS - 1)):
+            gone = bitmaps[base + (bit >> 6)] & (_ONE << np.uint64(bit & 63)) != 0  # it was there for this identity
+            if gone or not _set_bit(bitmaps, base + _REFUSED_AT, bit & (_REFUSED_BITS - 1)):
                 continue
             pair["refused_bits"] += 1
             pair["refused"] = estimate(np.int64(pair["refused_bits"]), _REFUSED_BITS)

@@ -1,7 +1,8 @@
 """Guessed tokens: in: transactions; out: detections of clients that try many credentials which are all refused.
 
-Counted are different credentials that are answered with 401 and were never served, however many requests each. The one
-law: an address with more credentials that are served than refused is an office whose tokens ran out.
+Counted are different credentials that are answered with 401 (API keys: or 403) and were never served, however many
+requests each. The one law: an address with more credentials that are served than refused is an office whose tokens ran
+out.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy.typing as npt
 
 from sensor.alert import Detection, Entity, Kind, Numbers, Rule, Severity
 from sensor.config import TokenGuessingSettings
+from sensor.detection.by_code import ByCode, each
 from sensor.detection.carried import packed, unpacked
 from sensor.detection.detector import Batch, Strings, nanoseconds, worth_saying
 from sensor.detection.evidence import address, detection_of
@@ -30,7 +32,7 @@ RULE = Rule(
     owasp=("API2:2023",),
     attack=("T1110", "T1606.001"),
 )
-_REFUSED = 401
+_REFUSED, _KEY_REFUSED = 401, 403
 _PLACES = 1 << 20
 _KEPT = 256
 """Credentials of a client that are remembered, the latest."""
@@ -63,6 +65,7 @@ class TokenGuessing:
         self.settings, self.strings = settings, strings
         self.evicted = 0
         self._clients: dict[str, Client] = {}
+        self._keys = ByCode(strings, each(lambda text: text == "api-key"))
         self._served = np.zeros(_PLACES, np.bool_)  # places of credentials that were ever served
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
@@ -80,7 +83,12 @@ class TokenGuessing:
         rows, failed = batch.transactions, batch.failed
         users = np.ascontiguousarray(rows["user"])
         served = (users != 0) & (batch.status >= 200) & (batch.status < 400)
-        refused = failed[(batch.status[failed] == _REFUSED) & (users[failed] != 0)]
+        named = failed[users[failed] != 0]
+        status = batch.status[named]
+        denied = status == _REFUSED
+        forbidden = np.flatnonzero(status == _KEY_REFUSED)
+        denied[forbidden[self._keys.passing(rows["auth_scheme"][named[forbidden]])]] = True
+        refused = named[denied]
         detections: list[Detection] = []
         self._forget(batch)
         if len(refused) or self._clients:
@@ -107,7 +115,7 @@ class TokenGuessing:
         key, now, user = f"{int(row['client_hi'])} {int(row['client_lo'])}", int(row["now"]), int(row["user"])
         since = now - nanoseconds(self.settings.window_seconds)
         client = self._clients.pop(key, None)
-        is_refused = row["status_code"] == _REFUSED
+        is_refused = row["status_code"] >= 400
         place = user % _PLACES
         if client is None:
             if not is_refused or self._served[place] or row["flags"] & TransactionFlag.LOGIN:

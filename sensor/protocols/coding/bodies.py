@@ -17,8 +17,8 @@ import numpy.typing as npt
 from sensor.counters import Counters
 from sensor.limits import BODY_BYTES_MAX, BOMB_BYTES, BOMB_RATIO, DECODED_BYTES, RECORD_BYTES
 from sensor.protocols.coding.decoders import decoders
-from sensor.protocols.coding.records import Budget, Next, count_json, learn_ratio, next_coded
-from sensor.protocols.http1.tables import HTTP_STREAM
+from sensor.protocols.coding.records import Budget, Next, count_json, learn_ratio, next_coded, read_login
+from sensor.protocols.http1.tables import HTTP_STREAM, NUMBERS, Scalar
 from sensor.schema import Anomaly, ContentFlag
 from sensor.structures.string_pool import PoolTables
 
@@ -78,9 +78,11 @@ class Count(IntEnum):
 
 
 class Bodies:
-    """Decodes into the last DECODED_BYTES of the arena; `pool` holds the strings of the transactions."""
+    """Decodes into the last DECODED_BYTES of the arena; `pool` holds the strings of the transactions. Answers to logins
+    are read with `key`, that of the fingerprints.
+    """
 
-    def __init__(self, budget_ms_per_second: float, pool: PoolTables) -> None:
+    def __init__(self, budget_ms_per_second: float, pool: PoolTables, key: bytes) -> None:
         self.counters = Counters(Count)
         self.wanted = (0, 0)
         self._decoders = decoders()
@@ -96,6 +98,8 @@ class Bodies:
         self._endpoints = 0
         self._stream = np.zeros(1, HTTP_STREAM)
         self._rows = 0
+        self._numbers = np.zeros(NUMBERS, np.int64)
+        self._numbers[Scalar.KEY_LOW : Scalar.KEY_HIGH + 1] = np.frombuffer(key, np.int64)
 
     def decode(self, transactions: Table, contents: Table, arena: Bytes) -> Iterator[int]:
         """Work through the rows; gives the row before which the part must be handed out, as often as room runs out,
@@ -117,7 +121,10 @@ class Bodies:
             if chosen[Next.REQUEST]:
                 place += self._decode(_REQUEST, transaction, content, arena, place, False)
             if chosen[Next.RESPONSE]:
-                place += self._decode(_RESPONSE, transaction, content, arena, place, bool(chosen[Next.JSON]))
+                kept = self._decode(_RESPONSE, transaction, content, arena, place, bool(chosen[Next.JSON]))
+                if kept:
+                    read_login(self._numbers, transactions, row, arena, place, place + kept)
+                place += kept
             row += 1
         self.counters.values[Count.SHED] = chosen[Next.SHED]
         self._rows += len(transactions)

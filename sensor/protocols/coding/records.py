@@ -10,10 +10,11 @@ from enum import IntEnum
 import numpy as np
 
 from sensor._jit import Bytes, F64s, I64s, U64s, inline_kernel, kernel
+from sensor.protocols.http1.answers import ANSWER_BYTES_MAX, read_answer
 from sensor.protocols.http1.records import count_records, records_of, start_records
 from sensor.protocols.http1.tables import HTTP_STREAM
 from sensor.protocols.http1.words import find_folded, folded
-from sensor.schema import CONTENT, TRANSACTION, ContentFlag
+from sensor.schema import CONTENT, TRANSACTION, ContentFlag, TransactionFlag
 from sensor.structures.string_pool_kernels import ENTRY
 
 _CODED = ContentFlag.REQUEST_CODED | ContentFlag.RESPONSE_CODED
@@ -95,6 +96,21 @@ def next_coded(
         if chosen[Next.REQUEST] != 0 or chosen[Next.RESPONSE] != 0:
             return row
     return len(contents)
+
+
+@kernel
+def read_login(numbers: I64s, transactions: TRANSACTION, row: int, data: Bytes, start: int, stop: int) -> int:
+    """Look at the decoded answer of a row, data[start:stop], if it answers a login or a refresh; 1 when it does.
+    `numbers` holds the key of fingerprints.
+    """
+    transaction = transactions[row]
+    asked = transaction["flags"] & (TransactionFlag.LOGIN | TransactionFlag.REFRESH) != 0
+    status = np.int64(transaction["status_code"])
+    basic = transaction["account"] != 0 and transaction["account"] == transaction["user"]
+    if not asked or basic or not (200 <= status < 300 or 400 <= status < 500):
+        return 0
+    read_answer(numbers, data, start, min(stop, start + ANSWER_BYTES_MAX), transaction)
+    return 1
 
 
 @kernel

@@ -21,7 +21,10 @@ _LOGOUT, _SIGNOUT, _AUTHENTI, _SESSION = folded("logout"), folded("signout"), fo
 _SRF, _SIGNUP, _PASSWORD = folded("srf"), folded("signup"), folded("password")
 _REVOKE, _SIGN_OUT, _SIGN_UNDER_IN = folded("revoke"), folded("sign-out"), folded("sign_in")
 _OTP, _MFA, _2FA = folded("otp"), folded("mfa"), folded("2fa")
-_REGISTER, _RESET, _VERIFY = folded("register"), folded("reset"), folded("verify")
+_REGIST, _RESET, _VERIFY = folded("regist"), folded("reset"), folded("verify")
+_ANMELD, _CONNEXIO, _INICIAR, _ACCEDI = folded("anmeld"), folded("connexio"), folded("iniciar"), folded("accedi")
+_BENUTZER, _USUARIO, _UTILIS, _IDENTIF = folded("benutzer"), folded("usuario"), folded("utilis"), folded("identif")
+_MAIL, _CORREO = folded("mail"), folded("correo")
 _QUOTE, _COLON, _EQUAL, _AMP, _SEMI, _SP = 0x22, 0x3A, 0x3D, 0x26, 0x3B, 0x20
 _KEY_MAX = 120
 """Twenty letters, the longest key that names an account, as JSON escapes."""
@@ -124,7 +127,7 @@ def is_account_path(data, start, stop):
         find_folded(data, start, stop, _REFRESH, 7) >= 0
         or find_folded(data, start, stop, _LOGOUT, 6) >= 0
         or find_folded(data, start, stop, _SIGNOUT, 7) >= 0
-        or find_folded(data, start, stop, _REGISTER, 8) >= 0
+        or find_folded(data, start, stop, _REGIST, 6) >= 0
         or find_folded(data, start, stop, _SIGNUP, 6) >= 0
         or find_folded(data, start, stop, _RESET, 5) >= 0
         or find_folded(data, start, stop, _VERIFY, 6) >= 0
@@ -156,8 +159,24 @@ def is_login_path(data, start, stop):
         or find_folded(data, start, stop, _AUTHENTI, 8) >= 0
         or find_folded(data, start, stop, _TOKEN, 5) >= 0
         or find_folded(data, start, stop, _SESSION, 7) >= 0
+        or find_folded(data, start, stop, _ANMELD, 6) >= 0
+        or find_folded(data, start, stop, _CONNEXIO, 8) >= 0
+        or find_folded(data, start, stop, _INICIAR, 7) >= 0
+        or find_folded(data, start, stop, _ACCEDI, 6) >= 0
         or (stop - start >= 5 and short_word(data, stop - 4, 4) == _AUTH)
     )
+
+
+@part_kernel
+def _is_foreign_key(data, start, length):
+    """Whether a key of six letters or more names an account in German, French, Spanish, Italian or Portuguese."""
+    six = short_word(data, start, 6)
+    if six == _UTILIS or six == _CORREO:
+        return True
+    if length < 7:
+        return False
+    seven = short_word(data, start, 7)
+    return seven == _USUARIO or seven == _IDENTIF or (length >= 8 and short_word(data, start, 8) == _BENUTZER)
 
 
 @inline_kernel
@@ -171,6 +190,8 @@ def is_account_key(data, start, stop):
         or find_folded(data, start, stop, _EMAIL, 5) >= 0
         or short_word(data, start, 4) == (_LOGIN & np.uint64(0xFFFFFFFF))
         or (length >= 7 and short_word(data, start, 7) == _ACCOUNT)
+        or (length == 4 and short_word(data, start, 4) == _MAIL)
+        or (length >= 6 and _is_foreign_key(data, start, length))
     )
 
 

@@ -17,7 +17,7 @@ from sensor.structures.bytesearch import find_byte
 _AMP, _EQUAL, _DOT = 0x26, 0x3D, 0x2E
 _ID, _UID, _UUID, _GUID = folded("id"), folded("uid"), folded("uuid"), folded("guid")
 _OWNER, _USER, _ACCOUNT = folded("owner"), folded("user"), folded("account")
-_CUSTOMER = folded("customer")
+_CUSTOMER, _EMAIL, _PHONE, _USERNAME = folded("customer"), folded("email"), folded("phone"), folded("username")
 _UNDER_ID, _DASH_ID = folded("_id"), folded("-id")
 _PAGE, _P, _PG, _OFFSET, _START = folded("page"), folded("p"), folded("pg"), folded("offset"), folded("start")
 _SKIP, _FROM, _INDEX, _CURSOR = folded("skip"), folded("from"), folded("index"), folded("cursor")
@@ -34,6 +34,8 @@ def is_id_name(data, start, stop):
     if 4 <= length <= 8:
         word = short_word(data, start, length)
         if word == _OWNER or word == _USER or word == _ACCOUNT or word == _CUSTOMER:
+            return True
+        if word == _EMAIL or word == _PHONE or word == _USERNAME:
             return True
     if length < 2 or (at(data, stop - 1) | 0x20) != 0x64:
         return False

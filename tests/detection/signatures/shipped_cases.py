@@ -37,6 +37,7 @@ CASES: list[tuple[int, tuple[str | bytes, ...], tuple[str | bytes, ...]]] = [
     (9100402, ('/', 'Authorization: Basic YWRtaW46YWRtaW4='), ('/', 'Authorization: Basic YWxpY2U6c2VjcmV0')),
     (9100403, ('/', 'X-Custom-IP-Authorization: 127.0.0.1'), ('/', 'X-Note: see 127.0.0.1')),
     (9100404, ('/', 'X-Original-URL: /admin/users'), ('/', 'X-Original-URL: /shop')),
+    (9100405, ('/graphql', '', b'{"query":"mutation {' + b''.join(b'a%d: login(user: \\"bob\\", password: \\"p%d\\") { token } ' % (n, n) for n in range(6)) + b'}"}'), ('/graphql', '', b'{"query":"mutation { login(user: \\"bob\\", password: \\"p\\") { token } }"}')),
     (9100501, ('/', 'Transfer-Encoding : chunked'), ('/', 'Transfer-Encoding: chunked')),
     (9100502, ('TRACE /', ''), ('/trace', '')),
     (9100503, ('GET http://127.0.0.1/admin', ''), ('/http://x', '')),

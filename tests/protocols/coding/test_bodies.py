@@ -226,6 +226,17 @@ def test_any_bytes(coding: Coding, coded: bytes, limit: int, prefix: int) -> Non
     assert 0 <= plain.used <= prefix + len(coded)
 
 
+@pytest.mark.parametrize("coding", ["gzip", "br"])
+def test_an_answer_to_a_login_is_read_though_it_is_coded(coding: str) -> None:
+    kind = "Content-Type: application/json"
+    asked = request("/login", kind, method="POST", body=b'{"username": "bob", "password": "x"}')
+    for answered, refused in ((b'{"error": "invalid credentials"}', True), (b'{"token": "abcdefghij"}', False)):
+        row = told(asked, response(CODERS[coding](answered), kind, f"Content-Encoding: {coding}"), wanted=ALL).only
+        assert (row["login_failed"], row["issued"] != 0) == (refused, not refused)
+    answered = response(CODERS[coding](b'{"token": "abcdefghij"}'), kind, f"Content-Encoding: {coding}")
+    assert told(request("/a"), answered, wanted=ALL).only["issued"] == 0
+
+
 def test_one_body_counts_the_same_coded_and_plain() -> None:
     for document in (b"[]", b"{}", b'{"a": [{"b": 1}, {"c": [{}]}]}', b"[1, 2]", JSON):
         plain = told(request("/a"), response(document, "Content-Type: application/json")).only["records"]

@@ -33,6 +33,7 @@ def query(text: str, **variables: Any) -> dict[str, Any]:
         ("/rpc", {"jsonrpc": "2.0", "id": 99, "method": "user.get", "params": {"user_id": 17}}, 17),
         ("/getCustomer", {"customerId": 17}, 17),
         ("/api/v1/customers/lookup", {"id": "17"}, 17),
+        ("/api/v1/customers/lookup", {"email": "a17@x.test"}, -1),
         ("/api/v1/orders/find", {"filter": {"owner": "17"}}, 17),
     ],
 )

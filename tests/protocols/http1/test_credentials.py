@@ -98,6 +98,9 @@ BODIES = {
     "json, nested": json.dumps({"credentials": {"login": "bob", "password": "x"}}).encode(),
     "json, name as a value before": json.dumps({"type": "username", "userName": "bob"}).encode(),
     "form": b"username=bob&password=x",
+    "form, German": b"csrf=1&benutzername=bob&passwort=x",
+    "json, French": json.dumps({"identifiant": "bob", "mot_de_passe": "x"}).encode(),
+    "json, Spanish": json.dumps({"usuario": "bob", "clave": "x"}).encode(),
     "form, name last": b"csrf=1&password=user&email=bob",
     "form, escaped": b"csrf=1&user%6eame=%62o%62&password=x",
     "json, escaped": b'{"p":"\\\\","q":"\\"user\\":\\"eve\\"","user\\u006eame":"\\u0062o\\u0062"}',
@@ -158,14 +161,17 @@ def test_bodies_that_name_nobody_do_no_harm(body: bytes) -> None:
     "path",
     [
         "/login", "/api/v1/Login", "/users/sign-in", "/users/sign_in", "/verify-otp", "/2fa", "/oauth/token",
-        "/session", "/api/auth",
+        "/session", "/api/auth", "/anmelden", "/connexion", "/iniciar-sesion", "/accedi",
     ],
 )  # fmt: skip
 def test_paths_that_take_logins(path: str) -> None:
     assert one(request(path, method="POST", body=b"a"), OK)["login"]
 
 
-@pytest.mark.parametrize("path", ["/logout", "/token/refresh", "/register", "/author", "/orders", "/a?login"])
+@pytest.mark.parametrize(
+    "path",
+    ["/logout", "/token/refresh", "/register", "/registration", "/registrieren", "/author", "/orders", "/a?login"],
+)
 def test_paths_that_do_not(path: str) -> None:
     assert not one(request(path, method="POST", body=b"a"), OK)["login"]
 
