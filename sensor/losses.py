@@ -13,8 +13,8 @@ from sensor.counters import Counters
 from sensor.limits import NS
 
 _LOSING = (
-    "dropped", "flows_evicted", "pages_exhausted", "holds_exhausted", "open_exhausted", "extents_exhausted",
-    "evicted", "kernel_fault", "transactions_uninspected", "detectors_skipped", "flows_unread",
+    "card_dropped", "dropped", "flows_evicted", "pages_exhausted", "holds_exhausted", "open_exhausted",
+    "extents_exhausted", "evicted", "kernel_fault", "transactions_uninspected", "detectors_skipped", "flows_unread",
 )  # fmt: skip
 """Counters that say that something was lost in here."""
 _JUDGING = ("features.", "detection.")

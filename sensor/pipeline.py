@@ -289,9 +289,9 @@ class Pipeline:
         """After a block of a live capture: leave more undone, or less, and tell what was lost."""
         before = self._overload.step
         if self._live:
-            missing = self._live.losses[LiveCount.INTERFACES_LOST]
+            frames, missing = self._live.counters[CaptureCount.FRAMES], self._live.losses[LiveCount.INTERFACES_LOST]
             self._losses.note(*self._live.lost, self._now)
-            self._reported += self._absence.observe(self._live.counters[CaptureCount.FRAMES], missing, self._now)
+            self._reported += self._absence.observe(frames, missing, self._now, self._live.packets)
         if not isinstance(self._capture, CaptureStage):
             self._reported += self._overload.keep_up(self._capture, self._now, last=last)
         if self._overload.step != before:

@@ -39,6 +39,18 @@ def test_an_interface_that_goes_is_told_at_once() -> None:
     assert len(absence.observe(7, 1, START + 4 * NS)) == 1
 
 
+def test_one_of_two_interfaces_that_hears_nothing_is_told() -> None:
+    absence = Absence(60, None)
+    told = []
+    for second in range(150):
+        packets = {"eth1": second, "eth2": min(second, 30)}
+        told += [(second, each) for each in absence.observe(second, 0, START + second * NS, packets)]
+    assert [second for second, _ in told] == [90]
+    alone = told[0][1]
+    assert alone.details["why"] == "no packet comes on eth2: is the mirror on?"
+    assert alone.first_ts == START + 30 * NS
+
+
 def test_a_hole_between_two_runs_is_named_with_the_first_packet() -> None:
     absence = Absence(60, Away(START, START - 30 * NS, False))
     assert absence.observe(0, 0, START + NS) == []

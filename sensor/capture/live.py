@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -39,6 +39,7 @@ class LiveCount(IntEnum):
     CLOCK_STEPPED = 4    # times the machine's clock was set by more than a second
     INTERFACES_LOST = 5  # interfaces that are not there at present
     RING_FAULTS = 6      # packets whose place in the ring makes no sense
+    CARD_DROPPED = 7     # packets that the interfaces' own figures say were lost before the ring
 
 
 def _ring_of(settings: CaptureSettings) -> tuple[object, ...]:
@@ -153,8 +154,14 @@ class LiveCapture:
 
     @property
     def lost(self) -> tuple[int, int]:
-        """Packets that the system dropped, and those it received."""
-        return self.losses[LiveCount.DROPPED], self.losses[LiveCount.RECEIVED]
+        """Packets that card or system dropped, and all that came."""
+        card = self.losses[LiveCount.CARD_DROPPED]
+        return self.losses[LiveCount.DROPPED] + card, self.losses[LiveCount.RECEIVED] + card
+
+    @property
+    def packets(self) -> Mapping[str, int]:
+        """Packets that came on each interface, by the system's own figures."""
+        return self._socket.cards.packets
 
     @property
     def lag_seconds(self) -> float:
@@ -233,5 +240,6 @@ class LiveCapture:
         values[LiveCount.DROPPED] = self._socket.dropped
         values[LiveCount.FROZEN] = self._socket.frozen
         values[LiveCount.INTERFACES_LOST] = self._socket.lost
+        values[LiveCount.CARD_DROPPED] = self._socket.cards.dropped
         values[LiveCount.OFFLOAD] = ring[Ring.OFFLOAD]
         values[LiveCount.RING_FAULTS] = ring[Ring.FAULTS]

@@ -196,9 +196,10 @@ def _copy(
 def _status(snapshot: Snapshot) -> str:
     """One line for `systemctl status`."""
     counters = snapshot["counters"]
-    frames, lost = counters["capture"]["frames"], counters.get("live", {}).get("dropped", 0)
+    frames, live = counters["capture"]["frames"], counters.get("live", {})
+    lost = live.get("dropped", 0) + live.get("card_dropped", 0)
     raised = sum(row["count"] for row in snapshot["alerts"] if row["state"] == "raised")
-    return f"{frames} packets, {lost} dropped by the system, {raised} alerts raised"
+    return f"{frames} packets, {lost} dropped by card or system, {raised} alerts raised"
 
 
 def _alert_view(options: RunOptions) -> Callable[[Alert], None]:

@@ -18,7 +18,7 @@ from sensor.control import ask
 
 _FULL = 0.8
 """A table that is fuller than this is marked: what comes next may evict something."""
-_LOSSES = ("dropped", "flows_evicted", "evicted", "kernel_fault", "interfaces_lost")
+_LOSSES = ("dropped", "card_dropped", "flows_evicted", "evicted", "kernel_fault", "interfaces_lost")
 _SHARE_BARS = 20
 _LEFT_OUT = ("nothing", "heads and bodies", "heads and bodies, costly detectors", "all but flows of new connections")
 """What is left undone, by the step of overload."""

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sensor.capture.index_ring import Ring
+from sensor.capture.sources.cards import Cards
 from sensor.errors import InputError
 
 SOL_PACKET = 263
@@ -75,6 +76,7 @@ class RingSocket:
         self.name = ",".join(interfaces)
         self.interfaces = tuple(interfaces)
         self.dropped = self.received = self.frozen = self.lost = 0
+        self.cards = Cards(interfaces)
         self.taken = 0  # blocks so far
         self._block_bytes, self._blocks = block_bytes, blocks
         self._promiscuous, self._program = promiscuous, tuple(program)
@@ -125,6 +127,7 @@ class RingSocket:
         self.dropped += before.dropped
         self.frozen += before.frozen
         self.taken += before.taken
+        self.cards = before.cards
 
     def leave(self) -> socket.socket:
         """The socket, to be used again once `without_ring` succeeds; this object is at its end."""
@@ -225,9 +228,10 @@ class RingSocket:
 
     def count_losses(self) -> None:
         """Add what the system counted since the last call to `received`, `dropped` and `frozen` (times it stood still
-        because the ring was full).
+        because the ring was full), and what the cards say.
         """
         self._counted = time.monotonic()
+        self.cards.look()
         received, dropped, frozen = struct.unpack("3I", self._socket.getsockopt(SOL_PACKET, _STATISTICS, 12))
         self.received += received
         self.dropped += dropped
