@@ -15,6 +15,7 @@ from rich.text import Text
 
 from sensor.cli.health import as_dicts, examine, is_healthy
 from sensor.cli.report_health import mirror_facts
+from sensor.collector.views.table import span_text
 
 if TYPE_CHECKING:
     from sensor.alert import Alert
@@ -176,9 +177,12 @@ def _alert_title(alert: Alert) -> str:
 
 
 def _alert_figures(alert: Alert) -> str:
+    """How much it is and by how much too much; of what is wrong the first time, how often it was seen."""
     numbers = alert.numbers
     target = f" at {alert.server_ip}" if alert.server_ip else ""
-    limit = f"limit {_number(numbers.threshold)} in {_number(numbers.window_seconds)} s"
+    if not numbers.window_seconds or numbers.observed <= numbers.threshold <= 1:
+        return f"seen {alert.count:,} {'time' if alert.count == 1 else 'times'}{target}; rule {alert.rule_id}"
+    limit = f"limit {_number(numbers.threshold)} in {span_text(numbers.window_seconds)}"
     return f"{_number(numbers.observed)} {numbers.unit}{target} ({limit}); rule {alert.rule_id}"
 
 

@@ -153,4 +153,4 @@ def endpoint_name(transaction: Any, strings: Strings) -> str:
     """An endpoint as findings name it: method, host (or server) and template."""
     host = strings.text(int(transaction["host"])) or server_name(transaction)
     method, path = (strings.text(int(transaction[column])) for column in ("method", "endpoint"))
-    return f"{method} {host}{path}"
+    return f"{method or '(request not seen)'} {host}{path}"

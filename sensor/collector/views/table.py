@@ -90,8 +90,12 @@ def _change(alert: Alert) -> str:
 
 
 def _why(alert: Alert) -> str:
-    """What was observed, and the threshold of the rule: 6 / 5 failed logins in 2 min."""
+    """What was observed, and the threshold of the rule: 6 / 5 failed logins in 2 min; of what is wrong the first time,
+    how often.
+    """
     numbers = alert.numbers
+    if not numbers.window_seconds:
+        return f"{alert.count:,} {'time' if alert.count == 1 else 'times'}"
     figures = f"{figure(numbers.observed)} / {figure(numbers.threshold)}"
     return f"{figures} {numbers.unit} in {span_text(numbers.window_seconds)}"
 

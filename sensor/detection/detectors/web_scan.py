@@ -292,7 +292,7 @@ class WebScan:
             if seen is None or seen.last_ts < since or found < threshold or misses < self.settings.share_min * requests:
                 continue
             numbers = Numbers(
-                observed=round(found), threshold=threshold, unit="different targets that are not there",
+                observed=min(round(found), misses), threshold=threshold, unit="different targets that are not there",
                 window_seconds=span.seconds, baseline=usual,
             )  # fmt: skip
             fresh, self._untold[client] = min(int(self._untold[client]), misses), 0
