@@ -3,7 +3,8 @@ out: which request an answer belongs to when only that can tell.
 
 A client that keeps as many requests out as it may sends the next ones as soon as it has an answer: the last of those
 that acknowledge the answers up to some offset is always as many requests behind the one that is answered next. The one
-law: this is believed only when it was so several times in a row, and when nothing contradicts it.
+law: this is believed only when it was so several times in a row, or from the first answer on, and when nothing
+contradicts it.
 """
 
 import numpy as np
@@ -33,7 +34,8 @@ def note_burst_end(flow, link):
     elif link["ack"] > flow["probe"]:
         if flow["burst_ack"] == flow["probe"]:
             out = np.int64(flow["depth"]) - flow["probe_depth"]
-            flow["out_times"] = min(np.int64(flow["out_times"]) + 1, 100) if out == flow["out"] else 1
+            first = _TIMES if flow["rolling"] != 0 and flow["probe_depth"] == 1 else 1
+            flow["out_times"] = min(np.int64(flow["out_times"]) + 1, 100) if out == flow["out"] else first
             flow["out"] = out
         flow["probe"] = 0
 

@@ -111,7 +111,9 @@ def _lost_before(t, flow, link, whole):
         response = np.int64(t.links[response]["next"])
     smallest = np.int64(flow["base"]) if flow["ahead"] == 0 else 5 * np.int64(flow["base"]) // 6
     most = (link["seq"] - whole) // max(smallest, 18)
-    sure = most <= least or flow["bodies"] != 0 if flow["ahead"] == 0 else most == least
+    if flow["ahead"] != 0:
+        return max(least, parts) if whole > 0 and most == max(least, parts) else -1
+    sure = most <= least or flow["bodies"] != 0
     return least if whole > 0 and sure and parts <= least else -1
 
 
