@@ -31,9 +31,7 @@ def first_layer(link):
         return Layer.SLL
     if link == 276:
         return Layer.SLL2
-    if link == 9:
-        return Layer.PPP
-    if link == 50 or link == 104:
+    if link == 9 or link == 50 or link == 104:  # PPP's own is written for Cisco's framing too
         return Layer.HDLC
     if link == 51:
         return Layer.PPPOE

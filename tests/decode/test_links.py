@@ -47,6 +47,7 @@ def nflog(payload: bytes) -> bytes:
         (113, CookedLinux(proto=0x8100) / Dot1Q(vlan=0) / PACKET),
         (276, CookedLinuxV2(proto=0x800) / PACKET),
         (9, HDLC() / PPP(proto=0x21) / PACKET),
+        (9, b"\x0f\0\x08\0" + RAW),  # as Cisco frames it
         (9, b"\x21" + RAW),  # address, control and half the protocol left out
         (50, HDLC() / PPP(proto=0x57) / PACKET6),
         (50, b"\x0f\x00\x08\x00" + RAW),

@@ -23,7 +23,7 @@ PROTOCOLS = {
 }  # fmt: skip
 LINKS = {
     1: "ethernet", 12: "raw", 14: "raw", 101: "raw", 228: "raw", 229: "raw", 0: "null", 108: "null", 113: "sll",
-    276: "sll2", 9: "ppp", 50: "hdlc", 104: "hdlc", 51: "pppoe", 10: "fddi", 105: "wlan", 127: "radiotap", 192: "ppi",
+    276: "sll2", 9: "hdlc", 50: "hdlc", 104: "hdlc", 51: "pppoe", 10: "fddi", 105: "wlan", 127: "radiotap", 192: "ppi",
     239: "nflog",
 }  # fmt: skip
 
