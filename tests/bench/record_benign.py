@@ -6,7 +6,8 @@
 
 curl, node, requests and httpx talk to nginx over the loopback while tcpdump records (root). What they send: forum posts
 of real prose and code (benign_texts.py), names, free text in eight languages, filters, file names of this machine,
-tokens, GraphQL, forms, multipart and XML. `--packages FOLDER` has texts (benign_documents.py) that nobody looked at.
+tokens, GraphQL, forms, multipart and XML. `--packages FOLDER [--of pastes]` has texts
+(benign_documents.py, benign_pastes.py) that nobody looked at.
 The law: the same seed asks for the same; only what this machine has installed differs.
 """
 
@@ -24,7 +25,7 @@ from urllib.parse import quote
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.bench.benign_documents import vocabulary
+from tests.bench import benign_documents, benign_pastes
 from tests.bench.benign_requests import Maker
 from tests.bench.benign_texts import VOCABULARIES, Texts
 from tests.collector.servers import free_port
@@ -46,6 +47,7 @@ function one() {
 }
 for (let i = 0; i < 8; i++) one();
 """
+SETS = {"documents": benign_documents, "pastes": benign_pastes}
 LANGUAGES = ("", "python", "sh", "js", "sql", "text")
 Asked = tuple[str, str, dict[str, str], str]
 """Method, target, headers, body."""
@@ -169,13 +171,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--texts", choices=VOCABULARIES, default="manuals", help="where prose and code come from")
     parser.add_argument("--packages", type=Path, help="instead, those of the half held out that these packages hold")
+    parser.add_argument("--of", choices=SETS, default="documents", help="which set of these packages")
     parser.add_argument("--client", choices=("requests", "httpx"), help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, default=0, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.client:
         with_python(given.client, given.file, given.port)
     else:
-        texts = vocabulary(given.packages, "held-out") if given.packages else VOCABULARIES[given.texts]()
+        texts = SETS[given.of].vocabulary(given.packages, "held-out") if given.packages else VOCABULARIES[given.texts]()
         record(given.file, given.requests, given.seed, texts)
 
 

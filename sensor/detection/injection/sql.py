@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 
 from sensor.detection.injection.finding import STRONG, Finding
+from sensor.detection.injection.sql_expressions import judge_expression
 from sensor.detection.injection.sql_fragments import is_prose, judge_fragment
 from sensor.detection.injection.sql_grammar import RARE_NAMES, TELLING_CALLS, judge_after
 from sensor.detection.injection.sql_tokens import KEYWORDS, STATEMENT, Token, tokens
@@ -32,12 +33,14 @@ _CATALOGUES = re.compile(
     r"|domain\.(?:domains|columns|tables)|performance_schema|dba_users|mysql\.innodb_\w+|syscat\.\w+|sysibm\.\w+)",
     re.I,
 )
-_DELAY = re.compile(r"\bwaitfor\s+(?:delay|time)\b|\bdbms_lock\b|\bpg_sleep\b", re.I)
+_DELAY = re.compile(r"\bwaitfor\s+(?:delay|time)\b|\bdeclare\s+@\w+\s+\w+\s*[(;]|\bdbms_lock\b|\bpg_sleep\b", re.I)
 _SYSTEM = re.compile(r"@@(?:version|datadir|hostname|basedir|servername|language|spid|global|innodb|\w+)|\bv\$(?:version|session|instance|database|parameter)\b", re.I)
 _WORDS = re.compile(r"[^\W\d_]{2,}")
 _JSON = re.compile(r"\s*(?:\{\s*\"|\[\s*[\[{\"\d])")
 """A document: its texts are judged one by one, and its quotes close nothing."""
 _FULL_TEXT = re.compile(r"'\s+in\s+boolean\s+mode\b", re.I)
+_QUOTED_KEY = re.compile(r"([\"'])((?:and|or|is|in|not|like|mod|div|as|xor|between))\1(?=\s+[^\W\d_]|\s*[\"']?\s*\Z|&)", re.I)
+"""A word between quotes of its own, before another or alone, closes nothing."""
 _OUTFILE = re.compile(r"\binto\s+(?:out|dump)file\b|\bload\s+data\s+(?:local\s+)?infile\b", re.I)
 _CAST = re.compile(r"\)\s*::\s*(?:int(?:eger)?\d?|bigint|text|jsonb?|numeric|real|float\d?|date|time(?:stamp)?(?:tz)?|uuid|reg\w+|bytea|varchar|bool(?:ean)?)\b", re.I)
 _EMPTY_EXPONENT = re.compile(r"\b\d+\.e\s*(?:\(|\.[a-z])", re.I)
@@ -58,12 +61,13 @@ def judge_sql(text: str) -> list[Finding]:
         if joined:
             return joined
     evidence, points = "", 0
-    text = _without_quotations(text)
+    text = _QUOTED_KEY.sub(r"\2", _FULL_TEXT.sub("'", _without_quotations(text)))
     whole: list[Token] = []
     for hole, part in _holes(text):
         cut = tokens(part)
         whole = whole or cut
-        found, why = judge_after(cut, hole)
+        quote = text[len(text) - len(part) - 1] if hole == "quoted" else ""
+        found, why = max(judge_after(cut, hole), judge_expression(text, cut, quote))
         if len(text) > 60 and (is_prose(cut[:60], 4) if hole == "quoted" else len(_WORDS.findall(text)) > 10):
             found //= 2
         if hole == "quoted" and text[:1] in "'\"`" and 2 <= len(cut) <= 4 and "select" in (cut[0].text, cut[1].text):
@@ -164,7 +168,6 @@ def _is_spoken_quote(text: str, at: int) -> bool:
 
 def _holes(text: str) -> list[tuple[str, str]]:
     """(kind of hole, the SQL text from the break-out on); a quote must be there to break out of it."""
-    text = _FULL_TEXT.sub("'", text)
     holes = [("bare", text)]
     quotes = "'`" if _JSON.match(text) else "'\"`"
     for quote in quotes:
