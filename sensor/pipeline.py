@@ -192,7 +192,7 @@ class Pipeline:
             self._keep_up()
             if not block.more or self._state.is_due(self._now):
                 yield from self._end()
-            self._state.checkpoint(self._now, self.bytes_read)
+            self._reported += self._state.checkpoint(self._now, self.bytes_read)
             if self._evidence:
                 self._reported += self._evidence.tend(self._now)
             if self._stopped and not self._live:

@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sensor.absence import Away
-from sensor.alert import Alert
+from sensor.alert import Alert, Detection
+from sensor.alerting.own_health import STATE_FAILING, failing
 from sensor.config import StateSettings
 from sensor.counters import Counters
 from sensor.dns import Lookups
@@ -38,6 +39,7 @@ class Count(IntEnum):
     SECTIONS_RESTORED = 1
     SECTIONS_RESET = 2     # memories that no longer fitted and began anew
     SAVED = 3              # times the state was written
+    FAILED = 4             # times it could not be written
 
 
 class Alerting(Remembering, Protocol):
@@ -141,16 +143,25 @@ class RunState:
         """Whether `checkpoint` may save: no verdict may be outstanding then."""
         return self._folder is not None and now - self._saved_now >= self._interval_ns
 
-    def checkpoint(self, now: int, bytes_read: int) -> None:
-        """Save when it is time to."""
+    def checkpoint(self, now: int, bytes_read: int) -> list[Detection]:
+        """Save when it is time to. A sensor that cannot goes on, tells of it and tries again the next time; a run over
+        files raises StateError.
+        """
         if self._folder and time.monotonic() - self._touched >= _TOUCH_SECONDS:
             self._touched = time.monotonic()
             self._folder.touch()
         if self._folder is None or not self.is_due(now):
-            return
-        if self._saved_now and self._folder.is_due(self._begun):
-            self._save(now, bytes_read, finished=False)
-        self._saved_now = now
+            return []
+        due, self._saved_now = bool(self._saved_now) and self._folder.is_due(self._begun), now
+        try:
+            if due:
+                self._save(now, bytes_read, finished=False)
+        except StateError as error:
+            if self.can_resume:
+                raise
+            self.counters.values[Count.FAILED] += 1
+            return [failing(STATE_FAILING, now, "state", str(error))]
+        return []
 
     def interrupt(self, now: int, bytes_read: int) -> None:
         """The user stops a run over files: save while nothing is ended that the next run would go on with."""

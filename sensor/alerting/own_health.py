@@ -17,6 +17,8 @@ def _rule(name: str, title: str, severity: Severity) -> Rule:
 OVERLOADED = _rule("sensor-overloaded", "The sensor leaves work undone to keep up with the traffic", Severity.MEDIUM)
 BLIND = _rule("sensor-blind", "Packets were lost before the sensor saw them", Severity.HIGH)
 NO_EVIDENCE = _rule("evidence-failing", "Packets of alerts cannot be written", Severity.LOW)
+STATE_FAILING = _rule("state-failing", "What the sensor learns cannot be saved", Severity.MEDIUM)
+OUTPUTS_FAILING = _rule("outputs-failing", "Rows of an output cannot be written", Severity.MEDIUM)
 SILENT = _rule("capture-silent", "The sensor gets no packets", Severity.HIGH)
 WAS_AWAY = _rule("sensor-was-away", "Nobody watched between two runs of the sensor", Severity.LOW)
 NOT_RELOADED = _rule("settings-not-reloaded", "Changed settings have faults: the old ones stay", Severity.MEDIUM)
@@ -39,6 +41,12 @@ def own_health(
         severity=severity,
         details=details,
     )
+
+
+def failing(rule: Rule, now: int, about: str, why: str) -> Detection:
+    """A part of the sensor fails at packet time `now` (ns); `why` is what the system says of it."""
+    numbers = Numbers(observed=1, threshold=0, unit="failures", window_seconds=0)
+    return own_health(rule, now, about, numbers, {"reason": why})
 
 
 def not_reloaded(now: int, problem: str) -> Detection:

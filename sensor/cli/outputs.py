@@ -6,13 +6,13 @@ another fails.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sensor.errors import SettingError, TapirError
 
 if TYPE_CHECKING:
-    from sensor.alert import Alert, Detection
+    from sensor.alert import Detection
     from sensor.alerting.journal import Journal
     from sensor.batch import Batch
     from sensor.cli.alert_output import AlertOutput
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from sensor.export.connections import ConnectionWriter, Row
     from sensor.export.held import Pool
     from sensor.export.lookups import LookupWriter
-    from sensor.export.rotating import Rotating
+    from sensor.export.rotating import Closing, Rotating
     from sensor.export.writers import Writer
     from sensor.pipeline import Pipeline
+
+W = TypeVar("W", bound="Closing")
 
 
 def check_outputs(options: Options) -> None:
@@ -60,6 +62,7 @@ class Outputs:
         self.alerts: Rotating[AlertWriter] | None = None
         self.stream: AlertOutput | None = None
         self.epoch: int | None = None
+        self._problems: list[str] = []
         try:
             self._open(options, settings.outputs, ordered, live)
             self._open_stream(options, settings, live)
@@ -135,31 +138,40 @@ class Outputs:
 
     def write(self, batch: Batch, pool: Pool) -> None:
         """Write what one batch brought."""
+        now = batch.now
         if self.transactions and len(batch.transactions):
             from sensor.export.writers import NO_STREAMS
 
-            self.transactions.at(batch.now).write(batch.transactions, NO_STREAMS, pool)
+            rows = batch.transactions
+            self._put(self.transactions, now, len(rows), lambda to: to.write(rows, NO_STREAMS, pool))
         if self.flows and len(batch.flows):
-            self.flows.at(batch.now).write(batch.flows, batch.streams, pool, batch.tls)
+            flows = batch.flows
+            self._put(self.flows, now, len(flows), lambda to: to.write(flows, batch.streams, pool, batch.tls))
         if self.tls and batch.tls:
-            self.tls.at(batch.now).write(batch.tls)
+            self._put(self.tls, now, len(batch.tls), lambda to: to.write(batch.tls))
         if self.websockets and batch.websockets:
-            self.websockets.at(batch.now).write(batch.websockets)
+            self._put(self.websockets, now, len(batch.websockets), lambda to: to.write(batch.websockets))
         if self.dns and len(batch.dns.rows):
-            self.dns.at(batch.now).write(batch.dns)
+            self._put(self.dns, now, len(batch.dns.rows), lambda to: to.write(batch.dns))
         if self.stream:
             self.stream.send_tables(batch, pool)
-        self._send(batch.alerts, batch.now)
-
-    def _send(self, alerts: Sequence[Alert], now: int) -> None:
-        if self.alerts and alerts:
-            self.alerts.at(now).write(alerts)
+        if self.alerts and batch.alerts:
+            self._put(self.alerts, now, len(batch.alerts), lambda to: to.write(batch.alerts))
         if self.stream:
-            self.stream.send(alerts)
+            self.stream.send(batch.alerts)
+
+    def _put(self, output: Rotating[W], now: int, rows: int, write: Callable[[W], object]) -> None:
+        if problem := output.put(now, rows, write):
+            self._problems.append(problem)
+            self._report(f"{problem}; rows are left out, and counted, until it can be written again")
 
     def observe(self, pipeline: Pipeline, now: int) -> list[Detection]:
         """Let subscribers know how the sensor does; what is wrong with the outputs themselves comes back."""
-        return self.stream.observe(pipeline, now) if self.stream else []
+        from sensor.alerting.own_health import OUTPUTS_FAILING, failing
+
+        problems, self._problems = self._problems, []
+        told = [failing(OUTPUTS_FAILING, now, "outputs", problem) for problem in problems]
+        return [*told, *(self.stream.observe(pipeline, now) if self.stream else [])]
 
     def subscribers(self) -> dict[str, int]:
         """How many subscribe to the stream, and how far the slowest of them is behind."""
@@ -170,7 +182,8 @@ class Outputs:
         found: dict[str, dict[str, int]] = {}
         for name, writer in (("transactions", self.transactions), ("flows", self.flows)):
             if writer:
-                found[f"{name}_output"] = {"rows": writer.rows, "rows_late": writer.rows_late}
+                figures = {"rows": writer.rows, "rows_late": writer.rows_late, "rows_lost": writer.rows_lost}
+                found[f"{name}_output"] = figures
         if self.stream:
             found.update(self.stream.counters())
         return found

@@ -28,6 +28,7 @@ _ALERTS_SHOWN = 40
 _PLAIN_WIDTH = 140
 _TROUBLE = (
     "evicted", "fault", "rejected", "full", "quarantined", "files_skipped", "late", "too_large", "backwards", "dropped",
+    "rows_lost",
 )  # fmt: skip
 """A counter with one of these in its name tells of something lost or odd, and is shown when it is not 0."""
 _OTHERS = {

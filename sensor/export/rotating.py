@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -21,6 +23,8 @@ from sensor.errors import OutputError
 from sensor.export.files import format_of
 from sensor.limits import NS
 
+_REST_SECONDS = 5.0
+"""After a failure, how long a sensor leaves an output alone before it tries again."""
 _CODES = {"%Y": r"\d{4}", "%m": r"\d\d", "%d": r"\d\d", "%H": r"\d\d", "%M": r"\d\d", "%S": r"\d\d", "%j": r"\d{3}"}
 
 
@@ -44,7 +48,7 @@ def is_pattern(name: str) -> bool:
 class Rotating(Generic[W]):
     """`keeps`: files that are there are not written over (a sensor that runs), but appended to or renamed.
 
-    `rows` and `rows_late` are those of all files of this run.
+    `rows`, `rows_late` and `rows_lost` are those of all files of this run.
     """
 
     def __init__(self, name: str, open_writer: Open[W], settings: OutputSettings, keeps: bool) -> None:
@@ -56,6 +60,8 @@ class Rotating(Generic[W]):
         self._writer: W | None = None
         self._asked = False
         self._past = {"rows": 0, "rows_late": 0}
+        self._rests_until = 0.0
+        self.rows_lost = 0
         if not self._pattern:
             self._begin(name)
         elif not os.access(Path(name).parent, os.W_OK | os.X_OK):
@@ -70,6 +76,27 @@ class Rotating(Generic[W]):
                 raise OutputError(f"{self._path or self._name}: cannot be rotated: {error.strerror}") from error
         assert self._writer is not None
         return self._writer
+
+    def put(self, now: int, rows: int, write: Callable[[W], object]) -> str:
+        """Have the `rows` that came at packet time `now` (ns) written by `write`. A sensor that runs goes on when that
+        fails, leaves rows out for a while (counted, with all of this call), then goes on where the file ended, or in
+        a new one: why it failed comes back, empty when it did not. Raises OutputError for what is no file, and when
+        files are read.
+        """
+        if time.monotonic() < self._rests_until:
+            self.rows_lost += rows
+            return ""
+        try:
+            write(self.at(now))
+        except OutputError as error:
+            if not self._keeps or self._fixed:
+                raise
+            self.rows_lost += rows
+            self._rests_until, self._path = time.monotonic() + _REST_SECONDS, ""
+            with suppress(OutputError):
+                self._end()
+            return str(error)
+        return ""
 
     def _follow(self, now: int) -> None:
         """Go on to another file where it is time to."""

@@ -50,7 +50,7 @@ MAY_IMPORT = {
     "fingerprint": {"errors", "limits", "structures"},
     "state": BASE,
     "absence": BASE | {"alerting"},
-    "state_run": BASE | {"absence", "state"},
+    "state_run": BASE | {"absence", "alerting", "state"},
     "collector": BASE | {"bus", "export"},
     "workers": BASE,
     "batch": BASE,
