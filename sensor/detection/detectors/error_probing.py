@@ -18,7 +18,7 @@ from sensor.alert import Detection, Kind, Numbers, Rule, Severity
 from sensor.config import ErrorProbingSettings
 from sensor.detection.carried import packed, unpacked
 from sensor.detection.detector import Batch, Strings, nanoseconds
-from sensor.detection.suspects import Suspect, Suspects, client_key, told
+from sensor.detection.suspects import Suspect, Suspects, client_key, one_of, told
 from sensor.schema import TransactionFlag
 
 RULE = Rule(
@@ -31,7 +31,7 @@ RULE = Rule(
     owasp=("API8:2023",),
     attack=("T1595.002", "T1190"),
 )
-_PROVOKED = np.array([400, 406, 413, 414, 415, 416, 422, 431, 500], np.uint16)
+_PROVOKED = one_of(400, 406, 413, 414, 415, 416, 422, 431, 500)
 _BROKEN = 500
 _LENGTHS_MIN, _ENDPOINTS_MIN, _RISING = 3, 3, 0.8
 """Lengths of the targets, or endpoints for bodies, that are several ways to try; and the part of targets that follow on
@@ -78,7 +78,7 @@ class ErrorProbing:
         detections: list[Detection] = []
         self._suspects.begin(batch)
         rows = batch.transactions
-        provoked = batch.failed[np.isin(batch.status[batch.failed], _PROVOKED)]
+        provoked = batch.failed[_PROVOKED[batch.status[batch.failed]]]
         for place in provoked[rows["flags"][provoked] & TransactionFlag.LOGIN == 0].tolist():
             row = rows[place]
             what, shape = self._request(row)

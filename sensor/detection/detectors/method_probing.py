@@ -16,7 +16,7 @@ from sensor.config import MethodProbingSettings
 from sensor.detection.by_code import ByCode, each
 from sensor.detection.detector import Batch, Strings
 from sensor.detection.evidence import address, detection_of
-from sensor.detection.suspects import Suspect, Suspects, told
+from sensor.detection.suspects import Suspect, Suspects, one_of, told
 
 RULE = Rule(
     id="method-probing",
@@ -30,7 +30,7 @@ RULE = Rule(
 )
 _COMMON = frozenset({"", "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"})
 _READS = frozenset({"", "GET", "POST", "HEAD"})
-_REFUSED, _NOT_ALLOWED = (400, 403, 404, 405, 501), (405, 501)
+_REFUSED, _NOT_ALLOWED = one_of(400, 403, 404, 405, 501), one_of(405, 501)
 
 
 class MethodProbing:
@@ -53,15 +53,14 @@ class MethodProbing:
     def process(self, batch: Batch) -> list[Detection]:
         detections: list[Detection] = []
         self._suspects.begin(batch)
-        rows, failed = batch.transactions, batch.failed
-        methods, status = rows["method"][failed], batch.status[failed]
-        odd = np.zeros(len(failed), np.bool_)
+        rows, refused = batch.transactions, batch.failed[_REFUSED[batch.status[batch.failed]]]
+        methods, status = rows["method"][refused], batch.status[refused]
+        odd = np.zeros(len(refused), np.bool_)
         odd[self._odd.passing(methods)] = True
-        counted = np.isin(status, _NOT_ALLOWED)
+        counted = _NOT_ALLOWED[status]
         forbidden = self._changing.passing(methods)
         counted[forbidden] |= status[forbidden] == 403
-        odd &= np.isin(status, _REFUSED)
-        for place, is_odd in zip(failed[odd | counted].tolist(), odd[odd | counted].tolist(), strict=True):
+        for place, is_odd in zip(refused[odd | counted].tolist(), odd[odd | counted].tolist(), strict=True):
             entries = self.strings.tables.entries["hash"]
             method, endpoint = int(entries[rows["method"][place]]), int(entries[rows["endpoint"][place]])
             suspect = self._suspects.note(place, method ^ endpoint >> 1, (method >> 1, endpoint >> 1))
