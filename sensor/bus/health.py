@@ -20,7 +20,7 @@ class Health:
     """`observe` is called by the pipeline's thread, the rest by the stream's."""
 
     def __init__(self, sensor: str, interval_seconds: float, replay: str, log: AlertLog) -> None:
-        self._sensor, self._interval_seconds, self._replay, self._log = sensor, interval_seconds, replay, log
+        self._sensor, self.interval_seconds, self._replay, self._log = sensor, interval_seconds, replay, log
         self.epoch = log.epoch
         self._capture: Mapping[str, int] = {}
         self.counters: Mapping[str, Mapping[str, int]] = {}
@@ -37,7 +37,7 @@ class Health:
             epoch=self.epoch,
             sequence=last[1] if last[0] == self.epoch else 0,
             ts=time.time(),
-            interval_seconds=self._interval_seconds,
+            interval_seconds=self.interval_seconds,
             closing=closing,
             replay=self._replay,
             journal=JournalHealth(

@@ -125,6 +125,11 @@ class AlertStream:
         """Whether anyone subscribed to it: one of "tx.arrow" and "flow.arrow"."""
         return topic.encode() in self._wanted
 
+    def take_over(self, settings: BusSettings) -> None:
+        """From the next heartbeat on: how often there is one, and how long the end waits for those who lag."""
+        self._settings = settings
+        self.health.interval_seconds = settings.heartbeat_seconds
+
     def observe(self, capture: Mapping[str, int], counters: Mapping[str, Mapping[str, int]]) -> None:
         """What heartbeats tell of capture, and stats.counters of everything."""
         self.health.observe(capture, counters)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sensor.alerting.journal import Journal
     from sensor.batch import Batch
     from sensor.bus.stream import AlertStream
-    from sensor.config import Settings
+    from sensor.config import BusSettings, Settings
     from sensor.export.held import HeldRows, Pool, Released
     from sensor.pipeline import Pipeline
 
@@ -65,6 +65,13 @@ class AlertOutput:
             except BaseException:
                 self._stream.close()
                 raise
+
+    def take_over(self, settings: BusSettings) -> None:
+        """What of the settings can change while it listens."""
+        if self._stream:
+            self._stream.take_over(settings)
+            if settings.publish_tables != bool(self._tables):
+                self._tables = _held_rows() if settings.publish_tables else {}
 
     @property
     def epoch(self) -> int:

@@ -35,4 +35,6 @@ def check_detectors(settings: Settings) -> Iterator[Checked]:
             for fault in rules.faults:
                 yield Checked("rules", "trouble", f"{fault.path}:{fault.line}", fault.problem, fault.keyword)
             yield Checked("rules", "ok", "", f"{len(rules.signatures)} signatures load, {len(rules.faults)} do not")
-    yield Checked("detectors", "ok", "", f"{built} of {len(DETECTORS)} are on and can be built")
+    off = [name for name in DETECTORS if not getattr(settings.detection, name).enabled]
+    named = f"; off: {', '.join(off)}" if off else ""
+    yield Checked("detectors", "ok", "", f"{built} of {len(DETECTORS)} are on and can be built{named}")

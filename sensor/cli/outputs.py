@@ -105,10 +105,12 @@ class Outputs:
         for output in self._files():
             output.reopen()
 
-    def take_over(self, settings: OutputSettings) -> None:
-        """From the next rows on: when files are rotated, and how many are kept."""
+    def take_over(self, settings: Settings) -> None:
+        """From the next rows on: when files are rotated, how many are kept, and what the stream can change."""
         for output in self._files():
-            output.settings = settings
+            output.settings = settings.outputs
+        if self.stream:
+            self.stream.take_over(settings.bus)
 
     def _files(self) -> list[Rotating[Any]]:
         outputs = (self.transactions, self.flows, self.tls, self.websockets, self.dns, self.alerts)

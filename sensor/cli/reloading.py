@@ -98,7 +98,7 @@ class Reload:
         else:
             anew = self._pipeline.take_over(read.prepared)
             self.settings = read.prepared.settings
-            self._outputs.take_over(self.settings.outputs)
+            self._outputs.take_over(self.settings)
             self._say(f"settings reloaded; changed: {', '.join(read.changed) or 'nothing'}", Level.NOTICE)
             if anew:
                 self._say(f"begin anew, because what they knew does not fit: {', '.join(anew)}", Level.WARNING)
