@@ -138,15 +138,25 @@ class Suspects:
         mine = rows["client_lo"] == np.uint64(lo) if hi == 0 else rows["client_hi"] == np.uint64(hi)
         return np.flatnonzero(mine) + start
 
-    def usual(self, suspect: Suspect, now: int) -> float:
-        """What half of the others have tried lately; 0 when they are too few to tell."""
-        others: list[int] = []
+    def _others(self, suspect: Suspect, now: int) -> list[Suspect]:
+        """Those that have tried something lately."""
+        others: list[Suspect] = []
         for other in reversed(self._clients.values()):
             if len(others) == _OTHERS_MAX or next(reversed(other.tries.values()))[0] < now - self._window_ns:
                 break
             if other is not suspect:
-                others.append(len(other.tries))
-        return float(np.median(others)) if len(others) >= _OTHERS_MIN else 0.0
+                others.append(other)
+        return others
+
+    def usual(self, suspect: Suspect, now: int) -> float:
+        """What half of the others have tried lately; 0 when they are too few to tell."""
+        tried = [len(other.tries) for other in self._others(suspect, now)]
+        return float(np.median(tried)) if len(tried) >= _OTHERS_MIN else 0.0
+
+    def is_common(self, suspect: Suspect, now: int, figure: int) -> bool:
+        """Whether several others had this figure more than once lately."""
+        others = self._others(suspect, now)
+        return sum(sum(each[1] == figure for each in other.tries.values()) > 1 for other in others) >= _OTHERS_MIN
 
 
 def one_of(*statuses: int) -> npt.NDArray[np.bool_]:

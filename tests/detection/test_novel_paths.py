@@ -73,6 +73,21 @@ def test_a_crawler_that_says_so() -> None:
     assert Wire().guess(FRONT, user_agent="Mozilla/5.0 (compatible; Googlebot/2.1)").found() == []
 
 
+@pytest.mark.parametrize(
+    "given", [{"method": "PUT"}, {"method": "HEAD"}, {"status_code": 304, "response_body_len": 0}, {"status_code": 204}]
+)
+def test_files_that_are_stored_or_looked_for_or_are_known_already(given: dict) -> None:
+    assert Wire().guess(FRONT, **given).found() == []
+
+
+def test_a_server_that_sends_everybody_elsewhere() -> None:
+    wire = Wire().guess(LOGIN)
+    for who in range(4):
+        for number in range(3):
+            wire.ask(90 + number, f"/old/{who}-{number}", f"10.0.3.{who}", **LOGIN)
+    assert wire.found() == []
+
+
 def test_an_office_that_does_much_else() -> None:
     wire = Wire().guess(FRONT)
     for number in range(300):

@@ -2,8 +2,9 @@
 answer to all, and of identities that open one thing after the other by its name.
 
 A server that answers everything with its front page, or sends it to the login, gives no 404 by which web_scan would
-know. Things with names instead of ids (`/profiles/anna.meier`) are no objects to object_enumeration: here who opens
-them first counts, against others of its role. The one law: a path counts once, for who asked for it first.
+know; where it does so to several others as well, that is how it is used. Things with names instead of ids
+(`/profiles/anna.meier`) are no objects to object_enumeration: here who opens them first counts, against others of its
+role. The one law: a path counts once, for who asked for it first.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ NAMES = Rule(
 )
 _CRAWLER = re.compile(r"bot\b|crawl|spider|slurp|preview", re.IGNORECASE)
 _ALIKE = 0.9
+_PAGE, _ELSEWHERE = (200, 203), (301, 302, 303, 307, 308)
 _IDENTITIES_MAX = 1_024
 
 
@@ -129,12 +131,13 @@ class NovelPaths:
         detections: list[Detection] = []
         learned = int(row["now"]) - self._began < nanoseconds(self.settings.known_seconds)
         status = int(row["status_code"])
-        if not crawls and not learned:
-            answer = status << 32 | (max(int(row["response_body_len"]), 0) & 0xFFFFFFFF if status < 300 else 0)
+        reads = self.strings.text(int(row["method"])) == "GET"
+        if reads and not crawls and not learned and status in (*_PAGE, *_ELSEWHERE):
+            answer = status << 32 | (max(int(row["response_body_len"]), 0) & 0xFFFFFFFF if status in _PAGE else 0)
             suspect = self._suspects.note(place, path, (answer, 0))
             detections += self._judge(suspect, row) if suspect else []
         kind = int(batch.entities["identity_kind"][place])
-        if status < 300 and kind != IdentityKind.CLIENT:
+        if reads and status < 300 and kind != IdentityKind.CLIENT:
             opened = self._opened(row, kind)
             detections += [] if learned else opened
         return detections
@@ -143,8 +146,8 @@ class NovelPaths:
         tried = len(suspect.tries)
         if tried < self.settings.paths_min or suspect.share < self.settings.share_min:
             return []
-        alike = Counter(each[1] for each in suspect.tries.values()).most_common(1)[0][1]
-        if alike < _ALIKE * tried:
+        answer, alike = Counter(each[1] for each in suspect.tries.values()).most_common(1)[0]
+        if alike < _ALIKE * tried or self._suspects.is_common(suspect, int(row["now"]), answer):
             return []
         numbers = Numbers(
             observed=float(tried), threshold=float(self.settings.paths_min), unit="new paths with the same answer",
