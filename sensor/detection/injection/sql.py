@@ -66,8 +66,8 @@ def judge_sql(text: str) -> list[Finding]:
     for hole, part in _holes(text):
         cut = tokens(part)
         whole = whole or cut
-        quote = text[len(text) - len(part) - 1] if hole == "quoted" else ""
-        found, why = max(judge_after(cut, hole), judge_expression(text, cut, quote))
+        at = len(text) - len(part) - 1
+        found, why = max(judge_after(cut, hole), judge_expression(text, cut, at))
         if len(text) > 60 and (is_prose(cut[:60], 4) if hole == "quoted" else len(_WORDS.findall(text)) > 10):
             found //= 2
         if hole == "quoted" and text[:1] in "'\"`" and 2 <= len(cut) <= 4 and "select" in (cut[0].text, cut[1].text):
@@ -76,7 +76,7 @@ def judge_sql(text: str) -> list[Finding]:
             found //= 2
         if "comment" in why and _DASH.search(part):
             found //= 2
-        if hole == "quoted" and found < 10 and _is_spoken_quote(text, len(text) - len(part) - 1):
+        if hole == "quoted" and found < 10 and _is_spoken_quote(text, at):
             found //= 2
         if found > points:
             points, evidence = found, f"{why} ({hole})"

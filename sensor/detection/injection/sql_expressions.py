@@ -20,7 +20,9 @@ _UNARY_SIGNS = frozenset("+-~!@")
 _CLAUSES = frozenset(("union", "order", "group", "limit", "procedure", "into", "intersect", "except"))
 _CONSTANTS = frozenset(("null", "true", "false"))
 _LITERALS = frozenset(("number", "text", "variable", "call"))
-_CUT_OFF = re.compile(r"(?:--|#|/\*)[\s+-]{0,3}\w{0,8}\Z")
+_CUT_OFF = re.compile(r"(?:--|/\*)[\s+-]{0,3}\w{0,8}\Z")
+_QUOTATION = re.compile(r"(?<![^\s(\[=,>{:])([\"'])[^\s\"']+\1(?=[\s)\]>,:;}]|\Z)")
+"""A word, a path or a sign between quotes of its own: the first of them closes nothing."""
 
 
 class Expression(NamedTuple):
@@ -77,8 +79,11 @@ def read(found: list[Token], after_operand: bool, quote: str) -> Expression:
     return Expression("" if due or depth > 0 else "all", operators, joins, constant, named)
 
 
-def judge_expression(text: str, found: list[Token], quote: str) -> tuple[int, str]:
-    """Points for the tokens behind `quote`, or for a whole value when that is ""."""
+def judge_expression(text: str, found: list[Token], at: int) -> tuple[int, str]:
+    """Points for the tokens behind the quote at this place of a value, or for the whole of it when that is -1."""
+    quote = text[at] if at >= 0 else ""
+    if quote and _QUOTATION.match(text, at):
+        return 0, ""
     if not found or (not quote and found[0].kind in ("key", "end") and found[0].text not in ("not", "null")):
         return 0, ""
     expression = read(found, bool(quote), quote)

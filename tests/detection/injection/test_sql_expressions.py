@@ -43,6 +43,9 @@ def test_expressions(text: str) -> None:
         '"IS" stamp\'',
         "rock 'n' roll - or 'blues'",
         "rent + heating = 900",
+        'Alias "/icons/" "/usr/local/icons/"',
+        'The "/etc/terminfo/*/*" file',
+        "+90-53#-###-##",
     ],
 )
 def test_what_people_write(text: str) -> None:
