@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import subprocess
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from tests.capture.build import SHARED
-from tests.protocols.tls.reading import read_tls
+from tests.protocols.tls.reading import datagrams_by_tshark, read_tls
 
 CAPTURES = (
     "nDPI__default__quic-v2", "nDPI__default__quic_0RTT", "nfstream__pcaps__doq", "nfstream__pcaps__quic-33",
@@ -19,26 +16,7 @@ CAPTURES = (
     "nfstream__pcaps__quic-27", "zeek__ppp__quic-interop-retry", "zeek__quic.interop.quic-go_quic-go__zerortt",
     "zeek__quic__chromium-115.0.5790.110-google-de-fragmented", "zeek__quic__quic-multiple-initial-fragmented-crypto",
 )  # fmt: skip
-FIELDS = ("udp.stream", "tls.handshake.type", "tls.handshake.extensions_server_name", "tls.handshake.ja3")
 needed = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
-
-
-def by_tshark(path: Path) -> tuple[Counter[tuple[str, str]], int]:
-    """(server name, JA3) of the first ClientHello of each connection, and how many connections have a ServerHello."""
-    command = ["tshark", "-2", "-n", "-r", str(path), "-Y", "quic && tls.handshake.type in {1,2}", "-T", "json"]
-    for name in FIELDS:
-        command += ["-e", name]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    asked: dict[str, tuple[str, str]] = {}
-    answered = set()
-    for packet in json.loads(done.stdout):
-        seen = packet["_source"]["layers"]
-        (stream,) = seen["udp.stream"]
-        if "tls.handshake.ja3" in seen:
-            asked.setdefault(stream, (seen.get(FIELDS[2], [""])[0], seen["tls.handshake.ja3"][0]))
-        if "2" in seen["tls.handshake.type"]:
-            answered.add(stream)
-    return Counter(asked.values()), len(answered)
 
 
 @needed
@@ -48,7 +26,7 @@ def test_hellos_are_those_that_tshark_sees(name: str) -> None:
     if path is None:
         pytest.skip("../shared/oracle is not there")
     rows, counts = read_tls(path)
-    asked, answered = by_tshark(path)
+    asked, answered = datagrams_by_tshark(path, "quic", "tls")
     quic = [row for row in rows if row.quic_version]
     assert Counter((row.server_name or "", row.ja3) for row in quic if row.ja3) == asked
     assert sum(row.cipher is not None for row in quic) == answered

@@ -1,7 +1,12 @@
-"""TLS connections of a capture, read by the stages up to TLS and no further: in: a file; out: rows."""
+"""TLS connections of a capture, read by the stages up to TLS and no further, and as TShark sees them: in: a file; out:
+rows.
+"""
 
 from __future__ import annotations
 
+import json
+import subprocess
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -28,3 +33,23 @@ def read_tls(path: Path, batch_frames: int = 8_192) -> tuple[list[TlsConnection]
     for part in reassembly.finish():
         rows += tls.process(NO_BYTES, NO_BYTES, reassembly.pages, part.chunks)
     return rows, tls.counters.as_dict()
+
+
+def datagrams_by_tshark(path: Path, shown: str, layer: str) -> tuple[Counter[tuple[str, str]], int]:
+    """(server name, JA3) of the first ClientHello of each UDP connection among the packets `shown`, and how many
+    connections have a ServerHello; `layer`: what TShark calls the protocol.
+    """
+    stream, kind = "udp.stream", f"{layer}.handshake.type"
+    name, ja3 = f"{layer}.handshake.extensions_server_name", f"{layer}.handshake.ja3"
+    fields = [part for field in (stream, kind, name, ja3) for part in ("-e", field)]
+    command = ["tshark", "-2", "-n", "-r", str(path), "-Y", f"{shown} && {kind} in {{1,2}}", "-T", "json", *fields]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    asked: dict[str, tuple[str, str]] = {}
+    answered = set()
+    for packet in json.loads(done.stdout):
+        seen = packet["_source"]["layers"]
+        if ja3 in seen:
+            asked.setdefault(seen[stream][0], (seen.get(name, [""])[0], seen[ja3][0]))
+        if "2" in seen[kind]:
+            answered.add(seen[stream][0])
+    return Counter(asked.values()), len(answered)

@@ -4,7 +4,6 @@ them.
 
 from __future__ import annotations
 
-import json
 import random
 import selectors
 import shutil
@@ -18,7 +17,7 @@ import pytest
 
 from sensor.api import read
 from tests.capture.build import SHARED
-from tests.protocols.tls.reading import read_tls
+from tests.protocols.tls.reading import datagrams_by_tshark, read_tls
 from tests.traffic import MS, START, Packet, write_pcap
 
 Turns = list[tuple[int, bytes]]
@@ -172,25 +171,6 @@ def test_mutated_and_cut_datagrams_do_no_harm(said: Turns, tmp_path: Path) -> No
         assert counters["tls"]["kernel_fault"] == counters["reassembly"]["kernel_fault"] == 0
 
 
-def by_tshark(path: Path) -> tuple[Counter[tuple[str, str]], int]:
-    """(server name, JA3) of the first ClientHello of each connection, and how many connections have a ServerHello."""
-    names = ("udp.stream", "dtls.handshake.type", "dtls.handshake.extensions_server_name", "dtls.handshake.ja3")
-    command = ["tshark", "-2", "-n", "-r", str(path), "-Y", "dtls.handshake.type in {1,2}", "-T", "json"]
-    for name in names:
-        command += ["-e", name]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    asked: dict[str, tuple[str, str]] = {}
-    answered = set()
-    for packet in json.loads(done.stdout):
-        seen = packet["_source"]["layers"]
-        stream = seen["udp.stream"][0]
-        if names[3] in seen:
-            asked.setdefault(stream, (seen.get(names[2], [""])[0], seen[names[3]][0]))
-        if "2" in seen[names[1]]:
-            answered.add(stream)
-    return Counter(asked.values()), len(answered)
-
-
 @pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
 @pytest.mark.parametrize("name", CAPTURES)
 def test_hellos_are_those_that_tshark_sees(name: str) -> None:
@@ -198,7 +178,7 @@ def test_hellos_are_those_that_tshark_sees(name: str) -> None:
     if path is None:
         pytest.skip("../shared/oracle is not there")
     rows, counts = read_tls(path)
-    asked, answered = by_tshark(path)
+    asked, answered = datagrams_by_tshark(path, "dtls", "dtls")
     datagrams = [row for row in rows if (row.ja4 or "d").startswith("d")]
     assert Counter((row.server_name or "", row.ja3) for row in datagrams if row.ja3) == asked
     assert sum(row.cipher is not None for row in datagrams) == answered
