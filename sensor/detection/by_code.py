@@ -37,6 +37,11 @@ def matching(scanner: Scanner) -> Test:
     return test
 
 
+def code_of(text: str, codes: npt.NDArray[np.uint32], strings: Strings) -> int:
+    """Which of the codes is this text's; -1 when none is."""
+    return next((int(code) for code in np.unique(codes).tolist() if strings.text(code) == text), -1)
+
+
 class ByCode:
     """Verdicts of `test` on the texts of codes; no string passes that is absent."""
 

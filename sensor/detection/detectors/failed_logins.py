@@ -15,9 +15,10 @@ import numpy as np
 from sensor import limits
 from sensor.alert import Detection, Entity, Kind, Numbers, Rule, Severity
 from sensor.config import FailedLoginsSettings
+from sensor.detection.by_code import code_of
 from sensor.detection.detector import REPORT_SECONDS, Batch, Strings, Table, nanoseconds, sweep
 from sensor.detection.detectors.failed_logins_kernel import GUESSED, HIT, By, Progress, find_guessing
-from sensor.detection.evidence import address, community_id, http_of
+from sensor.detection.evidence import address, detection_of
 from sensor.schema import TransactionFlag
 from sensor.structures.entity_table import EntityTable
 from sensor.structures.memory import Memory
@@ -122,7 +123,7 @@ class FailedLogins:
         if not rows.size:
             return detections
         logins = picked(batch.transactions, rows)
-        basic_code = self._basic_code(logins)
+        basic_code = code_of("basic", logins["auth_scheme"], self.strings)
         for kind in self.kinds:
             self.faults += sweep(
                 lambda start, kind=kind: self._find(kind, logins, basic_code, start),  # type: ignore[misc]
@@ -134,13 +135,6 @@ class FailedLogins:
             )
         return detections
 
-    def _basic_code(self, logins: Table) -> int:
-        """The batch's code of the scheme "basic", -1 when it has none."""
-        for code in np.unique(logins["auth_scheme"]).tolist():
-            if self.strings.text(code) == "basic":
-                return int(code)
-        return -1
-
     def _find(self, kind: _Guesses, logins: Table, basic_code: int, start: int) -> int:
         window_ns, report_ns = nanoseconds(kind.window_seconds), nanoseconds(REPORT_SECONDS)
         return find_guessing(
@@ -150,32 +144,25 @@ class FailedLogins:
         )  # type: ignore[no-any-return]  # fmt: skip
 
     def _detection(self, kind: _Guesses, hit: Any, transaction: Any) -> Detection:
-        client = address(transaction, "client")
         account = f"{transaction['account']:016x}"
-        entity = Entity("client", client) if kind.by == By.CLIENT else Entity("account", account)
+        entity = Entity("account", account)
+        if kind.by == By.CLIENT:
+            entity = Entity("client", address(transaction, "client"))
         details: dict[str, Any] = {"succeeded": bool(hit["succeeded"])}
         if transaction["account"]:
             details["account"] = account
-        return Detection(
-            now=int(transaction["now"]),
-            rule=kind.rule,
-            entity=entity,
-            numbers=Numbers(
-                observed=float(hit["failures"]),
-                threshold=float(kind.failures_max),
-                unit="failed logins",
+        return detection_of(
+            transaction,
+            self.strings,
+            kind.rule,
+            entity,
+            Numbers(
+                observed=float(hit["failures"]), threshold=float(kind.failures_max), unit="failed logins",
                 window_seconds=kind.window_seconds,
             ),
             count=int(hit["failures"]),
             run=f"{entity.value}@{hit['run_now']}",
             first_ts=int(hit["first_ts"]),
-            last_ts=int(transaction["ts"]),
-            client_ip=client,
-            client_port=int(transaction["client_port"]),
-            server_ip=address(transaction, "server"),
-            server_port=int(transaction["server_port"]),
-            community_id=community_id(transaction, "client", "server"),
-            http=http_of(transaction, self.strings),
             severity=Severity.CRITICAL if hit["succeeded"] else None,
             details=details,
-        )
+        )  # fmt: skip

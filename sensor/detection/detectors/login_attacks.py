@@ -16,7 +16,8 @@ import numpy as np
 from sensor import limits
 from sensor.alert import Detection, Entity, Kind, Numbers, Rule, Severity
 from sensor.config import LoginAttacksSettings
-from sensor.detection.detector import REPORT_SECONDS, Batch, Strings, Table, nanoseconds, sweep
+from sensor.detection.by_code import code_of
+from sensor.detection.detector import REPORT_SECONDS, Batch, Strings, nanoseconds, sweep
 from sensor.detection.detectors.login_attacks_kernel import HIT, LOGINS, WORDS, By, Progress, find_attacks
 from sensor.detection.evidence import address, detection_of, http_of
 from sensor.schema import TransactionFlag
@@ -100,7 +101,7 @@ class LoginAttacks:
         if not rows.size:
             return detections
         logins, entities = picked(batch.transactions, rows), picked(batch.entities, rows)
-        basic = self._basic_code(logins)
+        basic = code_of("basic", logins["auth_scheme"], self.strings)
         self.faults += sweep(
             lambda start: find_attacks(
                 logins, entities, self.strings.tables.entries, start, basic, *self.table.arrays, self.records,
@@ -111,13 +112,6 @@ class LoginAttacks:
             lambda hits: detections.extend(self._detection(hit, logins[hit["row"]]) for hit in self.hits[:hits]),
         )  # fmt: skip
         return detections
-
-    def _basic_code(self, logins: Table) -> int:
-        """The batch's code of the scheme "basic", -1 when it has none."""
-        for code in np.unique(logins["auth_scheme"]).tolist():
-            if self.strings.text(code) == "basic":
-                return int(code)
-        return -1
 
     def _entity(self, by: By, transaction: Any) -> Entity:
         if by in (By.CLIENT, By.DAY):

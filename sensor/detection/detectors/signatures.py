@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from sensor.alert import Detection, Entity, Kind, Numbers, Rule, Severity
 from sensor.config import SignatureSettings
 from sensor.detection.detector import Batch, Strings
-from sensor.detection.evidence import address, community_id, http_of
+from sensor.detection.evidence import address, detection_of
 from sensor.detection.reloading import Reloading
 from sensor.detection.signatures.buffers import REQUEST, RESPONSE, Message
 from sensor.detection.signatures.match import matches
@@ -132,27 +132,20 @@ class Signatures:
         return None
 
     def _detection(self, signature: Signature, transaction: Any, direction: str) -> Detection:
-        client = address(transaction, "client")
         details: dict[str, Any] = {
             "sid": signature.sid, "revision": signature.revision, "direction": direction, "rule_file": signature.where,
         }  # fmt: skip
         if signature.references:
             details["references"] = list(signature.references)
-        return Detection(
-            now=int(transaction["now"]),
-            rule=signature.rule,
-            entity=Entity("client", client),
-            numbers=Numbers(observed=1.0, threshold=1.0, unit="matches", window_seconds=0.0),
+        return detection_of(
+            transaction,
+            self.strings,
+            signature.rule,
+            Entity("client", address(transaction, "client")),
+            Numbers(observed=1.0, threshold=1.0, unit="matches", window_seconds=0.0),
             count=1,
             run=f"{transaction['uid_hi']:x}{transaction['uid_lo']:x}/{transaction['trans_depth']}/{transaction['ts']}",
             first_ts=int(transaction["ts"]),
-            last_ts=int(transaction["ts"]),
-            client_ip=client,
-            client_port=int(transaction["client_port"]),
-            server_ip=address(transaction, "server"),
-            server_port=int(transaction["server_port"]),
-            community_id=community_id(transaction, "client", "server"),
-            http=http_of(transaction, self.strings),
             details=details,
         )
 
