@@ -18,7 +18,7 @@ from sensor.errors import BusError
 from sensor.limits import REQUEST_BYTES_MAX
 from tests.bus.test_stream import LOCAL
 
-LIMIT_SECONDS = 20.0
+LIMIT_SECONDS = 90.0
 TEXT = '[[allow]]\nrule = "web-scan"\nreason = "ours"\nuntil = 2030-01-01\n'
 
 

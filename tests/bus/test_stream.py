@@ -26,7 +26,7 @@ from sensor.limits import STREAM_QUEUE_ALERTS
 from tests.bus.alerts import an_alert
 from tests.bus.test_subscriber import free_port
 
-LIMIT_SECONDS = 20.0
+LIMIT_SECONDS = 90.0
 LOCAL = "tcp://127.0.0.1:*"
 
 

@@ -30,7 +30,7 @@ from tests.collector.test_store import ID, a_message
 from tests.detection import mmdb
 
 ROOT = Path(__file__).parents[2]
-LIMIT_SECONDS = 30
+LIMIT_SECONDS = 90
 
 
 def looked_into(place: str, incident: int = 1, recent: Recent | None = None, **settings) -> Investigation:

@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("nft", path="/usr/sbin:/sbin:/usr/bin:/bin") is None, reason="needs nftables"),
 ]
 SERVER, CLIENT, CLIENT6 = "10.77.0.1", "10.77.0.2", "fd77::2"
-LIMIT_SECONDS = 20
+LIMIT_SECONDS = 90
 RULES = """
 table inet tapir {
     set blocked4 { type ipv4_addr; flags timeout; }

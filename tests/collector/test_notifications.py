@@ -299,8 +299,8 @@ def test_a_stuck_channel_delays_neither_storing_nor_another_channel(place, recei
         said: list[str] = []
         with kept(place, settings, said.append) as store:
             store.commit([a_message(an_alert(1))])
-            assert receiver.arrived.acquire(timeout=30)
+            assert receiver.arrived.acquire(timeout=120)
             store.commit([a_message(an_alert(2, alert_id=ID(2), client_ip="192.0.2.8"))])
-            assert receiver.arrived.acquire(timeout=30)
+            assert receiver.arrived.acquire(timeout=120)
             assert store.stored == 2
         assert said == []

@@ -20,7 +20,7 @@ with stop_signals() as stop:
             signal.pause()
 print("default again" if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL else "changed")
 """
-LIMIT_SECONDS = 30
+LIMIT_SECONDS = 90
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

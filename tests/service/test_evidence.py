@@ -35,7 +35,7 @@ def test_an_alert_of_a_live_capture_has_its_packets(tmp_path: Path) -> None:
                     while client.recv(4096):
                         pass
                 process.send_signal(signal.SIGTERM)
-                process.communicate(timeout=60)
+                process.communicate(timeout=300)
         finally:
             serving.kill()
             serving.communicate()

@@ -34,7 +34,7 @@ def test_settings_are_taken_over_while_packets_are_read(tmp_path: Path) -> None:
         assert "not reloaded" in told(listening, "READY=1")
         told(listening, "WATCHDOG=1")
         process.send_signal(signal.SIGTERM)
-        _, lines = process.communicate(timeout=60)
+        _, lines = process.communicate(timeout=300)
     assert process.returncode == 0
     alerts_about_itself = "tapir run: Changed settings have faults: the old ones stay: "  # said as an alert too
     assert [line for line in lines.splitlines() if not line.startswith(alerts_about_itself)] == [

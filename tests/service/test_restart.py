@@ -22,7 +22,7 @@ def one_run(tmp_path: Path, wire: Cable, listening: socket.socket, how: signal.S
                 sender.sendto(b"x" * 100, ("10.77.0.2", 9))
                 told(listening, "WATCHDOG=1")
         process.send_signal(how)
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
 
 
 @needs_namespaces

@@ -25,7 +25,7 @@ def manager(tmp_path: Path) -> Iterator[socket.socket]:
     """The socket that a service manager listens on."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(str(tmp_path / "notify"))
-        listening.settimeout(120)
+        listening.settimeout(300)
         yield listening
 
 
@@ -63,7 +63,7 @@ def test_ready_watched_and_stopped(tmp_path: Path) -> None:
         told(listening, "WATCHDOG=1")
         process.send_signal(signal.SIGTERM)
         told(listening, "STOPPING=1")
-        _, complaints = process.communicate(timeout=60)
+        _, complaints = process.communicate(timeout=300)
     assert (process.returncode, complaints) == (0, "")
     rules = {json.loads(line)["rule_id"] for line in alerts.read_text().splitlines()}
     assert "brute-force-login" in rules
@@ -78,7 +78,7 @@ def test_rounds_of_a_replay_follow_one_another_in_packet_time(tmp_path: Path) ->
         while status.count("packets") == 0 or int(status.split("STATUS=")[1].split(maxsplit=1)[0]) < 3000:
             status = told(listening, "STATUS=")
         process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=300)
     summary = json.loads(output.splitlines()[-1])["summary"]
     assert summary["retransmitted_bytes"] == 0
     assert summary["missing_bytes"] == 0
@@ -108,7 +108,7 @@ def test_what_passes_an_interface_comes_out(tmp_path: Path) -> None:
                 while client.recv(4096):
                     pass
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=60)
+            process.communicate(timeout=300)
             capturing.__exit__(None, None, None)
         finally:
             serving.kill()

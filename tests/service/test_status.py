@@ -44,7 +44,7 @@ def test_a_running_sensor_tells_how_it_is(tmp_path: Path, monkeypatch: pytest.Mo
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as page:
             families = {each.name: each for each in text_string_to_metric_families(page.read().decode())}
         process.send_signal(signal.SIGTERM)
-        _, complaints = process.communicate(timeout=60)
+        _, complaints = process.communicate(timeout=300)
     assert (process.returncode, complaints) == (0, "")
     assert snapshot["counters"]["capture"]["frames"] > 0
     assert snapshot["fills"]["flows"]["size"] > 0

@@ -18,7 +18,8 @@ from typing import Any
 
 from sensor.collector.sinks.sink import tls
 from sensor.config import SinkSettings
-from tests.collector.servers import LIMIT_SECONDS, PythonServer, Server, free_port, in_own_processes, program
+from tests.bus.test_subscriber import free_port
+from tests.collector.servers import LIMIT_SECONDS, PythonServer, Server, in_own_processes, program
 
 TOPIC = "tapir-alerts"
 
