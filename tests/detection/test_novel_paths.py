@@ -138,3 +138,12 @@ def test_what_is_remembered_is_bounded() -> None:
 @pytest.mark.parametrize("name", ["01a-benign", "15a-error-spike"])
 def test_real_traffic_has_none(name: str) -> None:
     assert not {"path-probing", "names-opened"} & {alert["rule_id"] for alert in real_alerts(name)}
+
+
+def test_of_a_flood_of_new_paths_only_so_many_are_looked_at() -> None:
+    wire = Wire()
+    for number in range(4_000):
+        wire.ask(100 + number / 1_000, f"/flood{number}", f"10.1.{number // 250}.{number % 250}")
+    stage = wire.stage()
+    run_transactions(stage, wire.sorted())
+    assert 1_500 <= stage.detectors["novel_paths"].evicted <= 2_100

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from sensor.alert import Detection, Kind, Numbers, Rule, Severity
 from sensor.config import NovelPathsSettings
+from sensor.detection.allowance import Allowance, Saved
 from sensor.detection.by_code import ByCode, each
 from sensor.detection.carried import packed, unpacked
 from sensor.detection.detector import Batch, Strings, nanoseconds, worth_saying
@@ -69,6 +70,7 @@ class _Words(NamedTuple):
     began: int
     paths: list[int]
     places: Places
+    looks: Saved
 
 
 class NovelPaths:
@@ -82,16 +84,18 @@ class NovelPaths:
         self._suspects = Suspects(settings.clients_max, settings.window_seconds, settings.paths_min // 2)
         self._crawlers = ByCode(strings, each(lambda text: _CRAWLER.search(text) is not None))
         self._hashes = np.zeros(len(strings.tables.entries), np.uint64)  # of the path that a code was last
+        self._allowance = Allowance()
         self._began = self._gone = 0
         self._paths: dict[int, None] = {}
         self._places: Places = {}
 
     @property
     def evicted(self) -> int:
-        return self._gone + self._suspects.evicted
+        return self._gone + self._suspects.evicted + self._allowance.refused
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
-        return {**self._suspects.state(), "paths": packed(_Words(self._began, list(self._paths), self._places))}
+        words = _Words(self._began, list(self._paths), self._places, self._allowance.state())
+        return {**self._suspects.state(), "paths": packed(words)}
 
     def restore(self, saved: Mapping[str, npt.NDArray[Any]]) -> bool:
         words = unpacked(saved, "paths", _Words)
@@ -99,6 +103,7 @@ class NovelPaths:
             return False
         self._began, self._places = words.began, words.places
         self._paths = dict.fromkeys(words.paths)
+        self._allowance.restore(words.looks)
         return True
 
     def process(self, batch: Batch) -> list[Detection]:
@@ -108,18 +113,33 @@ class NovelPaths:
         self._began = self._began or int(rows["now"][0])
         detections: list[Detection] = []
         self._suspects.begin(batch)
-        codes, hashes = np.ascontiguousarray(rows["endpoint"]), self.strings.tables.entries["hash"]
-        new = np.flatnonzero(self._hashes[codes] != hashes[codes])
-        crawlers = set(new[self._crawlers.passing(rows["user_agent"][new])].tolist()) if len(new) else set()
-        for place in new.tolist():
-            code = int(codes[place])
-            if self._hashes[code] == hashes[code]:
-                continue
-            path = self._hashes[code] = hashes[code]
-            if 200 <= batch.status[place] < 400 and int(path) not in self._paths:
-                detections += self._new(batch, place, int(path), place in crawlers)
+        for place, path, crawls in self._fresh(batch):
+            if path not in self._paths:
+                detections += self._new(batch, place, path, crawls)
         self._suspects.end()
+        self._allowance.passed(len(rows))
         return detections
+
+    def _fresh(self, batch: Batch) -> list[tuple[int, int, bool]]:
+        """Where a path that its code did not stand for before is served first, in order: the row, the path, and whether
+        a crawler asks. Of a flood of such only as many as can be looked at.
+        """
+        rows, hashes = batch.transactions, self.strings.tables.entries["hash"]
+        codes = np.ascontiguousarray(rows["endpoint"])
+        new = np.flatnonzero(self._hashes[codes] != hashes[codes])
+        if not len(new):
+            return []
+        new = new[np.sort(np.unique(codes[new], return_index=True)[1])]
+        paths = hashes[codes[new]]
+        self._hashes[codes[new]] = paths
+        served = (batch.status[new] >= 200) & (batch.status[new] < 400)
+        new, paths = new[served], paths[served]
+        if not len(new):
+            return []
+        looked = self._allowance.afforded(new, rows["now"][new])
+        crawlers = set(new[self._crawlers.passing(rows["user_agent"][new])].tolist())
+        known = dict(zip(new.tolist(), paths.tolist(), strict=True))
+        return [(place, known[place], place in crawlers) for place in looked]
 
     def _new(self, batch: Batch, place: int, path: int, crawls: bool) -> list[Detection]:
         """Somebody is served at a path that nobody asked for before."""
