@@ -61,16 +61,22 @@ def gathered(place: Path, gatherers: Sequence[Callable[[Path], Iterator[Written]
     return list(found.values())
 
 
+def by_kind(written: list[Written], part: str) -> dict[str, list[str]]:
+    """The texts of one half, by their kind."""
+    found: dict[str, list[str]] = {}
+    for each in written:
+        if each.half == part:
+            found.setdefault(each.kind, []).append(each.text)
+    return found
+
+
 def texts(folder: Path) -> list[Written]:
     return gathered(unpack(folder), _GATHERED, SHORTEST)
 
 
 def vocabulary(folder: Path, part: str) -> Texts:
     """The texts of one half for requests of clients (record_benign.py)."""
-    found: dict[str, list[str]] = {}
-    for written in texts(folder):
-        if written.half == part:
-            found.setdefault(written.kind, []).append(written.text)
+    found = by_kind(texts(folder), part)
     kinds = ("language", "saying", "short text", "tutorial of SQL")
     prose = [" ".join(text.split()) for kind in kinds for text in found[kind]]
     talk = [text for kind in ("Markdown", "reStructuredText", "AsciiDoc", "manual page", "log") for text in found[kind]]

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.bench.benign_documents import Written, blocks, gathered, manual_pages, sections, translated
+from tests.bench.benign_documents import Written, blocks, by_kind, gathered, manual_pages, sections, translated
 from tests.bench.benign_texts import Texts
 from tests.bench.packages import Packages, files, text_of, unpack
 
@@ -47,10 +47,7 @@ def texts(folder: Path) -> list[Written]:
 
 def vocabulary(folder: Path, part: str) -> Texts:
     """The texts of one half for requests of clients (record_benign.py)."""
-    found: dict[str, list[str]] = {}
-    for written in texts(folder):
-        if written.half == part:
-            found.setdefault(written.kind, []).append(written.text)
+    found = by_kind(texts(folder), part)
     prose = [" ".join(text.split()) for kind in ("language", "saying", "short text") for text in found[kind]]
     kinds = ("listing", "Markdown", "reStructuredText", "manual page", "manual of Perl", "e-mail")
     talk = [text for kind in kinds for text in found[kind]]
