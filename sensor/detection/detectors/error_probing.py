@@ -59,6 +59,7 @@ class ErrorProbing:
         self.settings, self.strings = settings, strings
         self._suspects = Suspects(settings.clients_max, settings.window_seconds, settings.requests_min // 2)
         self._fails: Fails = {}
+        self._broken_until: dict[int, int] = {}  # endpoints that fail by themselves: no 500 of theirs is looked at
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         return {**self._suspects.state(), "fails": packed(self._fails)}
@@ -68,6 +69,8 @@ class ErrorProbing:
         if fails is None or not self._suspects.restore(saved):
             return False
         self._fails = fails
+        for endpoint, clients in fails.items():
+            self._note_broken(endpoint, clients)
         return True
 
     @property
@@ -79,11 +82,15 @@ class ErrorProbing:
         self._suspects.begin(batch)
         rows = batch.transactions
         provoked = batch.failed[_PROVOKED[batch.status[batch.failed]]]
-        for place in provoked[rows["flags"][provoked] & TransactionFlag.LOGIN == 0].tolist():
+        provoked = provoked[rows["flags"][provoked] & TransactionFlag.LOGIN == 0]
+        broken, nows = (batch.status[provoked] == _BROKEN).tolist(), rows["now"][provoked].tolist()
+        endpoints = (self.strings.tables.entries["hash"][rows["endpoint"][provoked]] >> np.uint64(1)).tolist()
+        for place, endpoint, now, is_broken in zip(provoked.tolist(), endpoints, nows, broken, strict=True):
+            if is_broken and now <= self._broken_until.get(endpoint, 0):
+                continue
             row = rows[place]
             what, shape = self._request(row)
-            endpoint = int(self.strings.tables.entries["hash"][row["endpoint"]]) >> 1
-            suspect = self._suspects.note(place, what, (endpoint << 1 | int(row["status_code"] == _BROKEN), shape))
+            suspect = self._suspects.note(place, what, (endpoint << 1 | is_broken, shape))
             if suspect is not None:
                 self._note(endpoint, client_key(row), int(row["now"]))
                 detections += self._judge(suspect, row)
@@ -107,12 +114,21 @@ class ErrorProbing:
         """An endpoint failed for a client."""
         fails = self._fails.pop(endpoint, {})
         if len(self._fails) >= _ENDPOINTS_MAX:
-            del self._fails[next(iter(self._fails))]
+            oldest = next(iter(self._fails))
+            del self._fails[oldest]
+            self._broken_until.pop(oldest, None)
         self._fails[endpoint] = fails
         last, count = fails.pop(client, (0, 0))
         fails[client] = now, 1 + (count if now - last < nanoseconds(self.settings.window_seconds) else 0)
         if len(fails) > _CLIENTS_MAX:
             del fails[next(iter(fails))]
+        self._note_broken(endpoint, fails)
+
+    def _note_broken(self, endpoint: int, fails: dict[str, tuple[int, int]]) -> None:
+        """Until when an endpoint fails for enough clients for any one of them to have enough others."""
+        if len(fails) > _OTHERS_MIN:
+            lasts = sorted(last for last, _ in fails.values())
+            self._broken_until[endpoint] = lasts[-1 - _OTHERS_MIN] + nanoseconds(self.settings.window_seconds)
 
     def _fails_by_itself(self, figure: int, tried: int, client: str, now: int) -> bool:
         """Whether an endpoint fails for others as well; `figure` is that of a try, of which the client had so many."""
