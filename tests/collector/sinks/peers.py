@@ -19,7 +19,7 @@ from typing import Any
 from sensor.collector.sinks.sink import tls
 from sensor.config import SinkSettings
 from tests.bus.test_subscriber import free_port
-from tests.collector.servers import LIMIT_SECONDS, PythonServer, Server, in_own_processes, program
+from tests.collector.servers import LIMIT_SECONDS, OrderlyServer, PythonServer, Server, in_own_processes, program
 
 TOPIC = "tapir-alerts"
 
@@ -137,7 +137,7 @@ class RabbitPeer:
         make_certificates(folder)
         self._folder = folder
         (folder / "plugins").write_text("[].\n")
-        self.server = Server(
+        self.server = OrderlyServer(
             folder, port, *in_own_processes(), str(script[-1]), RABBITMQ_NODENAME=f"tapir{port}@localhost",
             RABBITMQ_MNESIA_BASE=str(folder), RABBITMQ_LOG_BASE=str(folder), RABBITMQ_LOGS="-",
             RABBITMQ_CONFIG_FILE=str(folder / "conf"), RABBITMQ_ENABLED_PLUGINS_FILE=str(folder / "plugins"),
