@@ -11,6 +11,7 @@ from sensor._jit import inline_kernel, part_kernel
 from sensor.limits import NS
 from sensor.reassembly.flow_table import release_flow
 from sensor.reassembly.order import emit, emit_gap, skip_hole
+from sensor.reassembly.reuse import forget_asked
 from sensor.reassembly.tables import CHUNKS_PER_STEP, WHEEL_SECONDS, Count, Scalar
 from sensor.schema import ChunkKind, ConnState, EndReason, FlowFlag, Proto, TcpFlag, TcpState
 
@@ -145,6 +146,8 @@ def end_flow(t, row, reason):
     if reason == EndReason.EVICTED:
         flow["flags"] = flow["flags"] | FlowFlag.EVICTED
         t.counts[Count.FLOWS_EVICTED] += 1
+    if t.state[Scalar.ASKED] != 0:
+        forget_asked(t, row)
     release_flow(t, row)
     t.ended[t.state[Scalar.ENDED]] = row
     t.state[Scalar.ENDED] += 1

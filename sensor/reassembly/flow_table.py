@@ -113,10 +113,10 @@ def find_flow(t, segment, hashed, path):
 
 
 @inline_kernel
-def _is_from_responder(segment):
+def _is_from_responder(segment, flags):
     """Whether the first packet seen of a flow looks like the responder's."""
-    if segment["proto"] == Proto.TCP and segment["tcp_flags"] & TcpFlag.SYN != 0:
-        return segment["tcp_flags"] & TcpFlag.ACK != 0
+    if segment["proto"] == Proto.TCP and flags & TcpFlag.SYN != 0:
+        return flags & TcpFlag.ACK != 0
     source, target = np.int64(segment["src_port"]), np.int64(segment["dst_port"])
     if source < 1024 and target >= 1024:
         return segment["proto"] == Proto.TCP or segment["proto"] == Proto.UDP
@@ -162,8 +162,10 @@ def _clear_stream(stream):
 
 
 @part_kernel
-def create_flow(t, segment, hashed, path):
-    """A new flow for the segment; the caller has made sure that a row is free. Returns 2*flow + direction."""
+def create_flow(t, segment, hashed, path, flags):
+    """A new flow for the segment, or for that with other TCP flags from its side; the caller has made sure that a row
+    is free. Returns 2*flow + direction.
+    """
     t.state[Scalar.FREE] -= 1
     row = np.int64(t.free[t.state[Scalar.FREE]])
     position = home(t.slots, hashed)
@@ -171,7 +173,7 @@ def create_flow(t, segment, hashed, path):
         position = following(t.slots, position)
     insert(t.slots, position, hashed, row)
     flow = t.flows[row]
-    direction = 1 if _is_from_responder(segment) else 0
+    direction = 1 if _is_from_responder(segment, flags) else 0
     if direction == 0:
         flow["orig_hi"], flow["orig_lo"], flow["orig_port"] = segment["src_hi"], segment["src_lo"], segment["src_port"]
         flow["resp_hi"], flow["resp_lo"], flow["resp_port"] = segment["dst_hi"], segment["dst_lo"], segment["dst_port"]
@@ -192,9 +194,9 @@ def create_flow(t, segment, hashed, path):
     flow["history_len"] = 0
     flow["history_seen"] = 0
     flow["flags"] = 0
-    if segment["proto"] == Proto.TCP and segment["tcp_flags"] & TcpFlag.SYN == 0:
+    if segment["proto"] == Proto.TCP and flags & TcpFlag.SYN == 0:
         flow["flags"] = FlowFlag.MIDSTREAM | FlowFlag.ORIG_GUESSED
-    attempt = segment["proto"] == Proto.TCP and segment["tcp_flags"] & (TcpFlag.SYN | TcpFlag.ACK) == TcpFlag.SYN
+    attempt = segment["proto"] == Proto.TCP and flags & (TcpFlag.SYN | TcpFlag.ACK) == TcpFlag.SYN
     flow["state"] = TcpState.SYN if attempt else TcpState.NONE
     flow["conn_state"] = 0
     flow["end_reason"] = 0

@@ -20,6 +20,7 @@ from sensor.limits import NS
 from sensor.reassembly.flow_table import TUNNEL_BITS, VLAN_BITS
 from sensor.reassembly.tables import (
     AHEAD,
+    ASKED,
     CHUNKS_PER_STEP,
     LIVE_ROWS,
     NODE,
@@ -64,6 +65,7 @@ class ReassemblyStage:
         self._tables = Tables(
             flows=zeros(rows, FLOW),
             streams=np.zeros(2 * rows, STREAM),
+            asked=np.zeros(2 * rows, ASKED),
             slots=np.zeros(1 << (2 * rows - 1).bit_length(), np.uint64),
             free=np.arange(rows - 1, -1, -1, dtype=np.int32),
             pending=np.zeros(rows, np.int32),

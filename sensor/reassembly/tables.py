@@ -36,6 +36,9 @@ RECENT = np.dtype(
 )
 """A packet of the last moments: RECENT_PACKETS of them make a ring, with a chain through those of equal lower bits."""
 
+ASKED = np.dtype([("next", "i8"), ("ts", "i8")])
+"""Of each stream: the offset behind a SYN that may open another connection, and when it came; 0 when there is none."""
+
 RECENT_BUCKETS = 1 << 15
 """128 KB of chain heads, which stay in the second-level cache."""
 
@@ -112,6 +115,7 @@ class Scalar(IntEnum):
     IDLE_CLOSED_NS = 16
     IDLE_OTHER_NS = 17
     TOLD = 18           # flows told of in this batch while they live
+    ASKED = 19          # streams of which a SYN is noted that may open another connection
 
 
 class Count(IntEnum):
@@ -145,6 +149,7 @@ class Tables(NamedTuple):
 
     flows: Annotated[Rows, FLOW]
     streams: Annotated[Rows, STREAM]
+    asked: Annotated[Rows, ASKED]
     slots: U64s
     free: I32s
     pending: I32s

@@ -30,7 +30,7 @@ from sensor.reassembly.order import (
     skip_lost_holes,
 )
 from sensor.reassembly.tables import FAR_BYTES, NODES_PER_STEP, RST_BYTES, Count, Scalar
-from sensor.schema import ChunkKind, ChunkSource, FlowFlag, SegmentFlag, TcpFlag, TcpState
+from sensor.schema import ChunkKind, ChunkSource, SegmentFlag, TcpFlag, TcpState
 
 _HALF = 1 << 31
 _MASK = 0xFFFFFFFF
@@ -62,31 +62,8 @@ def _note_flags(flow, flags, length, window, direction):
 
 
 @inline_kernel
-def is_new_connection(t, stream_row, segment):
-    """Whether a SYN opens another connection on a 5-tuple that is in use.
-
-    On one that is busy it may be a stray or a forgery, and changes nothing, until the other side answers it: with an
-    acknowledgement and a number that are not the old connection's.
-    """
-    stream = t.streams[stream_row]
-    if stream["first"] == 0:
-        return False
-    if segment["tcp_flags"] & TcpFlag.ACK != 0:
-        asked = t.streams[stream_row ^ 1]["first"]
-        known = t.flows[stream_row >> 1]["flags"] & FlowFlag.MIDSTREAM != 0 or asked == 0
-        if known or t.flows[stream_row >> 1]["state"] != TcpState.ESTABLISHED or segment["payload_len"] > 0:
-            return False
-        again = (np.int64(segment["ack"]) - asked) & _MASK == 0
-        return not again and (np.int64(segment["seq"]) + 1 - stream["first"]) & _MASK != 0
-    if (np.int64(segment["seq"]) + 1 - stream["first"]) & _MASK == 0:
-        return False
-    flow = t.flows[stream_row >> 1]
-    if flow["state"] == TcpState.CLOSED or flow["state"] == TcpState.SYN:
-        return True
-    if t.state[Scalar.NOW] - flow["last_ts"] > 2_000_000_000:
-        return True
-    t.counts[Count.SYN_IGNORED] += 1
-    return False
+def _acknowledges_syn(peer, segment):
+    return peer["tcp_flags"] & TcpFlag.SYN != 0 and (np.int64(segment["ack"]) - peer["first"]) & _MASK == 0
 
 
 @inline_kernel
@@ -208,7 +185,7 @@ def tcp_segment(t, stream_row, segment, data):
     elif (
         syn != 0
         and flags & TcpFlag.ACK != 0
-        and stream["payload_bytes"] == length
+        and (stream["payload_bytes"] == length or (peer["payload_bytes"] == 0 and _acknowledges_syn(peer, segment)))
         and (number + 1 - stream["first"]) & _MASK != 0
     ):  # what this side sent before was not the connection's
         stream["first"] = _FIRST_LAP + number + 1

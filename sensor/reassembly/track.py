@@ -3,7 +3,9 @@
 The one law: returns before anything could overflow. Call again from the row it gives back, after the chunks were used.
 """
 
-from sensor._jit import Bytes, kernel
+import numpy as np
+
+from sensor._jit import Bytes, kernel, part_kernel
 from sensor.limits import NS
 from sensor.reassembly.datagrams import read_datagram
 from sensor.reassembly.duplicates import (
@@ -19,9 +21,10 @@ from sensor.reassembly.duplicates import (
 from sensor.reassembly.expiry import end_flow, end_next, evict_oldest, expire, link
 from sensor.reassembly.flow_table import create_flow, find_flow, path_of
 from sensor.reassembly.lookahead import begin_looking, look_ahead
-from sensor.reassembly.measures import LETTER_S, measure_packet, note
+from sensor.reassembly.measures import measure_packet
+from sensor.reassembly.reuse import Anew, asked_for, begin_asked, goes_on_anew, may_be_over, opens_another
 from sensor.reassembly.tables import CHUNKS_PER_STEP, LIVE_NS, NODES_PER_STEP, Count, Scalar, Tables
-from sensor.reassembly.tcp import is_new_connection, tcp_segment
+from sensor.reassembly.tcp import tcp_segment
 from sensor.reassembly.tell import tell
 from sensor.schema import SEGMENT, EndReason, Proto, SegmentFlag, TcpFlag
 
@@ -40,6 +43,23 @@ def recycle(t: Tables) -> None:
     t.state[Scalar.CHUNKS] = 0
     t.state[Scalar.TOLD] = 0
     t.state[Scalar.ENDED] = 0
+
+
+@part_kernel
+def _take_over(t, old, segment, hashed, path, anew):
+    """End the flow of stream `old`; the segment's connection has the same ends. Returns its 2*flow + direction."""
+    flags, peer = np.int64(segment["tcp_flags"]), 1 if anew == Anew.PEER else 0
+    number, ts = np.int64(0), np.int64(0)
+    if anew != Anew.JOINED and (peer == 1 or flags & TcpFlag.SYN == 0):
+        number, ts = asked_for(t, old ^ peer, segment, peer)
+    if number != 0:
+        flags = TcpFlag.SYN | (TcpFlag.ACK if peer == 1 else 0)
+    end_flow(t, old >> 1, EndReason.REUSED)
+    stream_row = create_flow(t, segment, hashed, path, flags)
+    link(t, stream_row >> 1, t.state[Scalar.TICK])
+    if number != 0:
+        begin_asked(t, stream_row ^ peer, number, ts)
+    return stream_row
 
 
 @kernel
@@ -75,24 +95,19 @@ def track(t: Tables, data: Bytes, datagrams: Bytes, segments: SEGMENT, start: in
                 continue
             if stream_row >= 0 and segment["proto"] == Proto.TCP:
                 note_report(t.streams[stream_row], segment)
-        reused = False
-        if (
-            stream_row >= 0
-            and segment["proto"] == Proto.TCP
-            and segment["tcp_flags"] & TcpFlag.SYN != 0
-            and is_new_connection(t, stream_row, segment)
-        ):
-            end_flow(t, stream_row >> 1, EndReason.REUSED)
-            stream_row = -1
-            reused = True
-        if stream_row < 0:
+        anew = Anew.NO + 0
+        if stream_row >= 0 and segment["proto"] == Proto.TCP:
+            if segment["tcp_flags"] & TcpFlag.SYN != 0:
+                anew = opens_another(t, stream_row, segment)
+            elif state[Scalar.ASKED] != 0 or may_be_over(t, stream_row):
+                anew = goes_on_anew(t, stream_row, segment)
+        if anew != Anew.NO:
+            stream_row = _take_over(t, stream_row, segment, hashed, path, anew)
+        elif stream_row < 0:
             if state[Scalar.LIVE] >= state[Scalar.FLOWS_MAX]:
                 evict_oldest(t)
-            stream_row = create_flow(t, segment, hashed, path)
+            stream_row = create_flow(t, segment, hashed, path, np.int64(segment["tcp_flags"]))
             link(t, stream_row >> 1, state[Scalar.TICK])
-            if reused and segment["tcp_flags"] & TcpFlag.ACK != 0:  # its SYN was taken for a stray
-                t.streams[stream_row ^ 1]["tcp_flags"] = TcpFlag.SYN
-                note(t.flows[stream_row >> 1], LETTER_S, (stream_row ^ 1) & 1)
         state[Scalar.FLOW] = stream_row >> 1
         flow = t.flows[stream_row >> 1]
         flow["last_ts"] = max(flow["last_ts"], segment["ts"])
