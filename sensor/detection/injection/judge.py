@@ -9,14 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+import msgspec
+
 from sensor.detection.injection.decode import is_coded, readings
-from sensor.detection.injection.finding import STRONG, Finding
+from sensor.detection.injection.finding import STRONG, WEAK, Finding
 from sensor.detection.injection.paths import judge_path
 from sensor.detection.injection.pattern import Pattern
 from sensor.detection.injection.patterns_browser import BROWSER
 from sensor.detection.injection.patterns_code import CODE
 from sensor.detection.injection.patterns_query import QUERY
-from sensor.detection.injection.patterns_shell import RARE, SHELL
+from sensor.detection.injection.patterns_shell import COMMON, RARE, SHELL
 from sensor.detection.injection.prefilter import has_trigger
 from sensor.detection.injection.sql import judge_sql
 from sensor.detection.injection.weigh import Reading, Weight, breaks_into_headers, weighed
@@ -33,7 +35,7 @@ _SQL_MARKS = re.compile(
 _PATH_MARKS = re.compile(r"\.\.|[/\\%?\x00]|\.(?:ini|conf|log|env|git|ht|bash|ssh|xml|php|ya?ml|py)|passwd|(.)\1{99}", re.I)
 _ONE_LINE = frozenset(("ssrf", "open-redirect", "path", "ldap", "xpath", "crlf"))
 """What no document can be: it is an attack only as a whole value."""
-_NEVER_TOLD = frozenset(("jndi", "deserialisation", "xxe", "crlf", "prompt"))
+_NEVER_TOLD = frozenset(("jndi", "deserialisation", "crlf", "prompt"))
 """What acts wherever it stands; other code in the midst of what people write is more often shown than meant, and is low."""
 _OF_CODES = ("path", "evasion")
 """What a value can be before anything of it is decoded."""
@@ -43,6 +45,21 @@ _VARIABLE = re.compile(r"\$\(([A-Z][A-Z_]+)\)")
 """Of a Makefile; no shell has commands in capitals."""
 _COMMAND_LINE = re.compile(r"\s*(?:[A-Z_]+=\S*\s+|sudo\s+)*" + RARE + r"\s", re.I)
 """What begins with a command is what people ask about and paste; what is injected stands behind a break-out."""
+_PARAGRAPH = re.compile(rb"\n[ \t]*\r?\n[ \t]*|\n[ \t]{2,}")
+"""An empty line, or one that is set in: no line end that a shell is to see is sent so."""
+_LISTING = re.compile(r"\s*(?:(?:" + RARE + "|" + COMMON + r")\s|[a-z_]\w*\s*\(\)\s*\{)")
+"""The same of several lines, of any command."""
+_PLACEHOLDERS = frozenset(("placeholder", "template expression", "template statement", "expression that calls"))
+"""What templates are full of: what reaches for more than their own names is other evidence."""
+_REACHES = re.compile(
+    r"__|\b(?:config|self|requests?|session|app|application|os|system|exec\w*|eval|class|constructor|process|require|import|include|runtime|popen|files?|fs|read\w*|env\w*"
+    r"|cycler|lipsum|joiner|namespace|get_?attr\w*|attr|mro|dump|debug\w*|settings|php\w*|passthru|shell\w*|java|javax|new|open|print\w*|range|url_for|settimeout|alert|global\w*|this)\b"
+    r"|\{if\b|#with\b|evaluate|if\s+true|\d\s*[*+-]\s*'?\d|\{php\}|\?(?:new|api|interpret)|#(?:evaluate|include|parse|set|foreach|macro)|@(?:system|using|functions|inject)|<#|[\"']\s*[~*]",
+    re.I,
+)
+"""What a template has no business with, or a sum: who tries templates begins with one."""
+_DEVELOPER = re.compile(r"(?:https?|wss?)://localhost:[1-9]\d{3,4}(?:/(?!\S*(?:admin|actuator|metadata|latest|internal|console|manage|config|secret|flag|shutdown))[\w./#?=&-]*)?\Z", re.I)
+"""Of a program that listens on the machine of who develops it: a redirect, a schema, a test."""
 
 
 def judge_reading(text: str) -> list[Finding]:
@@ -62,8 +79,9 @@ def _judged(reading: Reading) -> list[Finding]:
     plainly = False
     headed = weight == Weight.DOCUMENT and not breaks_into_headers(text)
     octets = (_VARIABLE.sub(r"\1", text) if "$(" in text else text).encode("utf-8", "surrogatepass")
+    lines = _PARAGRAPH.sub(b" \x0b", octets) if b"\n" in octets else octets
     for table, scanner in _SCANNERS:
-        for number in scanner.matches(octets):
+        for number in scanner.matches(lines if table is SHELL else octets):
             pattern = table[number]
             before = points.get(pattern.kind, 0)
             plain = pattern.plain and not (headed and pattern.kind in _ONE_LINE)
@@ -72,8 +90,14 @@ def _judged(reading: Reading) -> list[Finding]:
             evidence.setdefault(pattern.kind, []).append(pattern.evidence)
             plainly |= pattern.plain and pattern.kind == "cmdi"
     points = {kind: weight.of_all(worth, every[kind]) for kind, worth in points.items()}
-    if points.get("cmdi", 0) >= STRONG and not plainly and _COMMAND_LINE.match(text):
+    if points.get("cmdi", 0) >= STRONG and not plainly and (_COMMAND_LINE.match(text) or ("\n" in text.strip() and _LISTING.match(text))):
         points["cmdi"] = STRONG - 1
+    if "ssti" in points and _PLACEHOLDERS.issuperset(evidence["ssti"]):
+        points["ssti"] = min(points["ssti"], STRONG - 1 if _REACHES.search(text) else WEAK - 1)
+    if evidence.get("nosql") == ["document cut short"] and _is_json(text):
+        points["nosql"] = 0
+    if "ssrf" in points and _DEVELOPER.match(text):
+        points["ssrf"] = WEAK - 1
     if reading.told:
         points = {kind: worth if kind in _NEVER_TOLD else min(worth, STRONG - 1) for kind, worth in points.items()}
     found = [Finding(kind, worth, ", ".join(dict.fromkeys(evidence[kind]))) for kind, worth in points.items()]
@@ -91,6 +115,16 @@ def _judged(reading: Reading) -> list[Finding]:
     return found + inside
 
 
+def _is_json(text: str) -> bool:
+    if text.lstrip()[:1] not in ("{", "["):
+        return False
+    try:
+        msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
+
+
 def judge(text: str, form: bool = False) -> list[Finding]:
     """The best finding of each class over all readings of a value, best first."""
     best: dict[str, Finding] = {}
@@ -103,7 +137,7 @@ def judge(text: str, form: bool = False) -> list[Finding]:
         for finding in judge_reading(reading):
             if finding.kind == "cmdi" and is_coded(reading):
                 continue
-            if coded and number == 0 and len(every) > 1 and (finding.kind not in _OF_CODES or not odd):
+            if coded and number == 0 and len(every) > 1 and (finding.kind not in _OF_CODES or not odd or weighed(every[1]).weight >= Weight.PROSE):
                 continue
             if finding.kind not in best or finding.points > best[finding.kind].points:
                 best[finding.kind] = finding

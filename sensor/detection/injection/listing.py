@@ -15,14 +15,14 @@ _COMMENT = re.compile(r"^[ \t]*/\*\*(?=[ \t]|\r?\n)[^*]*(?:\*(?!/)[^*]*)*\*/[ \t
 _NAMES = r"(?:[\w$]+|\{[\w$,:\s]*\})"
 _RUNS = r"(?!(?:node:)?(?:child_process|vm|cluster|worker_threads)\b)"
 _REQUIRE = re.compile(
-    rf"^[ \t]*(?:(?:const|let|var)[ \t]+)?{_NAMES}[ \t]*=[ \t]*require\(\s*[\"']{_RUNS}[\w@./:-]+[\"']\s*\)(?:\.\w+)?[;,]?[ \t]*$"
+    rf"^[ \t]*(?:(?:const|let|var)[ \t]+)?{_NAMES}[ \t]*=[ \t]*require\(\s*[\"']{_RUNS}[\w@./:-]+[\"']\s*\)(?:\.\w+|\(\s*[\"'][\w@./:-]+[\"']\s*\))?[;,]?[ \t]*$"
     rf"|^[ \t]*(?:import|export)\b[^;\n\"'()]{{0,200}}(?:\{{[\w$,\s]*\}}[^;\n\"'()]{{0,40}})?(?:\bfrom[ \t]*)?[\"']{_RUNS}[\w@./:-]+[\"'][;,]?[ \t]*$"
     r"|^[ \t]*module\.exports[ \t]*=[ \t]*(?:[\w$]+|\{[\w$,:\s]*\});?[ \t]*$",
     re.M,
 )
 _MODULE = re.compile(r"\b(?:import|require)\(\s*([\"'])(?![^\"']*(?:\betc/|passwd|/proc/|\.env))\.{1,2}/[\w@./-]{1,120}\1\s*\)")
 """Of the same project."""
-_FORMATTED = re.compile(r"(?<![\w<])[BCEFILSX]<(?!(?:script|svg|img|iframe|object|embed)\s*>)([^<>=\n]{1,200}|<[ \t][^\n]{1,200}?[ \t]>)>")
+_FORMATTED = re.compile(r"(?<![\w<])[BCEFILSX]<(?!(?:script|svg|img|iframe|object|embed)\s*>[^\s.,;:)}}<>])([^<>=\n]{1,200}|<[ \t][^\n]{1,200}?[ \t]>)>")
 """Of Perl's manuals: B<bold>, C<code>, X<index entry>."""
 
 

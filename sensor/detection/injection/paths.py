@@ -42,6 +42,8 @@ _QUOTED = re.compile(
     r"\s*[\"“„«「]\s?[^\"”»」\s]+\s?[\"”»」]:?\s*[^\W\d_]{2,}|[^/\\%]*[^\W\d_]{3,}[^/\\%]*\s\.ht\w+\Z|\.ht\w+\s[^/\\%]*[^\W\d_]{3,}[^/\\%]*\Z"
 )
 """A name between quotes of which something is said; a name without a folder among words."""
+_UNPARTED = re.compile(r"[\u0e00-\u0eff\u3041-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+"""Of languages that set no blanks between words: somebody speaks of a file."""
 NAMED_MAX = 160
 """Characters of a value in which such a name is looked for."""
 _BLANK = re.compile(r"[\s+]|%20")
@@ -53,8 +55,18 @@ _UPLOADS = re.compile(r"\bfile\s*:/{1,4}|\bphp://|\b(?:https?|ftp)://\S+\.(?:txt
 _RFI = re.compile(r"\A(?:https?|ftps?|file|ogg|zlib|data)://(?:\d{1,3}(?:\.\d{1,3}){3}|\S+\?\Z|\S+%00|\S{1,100}\.(?:txt|php|log)\?*\Z)", re.I)
 
 
-_ASSET = re.compile(r"(?:\.\./){1,3}[\w@-]+(?:/[\w@-][\w@.-]*)*\.(?:json|[cm]?[jt]sx?|s?css|less|md|html?|svg|png|jpe?g|gif|map)(?:#[\w/.-]*)?\Z")
+_ASSET = re.compile(r"(?:\.\./){1,3}[\w@-]+(?:\.[\w@-]+)*(?:/[\w@-][\w@.-]*)*\.(?:json|[cm]?[jt]sx?|s?css|less|md|html?|svg|png|jpe?g|gif|map)(?:#[\w/.-]*)?\Z")
 """What one file of a project calls another, as a schema, a style or a picture."""
+
+
+_ORDINARY = re.compile(
+    r"[\"'«„“]?(?:/usr/(?:local/)?(?:[\w.+-]+/)?(?:s?bin|share|lib\w*|include|src)/[\w.+@-]+(?:/[\w.+@-]+)*|/var/lib/(?!mysql|pgsql|postgres|php|mongo|redis)[\w.+-]+(?:/[\w.+@-]+)*"
+    r"|/dev/(?:null|zero|u?random|std(?:in|out|err)|tty\w*|s[dr]\w+)|/home/[\w-]+/(?:[\w-][\w.-]*/)*[\w-][\w.-]*"
+    r"|[a-z]:\\{1,2}Program Files(?: \(x86\))?\\{1,2}[^\\/:*?\"<>|]+(?:\\{1,2}[^\\/:*?\"<>|]+)*\.(?:exe|dll|bat|cmd))/?[\"'»“”]?(?:\s+-{1,2}[\w-]+)?\Z",
+    re.I,
+)
+"""Programs, what belongs to packages, devices of no content, files in a home: what machines report all day."""
+_TELLING = re.compile(r"passw|shadow|secret|\.(?:conf|cnf|ini|log|pl|php|pem|key|htpasswd|history)\b|/etc/|/logs?/|id_[dr]sa|(?:apache|xampp|mysql|nginx|php)[\w .-]*\\", re.I)
 
 
 def judge_path(text: str) -> list[Finding]:
@@ -62,6 +74,8 @@ def judge_path(text: str) -> list[Finding]:
     points, why = 0, []
     ups = len(_UP.findall(text))
     if _ASSET.match(text) and not _TARGETS.search(text):
+        return []
+    if _ORDINARY.match(text) and not _TELLING.search(text):
         return []
     if _DEEP.search(text):
         points, why = (9 if ups > 3 or len(text.split()) < 5 else 4), ["several steps up"]
@@ -75,7 +89,7 @@ def judge_path(text: str) -> list[Finding]:
     target = _TARGETS.search(text)
     if target:
         spaces = text.count(" ") + text.count("%20") + text.count("+")
-        named = _NAME.match(text) or _PLAIN_NAME.fullmatch(text)
+        named = _UNPARTED.search(text) or _NAME.match(text) or _PLAIN_NAME.fullmatch(text)
         led = ((_is_led(text, target) or named) and not _SECRET.search(target.group())) or (len(text) <= NAMED_MAX and _QUOTED.match(text))
         start = target.start() < 60 and spaces < 8 and not led
         points += 8 if start else 2 if points and spaces > 16 else 3

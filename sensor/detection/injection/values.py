@@ -159,6 +159,10 @@ def _strings_of(text: str) -> Iterator[Value]:
             yield Value("json", "", match.group(1))
 
 
+_WITH_TEXT = frozenset(("$where", "$function", "$accumulator", "$regex", "$type", "@type", "__type", "$expr", "__class__", "@class"))
+"""Keys that mean something together with their text; that of others ($id, $ref, @context) is judged by itself."""
+
+
 def _json_values(value: Any, name: str, depth: int) -> Iterator[Value]:
     """Strings and keys; a key that is an operator goes together with the text of its value."""
     if depth > DEPTH_MAX:
@@ -173,7 +177,8 @@ def _json_values(value: Any, name: str, depth: int) -> Iterator[Value]:
     elif isinstance(value, dict):
         for key, member in value.items():
             if key.startswith(("$", "@", "__")):
-                yield Value("json", "", f'{{"{key}":' + (f'"{member}"' if isinstance(member, str) else "1"))
+                text = f'"{member}"' if isinstance(member, str) and key.lower() in _WITH_TEXT else "1"
+                yield Value("json", "", f'{{"{key}":{text}')
             elif len(key) > 2 and not key.isalnum():
                 yield Value("json", "", key)
             yield from _json_values(member, key, depth + 1)

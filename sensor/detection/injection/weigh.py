@@ -76,6 +76,11 @@ _OWN_LINE = re.compile(r"\s*--[^\s<>]{8,100}[ \t]*\r?\n|(?:[^\W\d_]+[ ,]+){4,}[^
 """What ends parts of a mail; a sentence that ends as one, and a blank line."""
 
 
+_CHOICES = re.compile(r"(?<![\w|])\[?[\w*=!-]{1,24}(?:\|[\w*=!-]{1,24}){2,}\]?(?![\w|])|(?:\A|(?<=\s))(\w)\w{0,2}\|\1\w{1,16}(?=\s|\Z)", re.I)
+"""Words of which one is to be chosen, a short name and a long one, as in a synopsis."""
+_RARE_WORD = re.compile(RARE + "|id|env|ping|sleep|who", re.I)
+
+
 class Weight(IntEnum):
     """What a pattern that prose may hold too is worth in a text."""
 
@@ -157,10 +162,17 @@ def _blank(match: re.Match[str]) -> str:
     return "\n" if "\n" in match.group() else " "
 
 
+def _chosen(match: re.Match[str]) -> str:
+    """A blank for choices of which none is a command that nobody would name so."""
+    return match.group() if any(_RARE_WORD.fullmatch(word) for word in match.group().strip("[]").split("|")) else " "
+
+
 def weighed(text: str) -> Reading:
     """How much of a text is prose."""
     text = without_declarations(text)
     unparted = sum(len(run) // UNPARTED_LETTERS for run in _UNPARTED.findall(text)) if not text.isascii() else 0
+    if "|" in text:
+        text = _CHOICES.sub(_chosen, text)
     if " " not in text and not unparted:
         return Reading(text, Weight.WHOLE)
     text = _LINK.sub(r"\1 ", text) if "](" in text else text
