@@ -28,6 +28,11 @@ from sensor.errors import InputError, SettingError
 from sensor.limits import BATCH_FRAMES, CLOCK_AHEAD_NS, CLOCK_STEP_NS, LIVE_WAIT_SECONDS, NS
 from sensor.schema import FRAME
 
+_GATHER_PART = 4
+"""The share of the ring in which packets gather is one of so many."""
+_MARGIN_NS = 100_000_000
+"""How late a busy machine may hand over a part of the ring whose time is over, at least."""
+
 
 class LiveCount(IntEnum):
     """What a live capture counts beside layout.Count."""
@@ -104,8 +109,9 @@ class LiveCapture:
     def _fit(self, settings: CaptureSettings) -> None:
         """What goes by the settings of the present ring."""
         self._settings = settings
-        self._gather = Gather(settings.gather_ms / 1000, self._socket.fill[1], self._batch_frames)
-        self._margin_ns = 4 * settings.ring_timeout_ms * 1_000_000
+        self._gather = Gather(settings.gather_ms / 1000)
+        self._share = max(self._socket.fill[1] // _GATHER_PART, 1)
+        self._margin_ns = max(4 * settings.ring_timeout_ms * 1_000_000, _MARGIN_NS)
 
     def prepare(self, settings: CaptureSettings) -> PreparedCapture:
         """Make what these settings change, in whatever thread. Raises SettingError, and InputError for a ring."""
@@ -171,29 +177,39 @@ class LiveCapture:
     def blocks(self) -> Iterator[Block]:
         """Blocks as they come; without packets an empty one now and then, whose `now` tells that time went on."""
         self.counters.values[Count.INPUTS] += 1
+        begun = more = False
         try:
             while not self._over():
-                began = time.monotonic()
-                time.sleep(self._gather.left(began))
-                self._taken = self._socket.take(LIVE_WAIT_SECONDS, self._ring)
-                self.waited_seconds += time.monotonic() - began
+                if not more:
+                    self._taken = self._wait()
+                elif not begun:
+                    self._taken = self._socket.take(0, self._ring)
                 self._follow_clock()
                 if not self._taken:
                     self._change_rings()
                     yield Block(self._socket.data, self._frames[:0], self._now())
                     continue
-                begun = True
-                while begun:
-                    frames = self._index()
-                    begun = bool(self._ring[Ring.LEFT] > 0)
-                    yield Block(self._socket.data, frames, more=begun)
-                    self._socket.give_back(but=int(begun))
+                frames = self._index()
+                begun = bool(self._ring[Ring.LEFT] > 0)
+                more = begun or self._socket.waits(1)
+                yield Block(self._socket.data, frames, more=more)
+                self._socket.give_back(but=int(begun))
         finally:
             self._socket.count_losses()
             self._count()
             self._socket.close()
             if self._spare is not None:
                 self._spare.close()
+
+    def _wait(self) -> bool:
+        """Rest until packets are to be taken, then take them; False when none came."""
+        began = time.monotonic()
+        self._gather.rest(lambda: self._socket.waits(self._share))
+        taken = self._socket.take(LIVE_WAIT_SECONDS, self._ring)
+        if taken:
+            self._gather.took()
+        self.waited_seconds += time.monotonic() - began
+        return taken
 
     def _over(self) -> bool:
         if not self._stop_ns or self._coming:
@@ -204,13 +220,10 @@ class LiveCapture:
 
     def _index(self) -> npt.NDArray[np.void]:
         """The next frames: of several parts of the ring where they wait, because a large batch costs less."""
-        before, frames = self._socket.taken, self._frames
+        frames = self._frames
         rows = index_ring(self._socket.data, self._ring, frames)
         while rows < len(frames) and self._socket.more(self._ring):
             rows += index_ring(self._socket.data, self._ring, frames[rows:])
-        if rows:
-            span = int(frames["ts"][rows - 1]) - int(frames["ts"][0])
-            self._gather.took(time.monotonic(), self._socket.taken - before + 1, rows, span / NS)
         if self._shift_ns:
             frames["ts"][:rows] += self._shift_ns
         judge_clock(frames, rows, True, self._clock, self._keys, self.counters.values)

@@ -84,7 +84,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rate", type=int, default=100_000)
     parser.add_argument("--attacks", type=int, default=300)
-    parser.add_argument("--gather-ms", type=int, nargs="+", default=[75])
+    parser.add_argument("--gather-ms", type=int, nargs="+", default=[125])
     parser.add_argument("--ring", type=int, default=64, help="MiB")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()), help="where captures are kept")

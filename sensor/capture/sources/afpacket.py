@@ -77,7 +77,6 @@ class RingSocket:
         self.interfaces = tuple(interfaces)
         self.dropped = self.received = self.frozen = self.lost = 0
         self.cards = Cards(interfaces)
-        self.taken = 0  # blocks so far
         self._block_bytes, self._blocks = block_bytes, blocks
         self._promiscuous, self._program = promiscuous, tuple(program)
         self._next = 0
@@ -126,7 +125,6 @@ class RingSocket:
         self.received += before.received
         self.dropped += before.dropped
         self.frozen += before.frozen
-        self.taken += before.taken
         self.cards = before.cards
 
     def leave(self) -> socket.socket:
@@ -194,6 +192,12 @@ class RingSocket:
             self.count_losses()
         return True
 
+    def waits(self, blocks: int) -> bool:
+        """Whether so many blocks wait to be taken."""
+        place = (self._next + self._held + blocks - 1) % self._blocks
+        free = self._held + blocks <= self._blocks
+        return free and bool(self._words[(place * self._block_bytes >> 2) + 2] & _USER)
+
     def more(self, ring: npt.NDArray[np.int64]) -> bool:
         """Point `ring` at the block behind those that are held already; False when it is not filled yet."""
         start = (self._next + self._held) % self._blocks * self._block_bytes
@@ -204,7 +208,6 @@ class RingSocket:
         ring[Ring.POSITION] = start + int(self._words[word + _FIRST_AT // 4])
         ring[Ring.STOP] = start + min(int(self._words[word + _LENGTH_AT // 4]), self._block_bytes)
         self._held += 1
-        self.taken += 1
         return True
 
     def give_back(self, but: int = 0) -> None:
