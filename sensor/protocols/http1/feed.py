@@ -22,7 +22,7 @@ from sensor.protocols.http1.tunnels import hello_at, leave_to_tls, look_inside
 from sensor.protocols.http2.frames import begins_with_frames, begins_with_settings, is_preface
 from sensor.schema import Anomaly, ChunkKind, FlowFlag, Service
 
-_CR, _LF = 13, 10
+_CR, _LF, _H = 13, 10, 0x48
 
 
 @inline_kernel
@@ -117,13 +117,15 @@ def _head(t, stream_row, data, position, stop, seq, ack, ts, final):
         hand_over(t, stream_row, Handover.PREFACE, position, held)
         return stop
     result = parse_head(buffer, begin, end, final, t.numbers)
+    client = np.int64(t.http_flows[stream_row >> 1]["client"])
     if result == INCOMPLETE and not final:
-        if held == 0:
+        if held == 0 and client == stream_row & 1 ^ 1 and at(data, position) != _H:  # a body that no answer may have
+            lose_framing(t, stream_row)
+        elif held == 0:
             stream["hold_seq"], stream["hold_ack"], stream["hold_ts"] = seq, ack, ts
             if hold_bytes(t, stream, data, position, stop - position) < stop - position:
                 lose_framing(t, stream_row)
         return stop
-    client = np.int64(t.http_flows[stream_row >> 1]["client"])
     line = 0
     if lost and result == INCOMPLETE:
         line = read_cut_line(buffer, begin, end, client, client == (stream_row & 1), t.numbers)

@@ -19,6 +19,7 @@ from sensor.protocols.http2.lines import write_head
 from sensor.protocols.http2.slots import (
     find_slot,
     flow_of,
+    has_all,
     open_slot,
     settle_slot,
 )
@@ -102,6 +103,8 @@ def _begin(t, slot, side_row, response, ts):
     if message >= 0:
         if not response:
             ask_tunnel(t, h.slots[slot], message)
+        elif has_all(t, slot, client):
+            t.open[message]["anomalies"] &= ~np.uint64(Anomaly.EARLY_RESPONSE)
         elif h.slots[slot]["tunnel"] != Tunnel.NONE and 200 <= t.numbers[Field.STATUS] < 300:
             grant_tunnel(t, h.slots[slot], flow_row, message, begin, stop - begin, ts)
         if _is_grpc(t, h.text):

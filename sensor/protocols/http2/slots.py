@@ -88,13 +88,20 @@ def note_messages(t, slot, direction):
             t.open[message]["response_messages"] = record["messages"][direction]
 
 
+@inline_kernel
+def has_all(t, slot, direction):
+    """Whether all that Content-Length announced has come, though nobody said yet that it was the end."""
+    stream = t.http_streams[2 * flow_of(t, slot) + direction]
+    return stream["unknown"] == 0 and t.h2.slots[slot]["declared"][direction] == stream["body"]
+
+
 @part_kernel
 def finish_slot(t, slot):
     """Hand out what is open of a stream, unfinished as it is."""
     flow_row = flow_of(t, slot)
     for direction in range(2):
         note_messages(t, slot, direction)
-        if t.h2.slots[slot]["tunnel"] == Tunnel.GRANTED:
+        if t.h2.slots[slot]["tunnel"] == Tunnel.GRANTED or has_all(t, slot, direction):
             leave_tunnel(t, 2 * flow_row + direction)
         else:
             leave_unfinished(t, 2 * flow_row + direction)

@@ -98,6 +98,18 @@ def test_head_has_no_body(framing: str) -> None:
     assert whole(second)
 
 
+def test_a_body_that_head_may_not_have_costs_nothing_else() -> None:
+    """WSGI servers hand on what a program answers to HEAD."""
+    talk = Talk().open()
+    talk.client(request("/a", method="HEAD")).server(response(b"x" * 1_234)[: -1_234]).server(b"x" * 1_234)
+    for _ in range(2):
+        talk.client(request("/b")).server(response(b"abc")).acknowledge(0)
+    rows = observe(talk.close().packets).transactions
+    assert [(row["status_code"], row["response_body_len"], row["anomalies"]) for row in rows] == [
+        (200, 0, set()), (200, 3, set()), (200, 3, set()),
+    ]  # fmt: skip
+
+
 def test_heads_pipelined_with_others() -> None:
     asked = request("/a", method="HEAD") + request("/b") + request("/c", method="HEAD")
     answered = response(b"", "Content-Length: 9", length=False) + OK + response(b"", "Content-Length: 9", length=False)

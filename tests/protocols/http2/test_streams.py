@@ -168,6 +168,18 @@ def test_resets(side: int, anomaly: str) -> None:
     assert row["response_body_len"] == 3
 
 
+def test_an_upload_that_came_whole_is_whole_though_its_end_was_not_said() -> None:
+    """Apache answers and closes the stream as soon as it has what Content-Length announced."""
+    talk = Dialogue()
+    stream = talk.ends[0].get_next_available_stream_id()
+    talk.head(stream, ("content-length", "5"), path="/up", method="PUT", end=False)
+    talk.say(0, stream, b"12345", end=False)
+    talk.answer(stream, 201, b"ok")
+    talk.reset(1, stream, 0)
+    row = talk.only
+    assert (row["complete"], row["anomalies"], lengths(row)) == (True, set(), (5, 5, 2, 2))
+
+
 def test_what_a_server_still_sends_on_a_stream_that_was_reset_is_nobody_s() -> None:
     talk = Dialogue()
     stream = talk.ask("/a")
