@@ -96,7 +96,7 @@ def test_a_sensor_without_rights_takes_another_ring_when_it_is_told_to(tmp_path:
         far = stack.enter_context(raw_socket(wire.far_space, wire.far))
         for mark in range(EACH):
             far.send(frame(mark))
-        settings.write_text("[capture]\nring_bytes = 16777216\nring_timeout_ms = 10\n")
+        settings.write_text("[capture]\nring_bytes = 16777216\nring_timeout_ms = 20\n")
         process.send_signal(signal.SIGHUP)
         told(listening, "RELOADING=1")
         assert "settings reloaded" in told(listening, "READY=1")
