@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-_LOOK_SECONDS = 0.02
-"""How long the ring is left alone at most: at 10 Gbit/s 25 MB come meanwhile."""
+_LOOK_SECONDS = 0.04
+"""How long the ring is left alone at most: at 10 Gbit/s 50 MB come meanwhile."""
 
 
 class Gather:

@@ -10,6 +10,7 @@ from sensor.capture.layout import Cursor, Fault, PcapLayout
 from sensor.capture.words import first, second
 from sensor.limits import FRAME_BYTES_MAX, NS
 from sensor.schema import FRAME
+from sensor.structures.bytes_ahead import ask_bytes_ahead
 from sensor.structures.bytesearch import load64
 
 
@@ -32,6 +33,7 @@ def index_pcap(data: Bytes, cursor: I64s, layout: I64s, frames: FRAME, row: int)
             break
         if position + head_bytes + caplen > stop:
             break
+        ask_bytes_ahead(data, position, head_bytes + caplen)
         frame = frames[row]
         frame["offset"] = position + head_bytes
         frame["ts"] = first(time, big) * NS + second(time, big) * fraction_ns

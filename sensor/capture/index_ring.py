@@ -11,6 +11,7 @@ import numpy as np
 from sensor._jit import Bytes, I64s, inline_kernel, kernel
 from sensor.limits import FRAME_BYTES_MAX, NS
 from sensor.schema import FRAME
+from sensor.structures.bytes_ahead import ask_bytes_ahead
 from sensor.structures.bytesearch import load64
 
 _ETHERNET, _RAW_IP = 1, 101
@@ -72,6 +73,7 @@ def index_ring(data: Bytes, ring: I64s, frames: FRAME) -> int:
         status = _u32(data, position + 20)
         offset = position + _u16(data, position + 24)
         hardware, kind = _u16(data, position + 56), _u16(data, position + 58) & 0xFF
+        ask_bytes_ahead(data, position, step)
         ring[Ring.LEFT] -= 1
         ring[Ring.POSITION] = position + step
         if ring[Ring.LEFT] > 0 and step == 0:

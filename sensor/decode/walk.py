@@ -26,9 +26,11 @@ from sensor.decode.tunnels import (
     vxlan,
 )  # fmt: skip
 from sensor.schema import FRAME, SEGMENT, FrameFlag, SegmentFlag
+from sensor.structures.prefetch import AHEAD, prefetch
 
 QUARANTINED = int(FrameFlag.QUARANTINED)
 REBUILT = int(SegmentFlag.REBUILT)
+_LINE_BYTES = 64
 ROOM = limits.LAYERS_MAX * limits.DATAGRAM_BYTES
 """What one frame can add to the rebuilt datagrams, should every layer of it be the last fragment of one."""
 
@@ -128,6 +130,9 @@ def walk(
     state = states[0]
     for i in range(state["frame"], frames.size):
         state["frame"] = i
+        ahead = frames[min(i + AHEAD, frames.size - 1)]["offset"]
+        prefetch(data, ahead)
+        prefetch(data, ahead + _LINE_BYTES)
         frame = frames[i]
         offset = frame["offset"]
         stop = offset + frame["caplen"]

@@ -243,8 +243,11 @@ class RingSocket:
     @property
     def fill(self) -> tuple[int, int]:
         """Blocks that wait for the sensor beside those that it holds, and blocks."""
-        status = self._words[2 :: self._block_bytes >> 2]
-        return int(np.count_nonzero(status & _USER)) - self._held, self._blocks
+        waiting, most = 0, self._blocks - self._held
+        while waiting < most:  # blocks fill in turn: halving finds the last that is full
+            middle = (waiting + most + 1) // 2
+            waiting, most = (middle, most) if self.waits(middle) else (waiting, middle - 1)
+        return waiting, self._blocks
 
     def close(self) -> None:
         self._socket.close()
