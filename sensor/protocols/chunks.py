@@ -146,7 +146,7 @@ def read_chunks(t: Tables, data: Bytes, datagrams: Bytes, pages: Bytes, chunks: 
 def mark_open(t: Tables) -> None:
     """Mark the strings that open transactions use, before the pool is swept."""
     entries = t.pool.entries
-    for message in range(len(t.open)):
+    for message in range(t.numbers[Scalar.OPEN_USED]):
         row = t.open[message]
         if row["flags"] != 0:
             entries[np.int64(row["method"])]["mark"] = 1

@@ -197,6 +197,8 @@ def word_of(data, start, length):
     if length >= 8:
         return load64(data, start)
     word = np.uint64(0)
+    if length > 0 and start + 8 <= len(data):
+        return load64(data, start) & ((np.uint64(1) << np.uint64(8 * length)) - np.uint64(1))
     for i in range(length):
         word |= np.uint64(at(data, start + i)) << np.uint64(8 * i)
     return word

@@ -9,7 +9,7 @@ from enum import IntEnum
 import numpy as np
 
 from sensor._jit import Bytes, I64s, U32s, U64s, at, inline_kernel, kernel, part_kernel
-from sensor.structures.bytesearch import copy_bytes, load64
+from sensor.structures.bytesearch import copy_bytes, load64, word_of
 from sensor.structures.hash_table import following, home, insert, row_of, same_tag
 from sensor.structures.hashing import hash_bytes
 from sensor.structures.prefetch import prefetch
@@ -21,6 +21,7 @@ ENTRY = np.dtype(
         ("length", "i4"),
         ("next", "i4"),  # the next free code, of a code that is free
         ("mark", "u1"),
+        ("traits", "u2"),  # what a stage has read in the string, 0 as long as none did
     ],
     align=True,
 )
@@ -37,6 +38,7 @@ class State(IntEnum):
 
 _HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
 _ONES = np.uint64(0x0101010101010101)
+_BLANKS = np.uint64(0x2020202020202020)
 _TOPS = np.uint64(0x8080808080808080)
 
 
@@ -56,12 +58,10 @@ def is_printable(data, start, length):
         if _odd(load64(data, start + i)) != 0:
             return False
         i += 8
-    while i < length:
-        byte = at(data, start + i)
-        if byte < 0x20 or byte > 0x7E:
-            return False
-        i += 1
-    return True
+    if i == length:
+        return True
+    tail = length - i
+    return _odd(word_of(data, start + i, tail) | (_BLANKS << np.uint64(8 * tail))) == 0
 
 
 @part_kernel
@@ -89,11 +89,7 @@ def _equal(data, start, stored, position, length):
         if load64(data, start + i) != load64(stored, position + i):
             return False
         i += 8
-    while i < length:
-        if at(data, start + i) != at(stored, position + i):
-            return False
-        i += 1
-    return True
+    return i == length or word_of(data, start + i, length - i) == word_of(stored, position + i, length - i)
 
 
 @inline_kernel
@@ -125,6 +121,7 @@ def intern_clean(pool, data, start, length):
     entry["start"] = pool.state[State.HALF] * (len(pool.bytes) // 2) + used
     entry["hash"] = hashed
     entry["length"] = length
+    entry["traits"] = 0
     copy_bytes(data, start, length, pool.bytes, entry["start"])
     pool.state[State.USED_BYTES] = used + length
     insert(pool.slots, position, hashed, code)

@@ -25,14 +25,14 @@ from sensor.protocols.http1.tables import (
     Field,
     Scalar,
 )
-from sensor.protocols.http1.words import find_folded, folded, is_token, short_word
+from sensor.protocols.http1.traits import Trait, type_traits
+from sensor.protocols.http1.words import folded, is_token, short_word
 from sensor.schema import Anomaly, Coding, ContentFlag
 from sensor.structures.bytesearch import copy_long
 
 _SIZES = len(EXTENTS)
 _GZIP, _X_GZIP, _DEFLATE, _BROTLI = folded("gzip"), folded("x-gzip"), folded("deflate"), folded("br")
-_ZSTD, _IDENTITY, _JSON = folded("zstd"), folded("identity"), folded("json")
-_IMAGE, _VIDEO, _AUDIO, _FONT = folded("image/"), folded("video/"), folded("audio/"), folded("font/")
+_ZSTD, _IDENTITY = folded("zstd"), folded("identity")
 _LAYERS_MAX = 4
 _FILL_NS = 1_000_000
 _FIRST_BYTES = 1_024
@@ -164,15 +164,6 @@ def _coding(data, start, stop):
 
 
 @inline_kernel
-def _is_media(data, start, length):
-    """Pictures, sound and fonts: nothing that a detector reads."""
-    if length < 6:
-        return False
-    word = short_word(data, start, 6)
-    return word == _IMAGE or word == _VIDEO or word == _AUDIO or short_word(data, start, 5) == _FONT
-
-
-@inline_kernel
 def _is_in_budget(t):
     """Whether the body of one more response may be kept."""
     numbers = t.numbers
@@ -202,16 +193,15 @@ def keep_message(t, kept_row, data, used, length, chunked, to_end):
         used -= 1
     wants_head = t.numbers[Scalar.REQUEST_HEAD] if asks else t.numbers[Scalar.RESPONSE_HEAD]
     want = t.numbers[Scalar.REQUEST_BODY] if asks else t.numbers[Scalar.RESPONSE_BODY]
-    if not asks and _is_media(data, field[Field.CONTENT_TYPE], field[Field.CONTENT_TYPE + 1]):
-        want = 0
+    kind = 0 if asks else type_traits(t.pool, t.open[kept_row >> 1]["response_content_type"])
+    if kind & Trait.MEDIA != 0:
+        want = 0  # nothing that a detector reads
     elif not asks and want > 0 and not _is_in_budget(t):
         t.numbers[Count.BODIES_LEFT_OUT] += 1
         want = 0
     if field[Field.CODING + 1] > 0:
         kept["coding"] = _coding(data, field[Field.CODING], field[Field.CODING] + field[Field.CODING + 1])
-        start_type, stop_type = field[Field.CONTENT_TYPE], field[Field.CONTENT_TYPE] + field[Field.CONTENT_TYPE + 1]
-        counted = not asks and kept["coding"] != 0 and t.numbers[Scalar.CODED_RECORDS] != 0
-        if counted and find_folded(data, start_type, stop_type, _JSON, 4) >= 0:
+        if kind & Trait.JSON != 0 and kept["coding"] != 0 and t.numbers[Scalar.CODED_RECORDS] != 0:
             want = max(want, RECORD_CODED_BYTES)
     if not (chunked or to_end):
         want = min(want, max(length, 0))

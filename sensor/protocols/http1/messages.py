@@ -7,9 +7,9 @@ import numpy as np
 from sensor._jit import inline_kernel, part_kernel
 from sensor.protocols.http1.answers import read_answer, read_redirect
 from sensor.protocols.http1.contents import keep_message
-from sensor.protocols.http1.credentials import fingerprint, is_account_path, login_account
+from sensor.protocols.http1.credentials import fingerprint, login_account
 from sensor.protocols.http1.holds import held_start, release_hold
-from sensor.protocols.http1.logins import argument_account, asks_for_account, has_password
+from sensor.protocols.http1.logins import argument_account, has_password
 from sensor.protocols.http1.pairing import enqueue_request, enqueue_waiting, finish_if_done, finish_row, match
 from sensor.protocols.http1.records import records_of, start_records
 from sensor.protocols.http1.request import fill_request, is_unsafe, name_operation, note_asked, open_row, put_field
@@ -24,12 +24,11 @@ from sensor.protocols.http1.tables import (
     State,
     TunnelKind,
 )
+from sensor.protocols.http1.traits import Trait, path_traits, type_traits
 from sensor.protocols.http1.tunnels import tell_tunnel
-from sensor.protocols.http1.words import find_folded, folded
 from sensor.schema import Anomaly, FlowFlag, Service, TransactionFlag
 from sensor.structures.uid import flow_uid
 
-_JSON, _URLENCO, _GRAPHQL = folded("json"), folded("urlencod"), folded("graphql")
 _UNBOUNDED = -1
 
 
@@ -127,11 +126,10 @@ def _note_request(t, stream, row):
     if row["flags"] & TransactionFlag.LOGIN == 0:
         named, logs_in = name_operation(t, row, start, stop)
         note_asked(t, row, start, stop, named)
-        entry = t.pool.entries[np.int64(row["endpoint"])]
-        path, path_stop = np.int64(entry["start"]), np.int64(entry["start"]) + np.int64(entry["length"])
+        traits = path_traits(t.pool, row["endpoint"])
         if not named:
-            logs_in = has_password(t.work, start, stop) and not is_account_path(t.pool.bytes, path, path_stop)
-        if not logs_in and not asks_for_account(t.pool.bytes, path, path_stop):
+            logs_in = traits & Trait.ACCOUNT == 0 and has_password(t.work, start, stop)
+        if not logs_in and traits & Trait.ASKS == 0:
             return
     account = _account_in(t, start, stop, named)
     if account != 0:
@@ -152,14 +150,11 @@ def _wants_body(t, data, row, chunked, length):
         return False
     if not is_unsafe(data, field[Field.METHOD], field[Field.METHOD + 1]):
         return False
-    start = field[Field.CONTENT_TYPE]
-    stop = start + field[Field.CONTENT_TYPE + 1]
-    if find_folded(data, start, stop, _JSON, 4) < 0 and find_folded(data, start, stop, _URLENCO, 8) < 0:
+    if type_traits(t.pool, row["request_content_type"]) & (Trait.JSON | Trait.FORM) == 0:
         return False
     if not chunked and length <= SMALL_BODY_BYTES_MAX:
         return True
-    uri = field[Field.URI]
-    return find_folded(data, uri, min(uri + field[Field.URI + 1], field[Scalar.QUERY]), _GRAPHQL, 7) >= 0
+    return path_traits(t.pool, row["endpoint"]) & Trait.GRAPHQL != 0
 
 
 @inline_kernel
@@ -349,8 +344,8 @@ def begin_response(t, data, stream_row, seq, head_end, ack, ts):
         _fill_response(t, data, message, ts)
         method = np.int64(t.links[message]["method"])
         upgrade = status == 101
-        start, size = t.numbers[Field.CONTENT_TYPE], t.numbers[Field.CONTENT_TYPE + 1]
-        json = size > 0 and t.numbers[Field.CODING + 1] == 0 and find_folded(data, start, start + size, _JSON, 4) >= 0
+        uncoded = t.numbers[Field.CODING + 1] == 0
+        json = uncoded and type_traits(t.pool, t.open[message]["response_content_type"]) & Trait.JSON != 0
     bodiless = method == Method.HEAD or status == 204 or status == 304 or status == 101
     chunked = t.numbers[Field.CHUNKED] == 1 and not bodiless
     length = 0 if bodiless else t.numbers[Field.LENGTH]

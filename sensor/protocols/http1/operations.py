@@ -8,18 +8,12 @@ import numpy as np
 
 from sensor._jit import at, inline_kernel, part_kernel
 from sensor.protocols.http1.members import after_value, is_string, key_word, next_member, string_end
-from sensor.protocols.http1.words import find_folded, folded, is_digit, is_letter, short_word
+from sensor.protocols.http1.words import folded, is_digit, is_letter, short_word
 
 _JSONRPC, _METHOD, _QUERY, _OPERATIO = folded("jsonrpc"), folded("method"), folded("query"), folded("operatio")
-_MUTATION, _SUBSCRIP, _GRAPHQL = folded("mutation"), folded("subscrip"), folded("graphql")
+_MUTATION, _SUBSCRIP = folded("mutation"), folded("subscrip")
 _BACKSLASH, _OPEN = 0x5C, 0x7B
 NAME_MAX = 64
-
-
-@inline_kernel
-def is_graphql(data, start, stop):
-    """Whether a path is a GraphQL endpoint's."""
-    return find_folded(data, start, stop, _GRAPHQL, 7) >= 0
 
 
 @inline_kernel

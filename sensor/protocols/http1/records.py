@@ -16,6 +16,7 @@ from sensor.structures.bytesearch import json_masks64, trailing_zeros
 _QUOTE, _BACKSLASH = 0x22, 0x5C
 _OPEN_OBJECT, _CLOSE_OBJECT = 0x7B, 0x7D
 _ONE = np.uint64(1)
+_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _DEPTH_MAX = 60
 
 
@@ -91,12 +92,12 @@ def _ends_in_escape(escapes, escaped, width):
 
 
 @inline_kernel
-def _in_strings(quotes, inside):
-    """Bits of the bytes that lie in strings: the running exclusive-or of the quotes."""
+def _turns(quotes):
+    """The running exclusive-or of the quotes: set where a byte is in a string, if the first one was not."""
     mask = quotes
     for shift in (1, 2, 4, 8, 16, 32):
         mask ^= mask << np.uint64(shift)
-    return ~mask if inside else mask
+    return mask
 
 
 @inline_kernel
@@ -114,7 +115,7 @@ def count_records(stream, data, start, stop):
     stop = min(stop, start + JSON_BYTES_MAX - stream["json_scanned"])
     stream["json_scanned"] += max(stop - start, 0)
     flags = np.int64(stream["json_flags"])
-    inside = flags & JsonFlag.STRING != 0
+    inside = _ALL if flags & JsonFlag.STRING != 0 else np.uint64(0)
     carried = flags & JsonFlag.ESCAPE != 0
     depth, record = np.int64(stream["json_depth"]), np.int64(stream["json_record"])
     kinds = np.uint64(stream["json_kinds"])
@@ -126,8 +127,9 @@ def count_records(stream, data, start, stop):
             escaped = _escaped(escapes, carried)
             quotes &= ~escaped
             carried = _ends_in_escape(escapes, escaped, width)
-        strings = _in_strings(quotes, inside)
-        inside = (strings >> np.uint64(width - 1)) & _ONE != 0
+        turns = _turns(quotes)
+        strings = turns ^ inside
+        inside ^= ~(turns >> np.uint64(63)) + _ONE
         opens &= ~strings
         brackets = opens | (closes & ~strings)
         while brackets != 0:
@@ -153,7 +155,7 @@ def count_records(stream, data, start, stop):
         position += width
     _note(stream, depth, record, kinds, records, documents)
     flags &= ~(JsonFlag.STRING | JsonFlag.ESCAPE)
-    if inside:
+    if inside != 0:
         flags |= JsonFlag.STRING
     if carried:
         flags |= JsonFlag.ESCAPE

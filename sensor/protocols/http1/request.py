@@ -11,24 +11,22 @@ from sensor.protocols.http1.credentials import (
     basic_user,
     fingerprint,
     is_basic,
-    is_code_path,
-    is_login_path,
-    path_flags,
     scheme_length,
     session_cookie,
 )
 from sensor.protocols.http1.logins import is_login_operation
-from sensor.protocols.http1.operations import is_graphql, operation
+from sensor.protocols.http1.operations import operation
 from sensor.protocols.http1.pairing import lose_first
 from sensor.protocols.http1.proxies import true_client
 from sensor.protocols.http1.redact import clean
 from sensor.protocols.http1.tables import CLEAN_AT, OPEN_STACK, Count, Field, Method, Scalar
 from sensor.protocols.http1.targets import read_query
 from sensor.protocols.http1.tokens import token_place, use_token
-from sensor.protocols.http1.uri import path_start, template
+from sensor.protocols.http1.traits import Trait, path_traits, session_flags
+from sensor.protocols.http1.uri import template
 from sensor.protocols.http1.words import literal, put_word, short_word
 from sensor.schema import Anomaly, FlowFlag, TokenFlag, TransactionFlag
-from sensor.structures.bytesearch import copy_bytes, find_byte, word_of
+from sensor.structures.bytesearch import copy_bytes, word_of
 from sensor.structures.client_stack import ORDER_BITS, tcp_part
 from sensor.structures.prefetch import prefetch
 from sensor.structures.string_pool_kernels import expect, intern, is_printable
@@ -125,6 +123,7 @@ def open_row(t, flow_row, seq, ack, ts):
         return -1
     t.numbers[Scalar.OPEN_FREE] -= 1
     message = np.int64(t.free[OPEN_STACK + t.numbers[Scalar.OPEN_FREE]])
+    t.numbers[Scalar.OPEN_USED] = max(t.numbers[Scalar.OPEN_USED], message + 1)
     link = t.links[message]
     link["seq"] = seq
     link["head_end"] = seq
@@ -288,12 +287,7 @@ def fill_request(t, data, message):
     if token_len > 0:
         _stands_for(t, data, token, token_len, mark, row)
     if is_unsafe(data, method, method_len):
-        path = path_start(data, uri, uri + uri_len)
-        stop = find_byte(data, path, uri + uri_len, 0x3F)
-        flags = path_flags(data, path, stop)
-        if flags == 0 and (is_login_path(data, path, stop) or is_code_path(data, path, stop)):
-            flags = np.int64(TransactionFlag.LOGIN)
-        row["flags"] = row["flags"] | flags
+        row["flags"] = row["flags"] | session_flags(path_traits(t.pool, row["endpoint"]))
     t.numbers[Count.REQUESTS] += 1
 
 
@@ -304,7 +298,7 @@ def name_operation(t, row, start, stop):
     """
     entry = t.pool.entries[np.int64(row["endpoint"])]
     begin, length = np.int64(entry["start"]), np.int64(entry["length"])
-    graphql = is_graphql(t.pool.bytes, begin, begin + length)
+    graphql = path_traits(t.pool, row["endpoint"]) & Trait.GRAPHQL != 0
     name, name_len = operation(t.work, start, stop, graphql)
     if name_len > 0:
         copy_bytes(t.pool.bytes, begin, length, t.work, CLEAN_AT)

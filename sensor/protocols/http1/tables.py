@@ -320,6 +320,7 @@ class Scalar(IntEnum):
     HANDOVER_HELD = 130     # bytes before them that belong to it too
     HANDOVER_MESSAGE = 131  # open transaction that goes on as stream 1, -1 when none
     TUNNELS = 136      # opened in this part
+    OPEN_USED = 137    # rows of `open` that ever were in use: the first ones
 
 
 class Handover(IntEnum):

@@ -1,0 +1,99 @@
+"""What the words of a text say: in: the pool code of a path or of a media type; out: bits of Trait.
+
+They are read once for each text and kept in its entry of the pool. The one law: a text's traits depend on its bytes
+alone.
+"""
+
+from enum import IntEnum
+
+import numpy as np
+
+from sensor._jit import inline_kernel, part_kernel
+from sensor.protocols.http1.credentials import is_account_path, is_code_path, is_login_path, path_flags
+from sensor.protocols.http1.logins import asks_for_account
+from sensor.protocols.http1.words import find_folded, folded, short_word
+from sensor.schema import TransactionFlag
+
+_JSON, _URLENCO, _GRAPHQL = folded("json"), folded("urlencod"), folded("graphql")
+_IMAGE, _VIDEO, _AUDIO, _FONT = folded("image/"), folded("video/"), folded("audio/"), folded("font/")
+
+
+class Trait(IntEnum):
+    """Bits of an entry's `traits`."""
+
+    PATH = 1         # it was read as a path
+    LOGIN = 2        # takes names and passwords, or the codes of a second factor
+    LOGOUT = 4
+    REFRESH = 8
+    ACCOUNT = 16     # takes passwords for something else than to log in
+    ASKS = 32        # is asked about an account by its name
+    GRAPHQL = 64
+    TYPE = 128       # it was read as a media type
+    JSON = 256
+    FORM = 512
+    MEDIA = 1024     # pictures, sound, fonts
+
+
+@part_kernel
+def _read_path(data, start, stop):
+    traits = np.int64(Trait.PATH)
+    session = path_flags(data, start, stop)
+    if session == TransactionFlag.LOGOUT:
+        traits |= Trait.LOGOUT
+    elif session == TransactionFlag.REFRESH:
+        traits |= Trait.REFRESH
+    elif is_login_path(data, start, stop) or is_code_path(data, start, stop):
+        traits |= Trait.LOGIN
+    if is_account_path(data, start, stop):
+        traits |= Trait.ACCOUNT
+    if asks_for_account(data, start, stop):
+        traits |= Trait.ASKS
+    if find_folded(data, start, stop, _GRAPHQL, 7) >= 0:
+        traits |= Trait.GRAPHQL
+    return traits
+
+
+@part_kernel
+def _read_type(data, start, stop):
+    traits = np.int64(Trait.TYPE)
+    if find_folded(data, start, stop, _JSON, 4) >= 0:
+        traits |= Trait.JSON
+    if find_folded(data, start, stop, _URLENCO, 8) >= 0:
+        traits |= Trait.FORM
+    if stop - start >= 6:
+        word = short_word(data, start, 6)
+        if word == _IMAGE or word == _VIDEO or word == _AUDIO or short_word(data, start, 5) == _FONT:
+            traits |= Trait.MEDIA
+    return traits
+
+
+@inline_kernel
+def path_traits(pool, code):
+    """What the path, or endpoint, with this code says."""
+    entry = pool.entries[np.int64(code)]
+    traits = np.int64(entry["traits"])
+    if traits & Trait.PATH == 0:
+        traits |= _read_path(pool.bytes, np.int64(entry["start"]), np.int64(entry["start"]) + entry["length"])
+        entry["traits"] = traits
+    return traits
+
+
+@inline_kernel
+def session_flags(traits):
+    """TransactionFlag's LOGIN, LOGOUT or REFRESH, as a path's traits have it, or 0."""
+    if traits & Trait.LOGIN != 0:
+        return np.int64(TransactionFlag.LOGIN)
+    if traits & Trait.LOGOUT != 0:
+        return np.int64(TransactionFlag.LOGOUT)
+    return np.int64(TransactionFlag.REFRESH) if traits & Trait.REFRESH != 0 else 0
+
+
+@inline_kernel
+def type_traits(pool, code):
+    """What the media type with this code says."""
+    entry = pool.entries[np.int64(code)]
+    traits = np.int64(entry["traits"])
+    if traits & Trait.TYPE == 0:
+        traits |= _read_type(pool.bytes, np.int64(entry["start"]), np.int64(entry["start"]) + entry["length"])
+        entry["traits"] = traits
+    return traits
