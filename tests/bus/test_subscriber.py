@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import random
 import select
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
 
 import msgspec
 import pytest
@@ -24,18 +22,11 @@ from sensor.errors import BusError
 from sensor.limits import ALERT_BYTES_MAX
 from tests.bus.alerts import an_alert
 from tests.bus.test_addresses import has_ipv6
+from tests.ports import free_port
 
 ANY_PORT = "tcp://127.0.0.1:*"
 LIMIT_SECONDS = 90.0
 TOPIC = b"alert.high.authentication.brute-force-login"
-
-
-def free_port() -> int:
-    """Below those that the system gives to clients: a client that tries one of its own kind can connect to itself."""
-    for port in random.sample(range(20_000, 30_000), 100):
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
-    raise AssertionError("none of 100 ports is free")
 
 
 def body(**changes) -> bytes:

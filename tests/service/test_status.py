@@ -16,12 +16,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sensor.control import ControlSocket, ask
 from sensor.errors import SettingError
+from tests.ports import free_port
 from tests.service.test_run import HYDRA, ROOT, manager, running, told
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def tapir(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -20,6 +20,7 @@ from sensor.detection.injection.patterns_code import CODE
 from sensor.detection.injection.patterns_query import QUERY
 from sensor.detection.injection.patterns_shell import COMMON, RARE, SHELL
 from sensor.detection.injection.prefilter import has_trigger
+from sensor.detection.injection.prompts import judge_prompt
 from sensor.detection.injection.sql import judge_sql
 from sensor.detection.injection.weigh import Reading, Weight, breaks_into_headers, weighed
 from sensor.detection.scan import Scanner
@@ -106,6 +107,7 @@ def _judged(reading: Reading) -> list[Finding]:
         inside += judge_sql(text)
     if _PATH_MARKS.search(text):
         inside += judge_path(text)
+    found += judge_prompt(text)
     if weight != Weight.WHOLE:
         prose = weight >= Weight.PROSE
         inside = [

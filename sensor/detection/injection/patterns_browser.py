@@ -37,6 +37,7 @@ BROWSER = [
     Pattern("xss", 8, "call of a dialogue in markup", r"[<>\"'`;(){}=/&|^*+,?:\[\]-]\s*" + _DIALOG + r"\s*(?:\(|`|\\?u0028|\\x28|\?\.)[^)]*[)`]"),
     Pattern("xss", 8, "call of a dialogue", r"(?:\A|[^\w.]|\.\s{0,2})(?:alert|confirm|prompt|msgbox)\s*(?:\(|`|\?\.\()\s*(?:[\"'`/\d)]|document|location|origin|window|this|self|top|string|name|xss|cookie|\w{1,12}\.)"),
     Pattern("xss", 7, "call of a dialogue", r"\A\W{0,12}(?:alert|confirm|prompt|eval|execscript|setinterval|settimeout|msgbox|new\s+function|function)\s*[(`]"),
+    Pattern("xss", 7, "call of a dialogue", r"\b(?:alert|confirm|prompt|eval|settimeout)\s*\)?\s*\.\s*(?:call|apply|bind)\s*[(`]|\(\s*(?:alert|confirm|prompt|eval)\s*\)\s*(?:\(|`)|\b(?:alert|confirm|prompt|eval)\s*\?\.\s*\("),
     Pattern("xss", 6, "code from text", r"(?:\A|\W)(?:eval|settimeout|setinterval|execscript|new\s+function)\s*\(\s*(?:[\"'`/]|atob|unescape|string|location|name|this|src|decode|\w+\.|\d)"),
     Pattern("xss", 5, "property of the page alone", r"\A(?:window|document|self|top|parent)\.(?:location|cookie|domain|write|name|open)\b\W*\z|\A(?:alert|btoa|atob|confirm|prompt|eval|fetch)\s*\(\s*\)\W*\z|[\"']\s*formaction\s*="),
     Pattern("xss", 6, "import of a script", r"\bimport\s*\{[^{}]{1,80}\}\s*from\s*[\"']"),

@@ -14,18 +14,19 @@ www xp
 """Folders and prefixes of names: enough before a slash or an underscore, else soft."""
 
 HARD = """
-actioncontext actioncontroller ansible applicationscope attributename censorship chainedtransformer clonetransformer
-computemetadata constanttransformer constraints conversation dan datasrc debugfmt declare directions directives downloadfile
-downloadstring dynsrc evil exec execsync execute expression filewriter forclosure formaction fromcharcode
-fromcodepoint fscommand getproperty glob guidelines if ifconfig importlib innerhtml insertadjacenthtml
-instantiatefactory instantiatetransformer instructed instruction instructions introspectionquery invoke invokertransformer
-ipconfig jailbreak jailbroken javascript jyaml klztaau kubeconfig kubectl lastlog livescript lowsrc mainmodule
-mapreduce mkfifo moderation mro msysaccessobjects msysaces msysobjects msysqueries msysrelationships netstat npm
-objectdataprovider ognl openstack outerhtml passwd passwords phpinfo pip powershell pretend printenv processbuilder
-prompt prompts prototypeclonefactory prototypeserializationfactory pwsh requestbin restriction restrictions sam
-secrets seeksegmenttime select sess setter shadow spawnsync srcdoc stan strace sysinfo systeminfo tasklist tempdb
-templatesimpl throw uname unfiltered union unrestricted utmp vbscript visudo wget whileclosure whoami wtmp xferlog
-xmldecoder xwork ysoserial
+actioncontext actioncontroller amoral ansible applicationscope attributename censorship chainedtransformer chatgpt
+clonetransformer computemetadata constanttransformer constraints conversation dan datasrc debugfmt declare directions
+directives downloadfile downloadstring dynsrc ethics evil exec execsync execute expression filewriter forclosure
+formaction fromcharcode fromcodepoint fscommand getproperty glob guidelines if ifconfig immoral importlib innerhtml
+insertadjacenthtml instantiatefactory instantiatetransformer instructed instruction instructions introspectionquery
+invoke invokertransformer ipconfig jailbreak jailbroken javascript jyaml klztaau kubeconfig kubectl lastlog livescript
+lowsrc mainmodule mapreduce mkfifo moderation morals mro msysaccessobjects msysaces msysobjects msysqueries
+msysrelationships netstat npm objectdataprovider ognl openai openstack outerhtml passwd passwords phpinfo pip
+powershell pretend printenv processbuilder prompt prompts prototypeclonefactory prototypeserializationfactory pwsh
+refusal refuse requestbin restriction restrictions sam secrets seeksegmenttime select sess setter shadow spawnsync
+srcdoc stan strace sysinfo systeminfo tasklist tempdb templatesimpl throw uname unbound uncensored unethical
+unfiltered unhinged union unrestricted utmp vbscript visudo wget whileclosure whoami wtmp xferlog xmldecoder xwork
+ysoserial
 """
 """One of these is enough."""
 
