@@ -113,11 +113,15 @@ class Detector(Protocol):
 
 REPORT_SECONDS = 30
 """Packet time after which a case that goes on is reported, however little it grew; less than an alert's quiet time."""
+_GROWN_SHIFT = 4
 
 
 def worth_saying(now: int, count: int, told_now: int, told_count: int) -> bool:
-    """Whether a case is to be told of: first, when it has doubled, and after a while; 0 when it was not told before."""
-    return count >= 2 * told_count or now - told_now >= nanoseconds(REPORT_SECONDS)
+    """Whether a case is to be told of: first, when it has grown, and after a while; 0 when it was not told before.
+
+    What is told of last is what an alert ends with, so that it must be nearly all.
+    """
+    return count - told_count > told_count >> _GROWN_SHIFT or now - told_now >= nanoseconds(REPORT_SECONDS)
 
 
 def sweep(

@@ -7,7 +7,8 @@ known at a row does not depend on how rows were cut into batches.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -157,6 +158,35 @@ class Suspects:
         """Whether several others had this figure more than once lately."""
         others = self._others(suspect, now)
         return sum(sum(each[1] == figure for each in other.tries.values()) > 1 for other in others) >= _OTHERS_MIN
+
+
+class Probing(ABC):
+    """A detector of such clients: what those share whose tries are of different kinds."""
+
+    faults = 0
+
+    def __init__(self, clients_max: int, window_seconds: float, suspected_from: int) -> None:
+        self.suspects = Suspects(clients_max, window_seconds, suspected_from)
+
+    @property
+    def evicted(self) -> int:
+        return self.suspects.evicted
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        return self.suspects.state()
+
+    def restore(self, saved: Mapping[str, npt.NDArray[Any]]) -> bool:
+        return self.suspects.restore(saved)
+
+    def process(self, batch: Batch) -> list[Detection]:
+        self.suspects.begin(batch)
+        detections = list(self.look(batch))
+        self.suspects.end()
+        return detections
+
+    @abstractmethod
+    def look(self, batch: Batch) -> Iterator[Detection]:
+        """Note the tries of a batch, in the order of its rows; what is to be told of them."""
 
 
 def one_of(*statuses: int) -> npt.NDArray[np.bool_]:

@@ -33,9 +33,8 @@ class Wire(Watched):
 @pytest.mark.parametrize("status", [405, 501, 403])
 def test_several_methods_at_several_endpoints(batch: int, status: int) -> None:
     hits = Wire().probed("PUT DELETE PATCH", status=status).found(batch)
-    assert [(hit.rule.id, hit.entity.value, hit.numbers.observed, hit.severity) for hit in hits] == [
-        ("method-probing", CLIENT, 8, None)
-    ]
+    assert {(hit.rule.id, hit.entity.value, hit.severity) for hit in hits} == {("method-probing", CLIENT, None)}
+    assert hits[0].numbers.observed == 8
     assert hits[0].details["methods"] == 3
 
 
@@ -61,7 +60,7 @@ def test_reading_that_is_forbidden_is_the_business_of_others() -> None:
 
 def test_a_restart_costs_nothing() -> None:
     wire = Wire().probed("PUT DELETE PATCH")
-    assert [hit.numbers.observed for hit in wire.restarted(5)] == [8]
+    assert wire.restarted(5) == wire.found()
     assert not wire.stage().memories["detection.method_probing"].restore({})
 
 

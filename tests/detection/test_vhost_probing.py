@@ -31,7 +31,8 @@ class Wire(Watched):
 @pytest.mark.parametrize("answer", [REFUSED, FRONT, {"status_code": 421}])
 def test_names_that_the_server_does_not_know(batch: int, answer: dict[str, Any]) -> None:
     hits = Wire().ask(1, "api.shop.test", "10.0.0.1").names(30, **answer).found(batch)
-    assert [(hit.rule.id, hit.entity.value, hit.numbers.observed) for hit in hits] == [("vhost-probing", CLIENT, 20)]
+    assert {(hit.rule.id, hit.entity.value) for hit in hits} == {("vhost-probing", CLIENT)}
+    assert (hits[0].numbers.observed, hits[-1].numbers.observed) == (20, 30)
     assert hits[0].details["usual_status"] == answer["status_code"]
     assert hits[0].details["names"][-1] == "name19.shop.test"
 
@@ -73,7 +74,7 @@ def test_ports_and_case_make_no_name() -> None:
 
 def test_a_restart_costs_nothing() -> None:
     wire = Wire().names(30, **REFUSED)
-    assert [hit.numbers.observed for hit in wire.restarted(12)] == [20]
+    assert wire.restarted(12) == wire.found()
     assert not wire.stage().memories["detection.vhost_probing"].restore({})
 
 

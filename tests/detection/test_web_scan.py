@@ -95,10 +95,23 @@ def test_a_site_that_is_broken_for_everyone() -> None:
     assert found(rows, pool) == []
 
 
-def test_scanners_by_name() -> None:
+@pytest.mark.parametrize(
+    "agent",
+    [
+        "Mozilla/5.00 (Nikto/2.1.6)",
+        "sqlmap/1.8#stable (https://sqlmap.org)",
+        "Nuclei - Open-source project (github.com/projectdiscovery/nuclei)",
+        "Fuzz Faster U Fool v2.1.0",
+        "Mozilla/5.0 zgrab/0.x",
+        "Mozilla/5.0 (compatible; Nmap Scripting Engine; https://nmap.org/book/nse.html)",
+        "ZAP/2.15.0",
+        "arjun",
+    ],
+)
+def test_scanners_by_name(agent: str) -> None:
     pool = Pool()
     rows = [
-        transaction(pool, 0, SCANNER, user_agent="Mozilla/5.00 (Nikto/2.1.6)"),
+        transaction(pool, 0, SCANNER, user_agent=agent),
         transaction(pool, 1, USER, user_agent="Mozilla/5.0 (nikon camera)"),
     ]
     rules = [(each.rule.id, each.entity.value) for each in found(rows, pool)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 from zlib import crc32
 
@@ -16,7 +17,7 @@ from sensor.alert import Detection, Kind, Numbers, Rule, Severity
 from sensor.config import AccountProbingSettings
 from sensor.detection.by_code import ByCode, each
 from sensor.detection.detector import Batch, Strings, nanoseconds
-from sensor.detection.suspects import Suspect, Suspects, told
+from sensor.detection.suspects import Probing, Suspect, told
 from sensor.schema import TransactionFlag
 
 RULE = Rule(
@@ -43,33 +44,23 @@ _UNKNOWN_SHARE, _COVERED, _CLASS_MIN = 0.3, 0.8, 3
 _TYPED_NS, _TYPED_LETTERS = nanoseconds(3.0), 3
 
 
-class AccountProbing:
+class AccountProbing(Probing):
     """See the file's head; settings: AccountProbingSettings."""
 
     rules = (RULE,)
-    faults = 0
 
     def __init__(self, settings: AccountProbingSettings, strings: Strings) -> None:
+        super().__init__(settings.clients_max, _DAY_SECONDS, settings.names_min // 2)
         self.settings, self.strings = settings, strings
         self._asks = ByCode(strings, each(lambda text: _ASKS.search(text) is not None))
-        self._suspects = Suspects(settings.clients_max, _DAY_SECONDS, settings.names_min // 2)
-        self.state, self.restore = self._suspects.state, self._suspects.restore
 
-    @property
-    def evicted(self) -> int:
-        return self._suspects.evicted
-
-    def process(self, batch: Batch) -> list[Detection]:
-        detections: list[Detection] = []
-        self._suspects.begin(batch)
+    def look(self, batch: Batch) -> Iterator[Detection]:
         for place in self._asks.passing(batch.transactions["endpoint"]).tolist():
             row = batch.transactions[place]
             what, target = self._name(row)
             if what and row["status_code"] not in (0, *_DENIED):
-                suspect = self._suspects.note(place, what, (_answer(row), self._typed(row, target)))
-                detections += self._judge(suspect, row) if suspect else []
-        self._suspects.end()
-        return detections
+                suspect = self.suspects.note(place, what, (_answer(row), self._typed(row, target)))
+                yield from self._judge(suspect, row) if suspect else ()
 
     def _name(self, row: Any) -> tuple[int, str]:
         """What stands for the account that is asked about, 0 when none is, and the target when it says so."""
@@ -86,7 +77,7 @@ class AccountProbing:
 
     def _typed(self, row: Any, target: str) -> int:
         """A mark of the question, twice, and 1 more when it is the one just before and a letter or a few."""
-        last = self._suspects.latest(row)
+        last = self.suspects.latest(row)
         soon = last is not None and int(row["now"]) - last[0] <= _TYPED_NS
         if target:
             text = target.encode(errors="replace")

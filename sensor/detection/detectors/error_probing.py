@@ -8,7 +8,7 @@ that fails for several clients does so by itself.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from sensor.alert import Detection, Kind, Numbers, Rule, Severity
 from sensor.config import ErrorProbingSettings
 from sensor.detection.carried import packed, unpacked
 from sensor.detection.detector import Batch, Strings, nanoseconds
-from sensor.detection.suspects import Suspect, Suspects, client_key, one_of, told
+from sensor.detection.suspects import Probing, Suspect, client_key, one_of, told
 from sensor.schema import TransactionFlag
 
 RULE = Rule(
@@ -49,37 +49,30 @@ Fails = dict[int, dict[str, tuple[int, int]]]
 """By endpoint and client: packet time of the last error, and errors."""
 
 
-class ErrorProbing:
+class ErrorProbing(Probing):
     """See the file's head; settings: ErrorProbingSettings."""
 
     rules = (RULE,)
-    faults = 0
 
     def __init__(self, settings: ErrorProbingSettings, strings: Strings) -> None:
+        super().__init__(settings.clients_max, settings.window_seconds, settings.requests_min // 2)
         self.settings, self.strings = settings, strings
-        self._suspects = Suspects(settings.clients_max, settings.window_seconds, settings.requests_min // 2)
         self._fails: Fails = {}
         self._broken_until: dict[int, int] = {}  # endpoints that fail by themselves: no 500 of theirs is looked at
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
-        return {**self._suspects.state(), "fails": packed(self._fails)}
+        return {**super().state(), "fails": packed(self._fails)}
 
     def restore(self, saved: Mapping[str, npt.NDArray[Any]]) -> bool:
         fails = unpacked(saved, "fails", Fails)
-        if fails is None or not self._suspects.restore(saved):
+        if fails is None or not super().restore(saved):
             return False
         self._fails = fails
         for endpoint, clients in fails.items():
             self._note_broken(endpoint, clients)
         return True
 
-    @property
-    def evicted(self) -> int:
-        return self._suspects.evicted
-
-    def process(self, batch: Batch) -> list[Detection]:
-        detections: list[Detection] = []
-        self._suspects.begin(batch)
+    def look(self, batch: Batch) -> Iterator[Detection]:
         rows = batch.transactions
         provoked = batch.failed[_PROVOKED[batch.status[batch.failed]]]
         provoked = provoked[rows["flags"][provoked] & TransactionFlag.LOGIN == 0]
@@ -90,12 +83,10 @@ class ErrorProbing:
                 continue
             row = rows[place]
             what, shape = self._request(row)
-            suspect = self._suspects.note(place, what, (endpoint << 1 | is_broken, shape))
+            suspect = self.suspects.note(place, what, (endpoint << 1 | is_broken, shape))
             if suspect is not None:
                 self._note(endpoint, client_key(row), int(row["now"]))
-                detections += self._judge(suspect, row)
-        self._suspects.end()
-        return detections
+                yield from self._judge(suspect, row)
 
     def _request(self, row: Any) -> tuple[int, int]:
         """What tells a request from others, and its shape: the target's length and the first letters of its last value;

@@ -7,6 +7,7 @@ and a service that takes no changes for a while, are no probing.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from sensor.config import MethodProbingSettings
 from sensor.detection.by_code import ByCode, each
 from sensor.detection.detector import Batch, Strings
 from sensor.detection.evidence import address, detection_of
-from sensor.detection.suspects import Suspect, Suspects, one_of, told
+from sensor.detection.suspects import Probing, Suspect, one_of, told
 
 RULE = Rule(
     id="method-probing",
@@ -33,26 +34,18 @@ _READS = frozenset({"", "GET", "POST", "HEAD"})
 _REFUSED, _NOT_ALLOWED = one_of(400, 403, 404, 405, 501), one_of(405, 501)
 
 
-class MethodProbing:
+class MethodProbing(Probing):
     """See the file's head; settings: MethodProbingSettings."""
 
     rules = (RULE,)
-    faults = 0
 
     def __init__(self, settings: MethodProbingSettings, strings: Strings) -> None:
+        super().__init__(settings.clients_max, settings.window_seconds, settings.pairs_min // 2)
         self.settings, self.strings = settings, strings
         self._odd = ByCode(strings, each(lambda text: text not in _COMMON))
         self._changing = ByCode(strings, each(lambda text: text not in _READS))
-        self._suspects = Suspects(settings.clients_max, settings.window_seconds, settings.pairs_min // 2)
-        self.state, self.restore = self._suspects.state, self._suspects.restore
 
-    @property
-    def evicted(self) -> int:
-        return self._suspects.evicted
-
-    def process(self, batch: Batch) -> list[Detection]:
-        detections: list[Detection] = []
-        self._suspects.begin(batch)
+    def look(self, batch: Batch) -> Iterator[Detection]:
         rows, refused = batch.transactions, batch.failed[_REFUSED[batch.status[batch.failed]]]
         methods, status = rows["method"][refused], batch.status[refused]
         odd = np.zeros(len(refused), np.bool_)
@@ -63,17 +56,15 @@ class MethodProbing:
         for place, is_odd in zip(refused[odd | counted].tolist(), odd[odd | counted].tolist(), strict=True):
             entries = self.strings.tables.entries["hash"]
             method, endpoint = int(entries[rows["method"][place]]), int(entries[rows["endpoint"][place]])
-            suspect = self._suspects.note(place, method ^ endpoint >> 1, (method >> 1, endpoint >> 1))
+            suspect = self.suspects.note(place, method ^ endpoint >> 1, (method >> 1, endpoint >> 1))
             deliberate = self._judge(suspect, rows[place]) if suspect else []
-            detections += deliberate or ([self._single(rows[place])] if is_odd else [])
-        self._suspects.end()
-        return detections
+            yield from deliberate or ([self._single(rows[place])] if is_odd else ())
 
     def _judge(self, suspect: Suspect, row: Any) -> list[Detection]:
         pairs, methods = len(suspect.tries), len({each[1] for each in suspect.tries.values()})
         if pairs < self.settings.pairs_min or methods < self.settings.methods_min:
             return []
-        usual = self._suspects.usual(suspect, int(row["now"]))
+        usual = self.suspects.usual(suspect, int(row["now"]))
         threshold = max(float(self.settings.pairs_min), self.settings.ratio_min * usual)
         if pairs < threshold:
             return []

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -25,7 +25,7 @@ from sensor.detection.by_code import ByCode, each
 from sensor.detection.carried import packed, unpacked
 from sensor.detection.detector import Batch, Strings, nanoseconds, worth_saying
 from sensor.detection.evidence import detection_of, identity_of
-from sensor.detection.suspects import Suspect, Suspects, told
+from sensor.detection.suspects import Probing, Suspect, told
 from sensor.structures.entity_tables import IdentityKind
 
 PATHS = Rule(
@@ -73,15 +73,14 @@ class _Words(NamedTuple):
     looks: Saved
 
 
-class NovelPaths:
+class NovelPaths(Probing):
     """See the file's head; settings: NovelPathsSettings."""
 
     rules = (PATHS, NAMES)
-    faults = 0
 
     def __init__(self, settings: NovelPathsSettings, strings: Strings) -> None:
+        super().__init__(settings.clients_max, settings.window_seconds, settings.paths_min // 2)
         self.settings, self.strings = settings, strings
-        self._suspects = Suspects(settings.clients_max, settings.window_seconds, settings.paths_min // 2)
         self._crawlers = ByCode(strings, each(lambda text: _CRAWLER.search(text) is not None))
         self._hashes = np.zeros(len(strings.tables.entries), np.uint64)  # of the path that a code was last
         self._allowance = Allowance()
@@ -91,34 +90,30 @@ class NovelPaths:
 
     @property
     def evicted(self) -> int:
-        return self._gone + self._suspects.evicted + self._allowance.refused
+        return super().evicted + self._gone + self._allowance.refused
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         words = _Words(self._began, list(self._paths), self._places, self._allowance.state())
-        return {**self._suspects.state(), "paths": packed(words)}
+        return {**super().state(), "paths": packed(words)}
 
     def restore(self, saved: Mapping[str, npt.NDArray[Any]]) -> bool:
         words = unpacked(saved, "paths", _Words)
-        if words is None or not self._suspects.restore(saved):
+        if words is None or not super().restore(saved):
             return False
         self._began, self._places = words.began, words.places
         self._paths = dict.fromkeys(words.paths)
         self._allowance.restore(words.looks)
         return True
 
-    def process(self, batch: Batch) -> list[Detection]:
+    def look(self, batch: Batch) -> Iterator[Detection]:
         rows = batch.transactions
         if not len(rows):
-            return []
+            return
         self._began = self._began or int(rows["now"][0])
-        detections: list[Detection] = []
-        self._suspects.begin(batch)
         for place, path, crawls in self._fresh(batch):
             if path not in self._paths:
-                detections += self._new(batch, place, path, crawls)
-        self._suspects.end()
+                yield from self._new(batch, place, path, crawls)
         self._allowance.passed(len(rows))
-        return detections
 
     def _fresh(self, batch: Batch) -> list[tuple[int, int, bool]]:
         """Where a path that its code did not stand for before is served first, in order: the row, the path, and whether
@@ -154,7 +149,7 @@ class NovelPaths:
         reads = self.strings.text(int(row["method"])) == "GET"
         if reads and not crawls and not learned and status in (*_PAGE, *_ELSEWHERE):
             answer = status << 32 | (max(int(row["response_body_len"]), 0) & 0xFFFFFFFF if status in _PAGE else 0)
-            suspect = self._suspects.note(place, path, (answer, 0))
+            suspect = self.suspects.note(place, path, (answer, 0))
             detections += self._judge(suspect, row) if suspect else []
         kind = int(batch.entities["identity_kind"][place])
         if reads and status < 300 and kind != IdentityKind.CLIENT:
@@ -167,7 +162,7 @@ class NovelPaths:
         if tried < self.settings.paths_min or suspect.share < self.settings.share_min:
             return []
         answer, alike = Counter(each[1] for each in suspect.tries.values()).most_common(1)[0]
-        if alike < _ALIKE * tried or self._suspects.is_common(suspect, int(row["now"]), answer):
+        if alike < _ALIKE * tried or self.suspects.is_common(suspect, int(row["now"]), answer):
             return []
         numbers = Numbers(
             observed=float(tried), threshold=float(self.settings.paths_min), unit="new paths with the same answer",

@@ -54,10 +54,11 @@ _HOUR_SECONDS, _DAY_SECONDS = 3_600.0, 86_400.0
 _CERTAIN_SHARE, _CERTAIN_PART = 0.8, 0.55
 """Of who misses so large a share over an hour or a day, this part of the targets is enough."""
 _SCANNERS = re.compile(
-    r"\b(nikto|sqlmap|nuclei|gobuster|dirbuster|feroxbuster|ffuf|wfuzz|wpscan|masscan|zgrab|acunetix|nessus|openvas|w3af|"
-    r"arachni|nmap scripting engine|skipfish|whatweb|dirsearch|kiterunner|jaeles|commix|havij|netsparker|appscan|"
-    r"qualys|burp ?suite|owasp zap|zaproxy|vega|xsstrike|dalfox|joomscan|droopescan|httpx - open-source|katana|naabu|"
-    r"subfinder|crackmapexec|hydra|patator|paros|webinspect|fimap|grabber|wapiti|sn1per|openbullet|sentry mba)\b",
+    r"\b(nikto|sqlmap|nuclei|gobuster|dirbuster|feroxbuster|ffuf|fuzz faster|wfuzz|wpscan|masscan|zgrab|acunetix|"
+    r"nessus|openvas|w3af|arachni|nmap scripting engine|skipfish|whatweb|dirsearch|kiterunner|jaeles|commix|havij|"
+    r"netsparker|appscan|qualys|burp ?suite|owasp zap|zaproxy|zap/|vega|xsstrike|dalfox|joomscan|droopescan|"
+    r"httpx - open-source|katana|naabu|subfinder|crackmapexec|hydra|patator|paros|webinspect|fimap|grabber|wapiti|"
+    r"sn1per|openbullet|sentry mba|arjun|rustbuster|tplmap|nosqlmap|graphw00f|clairvoyance)\b",
     re.IGNORECASE,
 )
 

@@ -7,12 +7,6 @@ from __future__ import annotations
 
 LONG_LIST = "/api/users?ids=" + ",".join(map(str, range(300)))
 CASES: list[tuple[int, tuple[str | bytes, ...], tuple[str | bytes, ...]]] = [
-    (9100001, ('/', 'User-Agent: sqlmap/1.8#stable'), ('/', 'User-Agent: Mozilla/5.0 (learning about sqlmap)')),
-    (9100002, ('/', 'User-Agent: Nuclei - Open-source project (github.com/projectdiscovery/nuclei)'), ('/', 'User-Agent: Mozilla/5.0')),
-    (9100003, ('/', 'User-Agent: Mozilla/5.00 (Nikto/2.5.0) (Evasions:None)'), ('/', 'User-Agent: Nik/2')),
-    (9100004, ('/', 'User-Agent: gobuster/3.6'), ('/', 'User-Agent: curl/8.5 (not gobuster)')),
-    (9100005, ('/', 'User-Agent: Mozilla/5.0 zgrab/0.x'), ('/', 'User-Agent: Mozilla/5.0 Chrome/129')),
-    (9100006, ('/', 'User-Agent: Mozilla/5.0 (compatible; Nmap Scripting Engine; https://nmap.org/book/nse.html)'), ('/', 'User-Agent: Mozilla/5.0 (compatible)')),
     (9100101, ('/.git/HEAD', ''), ('/docs/.github/x', '')),
     (9100102, ('/api/.env', ''), ('/.environment/x', '')),
     (9100103, ('/.svn/entries', ''), ('/.well-known/x', '')),
