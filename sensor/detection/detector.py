@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from sensor.alert import Detection, Rule
 from sensor.dns import NO_LOOKUPS, Lookups
-from sensor.schema import CONTENT, FLOW, STREAM
+from sensor.schema import CONTENT, FLOW, STREAM, TransactionFlag
 from sensor.structures.entity_tables import EntityTables
 from sensor.structures.string_pool import PoolTables
 from sensor.tls import TlsConnection
@@ -34,6 +34,7 @@ class Strings(Protocol):
     def gather(self, codes: npt.NDArray[np.uint32]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]: ...
 
 
+_LOGIN_FLAGS = np.uint16(TransactionFlag.LOGIN | TransactionFlag.LOGIN_FAILED)
 NO_CONTENTS = np.zeros(0, CONTENT)
 NO_BYTES = np.zeros(0, np.uint8)
 NO_FLOWS = np.zeros(0, FLOW)
@@ -83,6 +84,12 @@ class Batch:
     def failed(self) -> npt.NDArray[np.intp]:
         """Transactions without an answer, or whose status is 400 or more."""
         return np.flatnonzero(self.status - np.uint16(1) >= 399)  # 0 - 1 is the highest there is
+
+    @cached_property
+    def turned_away(self) -> npt.NDArray[np.intp]:
+        """Transactions that are no logins and were sent to one."""
+        sent = np.flatnonzero(self.status - np.uint16(300) < 100)
+        return sent[self.transactions["flags"][sent] & _LOGIN_FLAGS == TransactionFlag.LOGIN_FAILED]
 
 
 class Detector(Protocol):

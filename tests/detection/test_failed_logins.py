@@ -84,6 +84,18 @@ def test_an_office_that_mistypes_in_the_morning(pool, wrong, told):
     assert ({one.rule.id for one in found} == {"brute-force-login"}) is told
 
 
+@pytest.mark.parametrize(("fail", "told"), [(10, False), (35, True)])
+def test_forty_people_behind_one_address_who_begin_at_once(pool, fail, told):
+    rows = []
+    for person in range(40):
+        wrong = person * fail // 40 != (person + 1) * fail // 40
+        rows.append(login(pool, person / 8, account=100 + person, status=401 if wrong else 200))
+        if wrong:
+            rows.append(login(pool, person / 8 + 3, account=100 + person, status=200))
+    found = judge(pool, sorted(rows, key=lambda row: int(row["now"][0])))
+    assert bool(found) is told
+
+
 def test_who_guesses_among_them_is_found_all_the_same(pool):
     guesses = [login(pool, 15 + 3 * n, account=500 + n) for n in range(12)]
     rows = sorted([*office(pool, 1), *guesses], key=lambda row: int(row["now"][0]))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sensor.schema import TransactionFlag
 from tests.detection.tables import join, real_alerts, run_transactions
 from tests.detection.watched import Watched
 
@@ -16,7 +17,7 @@ class Wire(Watched):
     detector = "token_guessing"
 
     def ask(self, seconds: float, user: int, status: int = 401, client: str = CLIENT, **columns: Any) -> Wire:
-        self.add(seconds, client, user=user, status_code=status, **columns)
+        self.add(seconds, client, **{"user": user, "status_code": status, **columns})
         return self
 
     def guess(self, tokens: int, step: float = 2.0, start: float = 100.0) -> Wire:
@@ -38,6 +39,24 @@ def test_many_keys_that_are_forbidden() -> None:
         for number in range(20):
             wire.ask(100 + number, 0x9000 + number, 403, auth_scheme=scheme)
         assert bool(wire.found()) is told
+
+
+AWAY = {"status_code": 302, "auth_scheme": "cookie", "flags": 3 | TransactionFlag.LOGIN_FAILED}
+
+
+def test_many_cookies_that_are_sent_to_the_login() -> None:
+    wire = Wire()
+    for number in range(20):
+        wire.ask(100 + number, 0x9000 + number, **AWAY)
+    assert {(hit.rule.id, hit.entity.value) for hit in wire.found()} == {("token-guessing", CLIENT)}
+
+
+@pytest.mark.parametrize("batch", [1, 7, 1 << 30])
+def test_cookies_that_the_server_handed_out_are_no_guesses(batch: int) -> None:
+    wire = Wire()
+    for number in range(60):
+        wire.ask(100 + number, 0, 200, issued=0x9000 + number).ask(100.5 + number, 0x9000 + number, **AWAY)
+    assert wire.found(batch) == []
 
 
 def test_one_stale_token_again_and_again() -> None:

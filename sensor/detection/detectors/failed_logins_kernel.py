@@ -4,7 +4,8 @@ A failed login is a transaction with TransactionFlag.LOGIN answered 401, or 400,
 Basic: with Basic credentials every endpoint carries the flag, and those codes then speak of the request. Other 401s (a
 token that ran out) carry no flag and do not count. The one law: an entity is over "more than N in W" exactly when the
 (N+1)th most recent failure lies within W; failures that were slips are none: an account's, one or two, before it went
-well from the same client, while that was over nothing. Who slips while others guess is not taken for one of them.
+well from the same client, while that was over nothing. Who slips while others guess is not taken for one of them, and
+an address from which many more accounts go well than fail is an office and not a guesser.
 """
 
 from enum import IntEnum
@@ -13,6 +14,7 @@ import numpy as np
 
 from sensor._jit import I64s, U64s, inline_kernel, kernel, part_kernel
 from sensor.schema import TRANSACTION, TransactionFlag
+from sensor.structures.bits import count_bits
 from sensor.structures.entity_table_kernels import ENTITY, find, touch
 from sensor.structures.hashing import mix
 from sensor.structures.windows import NEVER, clear_times, ring_push
@@ -20,6 +22,8 @@ from sensor.structures.windows import NEVER, clear_times, ring_push
 _SLIPS_MAX = 2
 """Wrong passwords of an account that are its owner's slips."""
 _KINDS_MIN = 4
+_OFFICE_MIN, _OFFICE_TIMES = 4, 2
+"""Accounts that go well from an office, and times those that fail and have not gone well."""
 
 GUESSED = np.dtype(
     [
@@ -31,6 +35,11 @@ GUESSED = np.dtype(
         ("reported_failures", "i8"),
         ("cursor", "i4"),             # of the oldest time
         ("succeeded", "u1"),          # 1 once a login succeeded in this run
+        ("half_now", "i8"),           # when the present half of the window began
+        ("well", "u8"),               # a client's accounts that went well in it, 64 bits
+        ("well_before", "u8"),        # and in the half before
+        ("ill", "u8"),                # accounts that failed
+        ("ill_before", "u8"),
     ],
     align=True,
 )
@@ -101,6 +110,38 @@ def is_guesser(whose, base, size, client):
     return own > _SLIPS_MAX or (own > 0 and most <= _SLIPS_MAX)
 
 
+@part_kernel
+def note_outcome(entity, account, failed, now, half_ns):
+    """Note for a client which accounts fail and which go well, over a window of two halves."""
+    behind = now - np.int64(entity["half_now"])
+    if behind >= half_ns:
+        kept = behind < 2 * half_ns
+        entity["well_before"] = entity["well"] if kept else np.uint64(0)
+        entity["ill_before"] = entity["ill"] if kept else np.uint64(0)
+        entity["well"] = np.uint64(0)
+        entity["ill"] = np.uint64(0)
+        entity["half_now"] = now
+    bit = np.uint64(1) << (mix(account, np.uint64(0)) & np.uint64(63))
+    if failed:
+        entity["ill"] = entity["ill"] | bit
+    else:
+        entity["well"] = entity["well"] | bit
+
+
+@part_kernel
+def is_office(entity, whose, base, size):
+    """Whether a client's failures are slips of some of the many who log in from there, none of them more than slips."""
+    for i in range(base, base + size):
+        alike = 0
+        for j in range(base, base + size):
+            alike += whose[j] == whose[i]
+        if alike > _SLIPS_MAX:
+            return False
+    well = entity["well"] | entity["well_before"]
+    many = count_bits(well)
+    return many >= _OFFICE_MIN and many >= _OFFICE_TIMES * count_bits((entity["ill"] | entity["ill_before"]) & ~well)
+
+
 @inline_kernel
 def _is_due(entity, now, report_ns):
     grown = np.int64(entity["failures"]) - np.int64(entity["reported_failures"])
@@ -124,6 +165,8 @@ def note_failure(guessed, row, times, starts, whose, size, transaction, tried, b
     span = now - times[base + cursor]
     if span > window_ns or (slow_ns > 0 and (span < slow_ns or not is_guessing(whose, base, size))):
         entity["run_now"] = 0
+        return False
+    if entity["run_now"] == 0 and by == By.CLIENT and is_office(entity, whose, base, size):
         return False
     if entity["run_now"] == 0:
         entity["run_now"] = now
@@ -216,6 +259,8 @@ def find_guessing(
         failed = is_failure(status, basic) or transaction["flags"] & TransactionFlag.LOGIN_FAILED != 0
         if not failed and (200 <= status < 300 or (300 <= status < 400 and transaction["issued"] != 0)):
             entity_row = find(entities, slots, seeds, key0, key1, zero, zero)
+            if entity_row >= 0 and by == By.CLIENT:
+                note_outcome(guessed[entity_row], transaction["account"], False, now, window_ns // 2)
             if by != By.SLOW and entity_row >= 0 and is_success_of(
                 guessed[entity_row], whose, entity_row * size, size, transaction, by, window_ns
             ):  # fmt: skip
@@ -241,6 +286,9 @@ def find_guessing(
             clear_times(times, entity_row * size, size)
             guessed[entity_row]["run_now"] = 0
             guessed[entity_row]["cursor"] = 0
+            guessed[entity_row]["half_now"] = 0
+        if by == By.CLIENT:
+            note_outcome(guessed[entity_row], transaction["account"], True, now, window_ns // 2)
         progress[Progress.FAILURES] += 1
         if note_failure(
             guessed, entity_row, times, starts, whose, size, transaction, tried, by, slow_ns, window_ns, report_ns

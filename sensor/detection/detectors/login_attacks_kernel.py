@@ -11,6 +11,7 @@ import numpy as np
 
 from sensor._jit import F64s, I64s, U64s, inline_kernel, kernel, part_kernel
 from sensor.schema import TRANSACTION, TransactionFlag
+from sensor.structures.bits import count_bits
 from sensor.structures.entity_table_kernels import ENTITY, touch
 from sensor.structures.entity_tables import ENTITIES
 from sensor.structures.hashing import mix
@@ -80,15 +81,6 @@ def _set(bitmaps, base, hashed):
 
 
 @part_kernel
-def _count_bits(word):
-    count = 0
-    while word != 0:
-        word &= word - _ONE
-        count += 1
-    return count
-
-
-@part_kernel
 def distinct(bitmaps, base, minus):
     """Different items in two halves' bitmaps at base and base + 3 * _WORDS, without those at `minus` when not negative.
     """
@@ -97,7 +89,7 @@ def distinct(bitmaps, base, minus):
         word = bitmaps[base + i] | bitmaps[base + 3 * _WORDS + i]
         if minus >= 0:
             word &= ~(bitmaps[minus + i] | bitmaps[minus + 3 * _WORDS + i])
-        bits += _count_bits(word)
+        bits += count_bits(word)
     free = max(_BITS - bits, 1)
     return np.int64(-np.float64(_BITS) * np.log(np.float64(free) / np.float64(_BITS)) + 0.5)
 

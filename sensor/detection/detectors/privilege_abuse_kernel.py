@@ -11,6 +11,7 @@ import numpy as np
 
 from sensor._jit import Bytes, F64s, I64s, U32s, U64s, at, inline_kernel, kernel, part_kernel
 from sensor.schema import CONTENT, TRANSACTION, TransactionFlag
+from sensor.structures.bits import count_bits
 from sensor.structures.bytesearch import match32, trailing_zeros
 from sensor.structures.entity_ahead import ask_for_rows
 from sensor.structures.entity_table_kernels import ENTITY, find_hashed, hash_key, touch
@@ -67,15 +68,6 @@ class Threshold(IntEnum):
 class Progress(IntEnum):
     ROW = 0
     HITS = 1
-
-
-@part_kernel
-def count_bits(word):
-    count = 0
-    while word != 0:
-        word &= word - _ONE
-        count += 1
-    return count
 
 
 @inline_kernel

@@ -1,8 +1,8 @@
 """Guessed tokens: in: transactions; out: detections of clients that try many credentials which are all refused.
 
-Counted are different credentials that are answered with 401 (API keys: or 403) and were never served, however many
-requests each. The one law: an address with more credentials that are served than refused is an office whose tokens ran
-out.
+Counted are different credentials that are answered with 401 (API keys: or 403) or sent to the login, and were never
+served nor handed out by a server, however many requests each. The one law: an address with more credentials that are
+served than refused is an office whose tokens ran out.
 """
 
 from __future__ import annotations
@@ -88,14 +88,21 @@ class TokenGuessing:
         denied = status == _REFUSED
         forbidden = np.flatnonzero(status == _KEY_REFUSED)
         denied[forbidden[self._keys.passing(rows["auth_scheme"][named[forbidden]])]] = True
-        refused = named[denied]
+        away = batch.turned_away
+        served[away] = False
+        refused = np.union1d(named[denied], away[users[away] != 0])
         detections: list[Detection] = []
         self._forget(batch)
+        issued = np.ascontiguousarray(rows["issued"])
         if len(refused) or self._clients:
             telling = served & (np.isin(users, users[refused]) | self._is_of_suspects(rows, rows[refused]))
+            telling |= (issued != 0) & np.isin(issued, users[refused])
             for place in np.union1d(refused, np.flatnonzero(telling)).tolist():
-                detections += self._look(rows[place])
-        self._served[(users[served] % np.uint64(_PLACES)).astype(np.intp)] = True
+                detections += self._look(rows[place]) if users[place] else ()
+                if issued[place]:
+                    self._served[int(issued[place]) % _PLACES] = True
+        for given in (users[served], issued[issued != 0]):
+            self._served[(given % np.uint64(_PLACES)).astype(np.intp)] = True
         return detections
 
     def _forget(self, batch: Batch) -> None:
@@ -115,7 +122,7 @@ class TokenGuessing:
         key, now, user = f"{int(row['client_hi'])} {int(row['client_lo'])}", int(row["now"]), int(row["user"])
         since = now - nanoseconds(self.settings.window_seconds)
         client = self._clients.pop(key, None)
-        is_refused = row["status_code"] >= 400
+        is_refused = row["status_code"] >= 400 or row["flags"] & TransactionFlag.LOGIN_FAILED != 0
         place = user % _PLACES
         if client is None:
             if not is_refused or self._served[place] or row["flags"] & TransactionFlag.LOGIN:

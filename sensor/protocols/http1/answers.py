@@ -145,11 +145,14 @@ def read_answer(numbers, data, start, stop, row):
 
 @part_kernel
 def read_redirect(field, data, row):
-    """A login that is answered with its own form again, or with an error in the new target, was refused."""
+    """A login that is answered with its own form again, or with an error in the new target, was refused; so was what
+    is no login and is sent to one: LOGIN_FAILED without LOGIN.
+    """
     start, length = field[Field.LOCATION], field[Field.LOCATION + 1]
     stop = start + length
     path = find_byte(data, start, stop, _QUERY)
-    if is_login_path(data, start, path) or says_refused(data, start, stop):
+    login = row["flags"] & TransactionFlag.LOGIN != 0
+    if is_login_path(data, start, path) or (login and says_refused(data, start, stop)):
         row["flags"] = row["flags"] | TransactionFlag.LOGIN_FAILED
 
 

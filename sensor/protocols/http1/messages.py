@@ -279,7 +279,7 @@ def _fill_response(t, data, message, ts):
     row["anomalies"] |= np.uint64(t.numbers[Field.ANOMALIES])
     if t.numbers[Field.SESSION + 1] > 0:
         row["issued"] = fingerprint(t.numbers, data, t.numbers[Field.SESSION], t.numbers[Field.SESSION + 1])
-    if row["flags"] & TransactionFlag.LOGIN != 0 and t.numbers[Field.LOCATION + 1] > 0:
+    if t.numbers[Field.LOCATION + 1] > 0 and 300 <= t.numbers[Field.STATUS] < 400:
         read_redirect(t.numbers, data, row)
     if t.numbers[Field.CHUNKED] & 1 != 0 and t.numbers[Field.LENGTH] >= 0:
         row["anomalies"] |= np.uint64(Anomaly.CL_TE)

@@ -101,6 +101,22 @@ def test_sent_back_to_the_form(location: str, failed: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("status", "location", "failed"),
+    [
+        ("302 Found", "/login?next=/account", True), ("302 Found", "https://sso.example/signin", True),
+        ("302 Found", "/orders?error=1", False), ("201 Created", "/sessions/5", False),
+    ],
+)  # fmt: skip
+def test_what_is_no_login_is_sent_to_one(status: str, location: str, failed: bool) -> None:
+    row = one(request("/account"), response(b"", f"Location: {location}", status=status))
+    assert row["login_failed"] is failed
+
+
+def test_a_session_that_was_created_elsewhere_is_no_refusal() -> None:
+    assert not login(response(b"", "Location: /sessions/5", status="201 Created"), "/sessions")["login_failed"]
+
+
+@pytest.mark.parametrize(
     ("status", "failed", "locked"),
     [
         ("401 No", True, False), ("403 No", True, False), ("400 No", True, False), ("429 No", False, True),
