@@ -2,9 +2,10 @@
 
 Objects are the ids in a request's target, counted by identity (account, token, else address) and endpoint over a day,
 so that a slow walk adds up like a fast one. An identity is compared with others of its role on that endpoint: an agent
-who looks up customers all day is no customer. Where there is nobody to compare with, only a pace far above its own
-counts. The one law: who is compared has a role that the token names; without roles it takes a walk in order, refusals,
-a pace that no person has, or several times as much.
+who looks up customers all day is no customer. Where hardly anyone else uses the endpoint it is compared with what
+others of its role read anywhere; where there is nobody to compare with, only a pace far above its own counts. The one
+law: who is compared has a role that the token names; without roles it takes a walk in order, refusals, a pace that no
+person has, or several times as much.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from sensor.alert import Detection, Kind, Numbers, Rule, Severity
 from sensor.config import ObjectEnumerationSettings
 from sensor.detection.by_row import ByRow
 from sensor.detection.detector import REPORT_SECONDS, Batch, Strings, nanoseconds
-from sensor.detection.detectors.object_enumeration_cohorts_kernel import BINS, COHORT
+from sensor.detection.detectors.object_enumeration_cohorts_kernel import BINS, COHORT, READER
 from sensor.detection.detectors.object_enumeration_kernel import (
     HIT,
     LISTED,
@@ -47,6 +48,7 @@ COMPARED_WITH = {
     Grade.ALONE: "its own busiest minute before",
     Grade.PACED: "what nine in ten others have read, as its role is not known and it reads at a program's pace",
     Grade.ROLELESS: "what nine in ten others have read, who have roles as it has none",
+    Grade.ELSEWHERE: "what nine in ten others of its role have read of any endpoint, as hardly anyone uses this one",
 }
 UNITS = {
     Grade.PEERS: "different objects answered",
@@ -54,11 +56,14 @@ UNITS = {
     Grade.ALONE: "new objects a minute",
     Grade.PACED: "different objects answered",
     Grade.ROLELESS: "different objects answered",
+    Grade.ELSEWHERE: "different objects answered",
 }
-CONFIDENCE = {Grade.PEERS: 0.9, Grade.PROBING: 0.8, Grade.ALONE: 0.5, Grade.PACED: 0.6, Grade.ROLELESS: 0.6}
+CONFIDENCE = {
+    Grade.PEERS: 0.9, Grade.PROBING: 0.8, Grade.ALONE: 0.5, Grade.PACED: 0.6, Grade.ROLELESS: 0.6, Grade.ELSEWHERE: 0.6,
+}  # fmt: skip
 SEVERITY = {
     Grade.PEERS: None, Grade.PROBING: Severity.MEDIUM, Grade.ALONE: Severity.MEDIUM, Grade.PACED: Severity.MEDIUM,
-    Grade.ROLELESS: Severity.MEDIUM,
+    Grade.ROLELESS: Severity.MEDIUM, Grade.ELSEWHERE: Severity.MEDIUM,
 }  # fmt: skip
 
 
@@ -95,11 +100,13 @@ class ObjectEnumeration(Kept):
         self.thresholds = _thresholds(settings)
         self.cohorts = np.zeros(settings.cohorts_max, COHORT)
         self.histograms = np.zeros(settings.cohorts_max * BINS, np.int32)
-        self.pairs, self.bitmaps, self.listed = ByRow(OBJECTS), ByRow(np.uint64, WORDS), ByRow(LISTED)
+        self.pairs, self.bitmaps = ByRow(OBJECTS), ByRow(np.uint64, WORDS)
+        self.listed, self.readers = ByRow(LISTED), ByRow(READER)
         super().__init__(
             "cohort_rows", EntityTable(settings.cohorts_max),
             {"cohorts": self.cohorts, "histograms": self.histograms},
-            {"pairs": self.pairs, "bitmaps": self.bitmaps, "listed": self.listed}, HIT, Progress.TALLY + BINS,
+            {"pairs": self.pairs, "bitmaps": self.bitmaps, "listed": self.listed, "readers": self.readers}, HIT,
+            Progress.TALLY + BINS,
         )  # fmt: skip
 
     def process(self, batch: Batch) -> list[Detection]:
@@ -112,8 +119,8 @@ class ObjectEnumeration(Kept):
             len(batch.transactions),
             lambda start: find_enumeration(
                 batch.transactions, batch.entities, start, *columns, *self.table.arrays, self.cohorts,
-                self.histograms, self.listed.of(identities), identities.generations, self.thresholds, self.hits,
-                self.progress,
+                self.histograms, self.listed.of(identities), self.readers.of(identities), identities.generations,
+                self.thresholds, self.hits, self.progress,
             ),
             lambda hit: detections.extend(() if self._stores(hit, batch) else (self._detection(hit, batch),)),
         )  # fmt: skip
@@ -121,7 +128,8 @@ class ObjectEnumeration(Kept):
 
     def _stores(self, hit: Any, batch: Batch) -> bool:
         """Whether somebody whom nobody can be compared with stores objects: he reads none, however fast he is."""
-        return hit["grade"] == Grade.ALONE and self.strings.text(int(batch.transactions["method"][hit["row"]])) == "PUT"
+        alone = hit["grade"] == Grade.ALONE or (hit["grade"] == Grade.ELSEWHERE and 2 * hit["steps"] < hit["seen"])
+        return alone and self.strings.text(int(batch.transactions["method"][hit["row"]])) == "PUT"
 
     def _detection(self, hit: Any, batch: Batch) -> Detection:
         transaction = batch.transactions[hit["row"]]

@@ -1,7 +1,7 @@
 """Cohorts: in: pairs of identity and endpoint, and how many objects each has seen; out: what is usual among their like.
 
-A cohort is an endpoint and a role; its histogram counts the members by how much they have seen. The one law: a member
-is counted in one bin of one cohort, and is left out of what it is compared with.
+A cohort is an endpoint and a role, or a role wherever it reads; its histogram counts the members by how much they have
+seen. The one law: a member is counted in one bin of one cohort, and is left out of what it is compared with.
 """
 
 import numpy as np
@@ -12,8 +12,14 @@ from sensor.structures.entity_table_kernels import use as use_again
 
 BINS = 16
 _ZERO = np.uint64(0)
+_DAY = 86_400_000_000_000
 
 COHORT = np.dtype([("known_now", "i8"), ("serial", "u4"), ("members", "i4")], align=True)
+READER = np.dtype(
+    [("generation", "u4"), ("day", "u4"), ("cohort_serial", "u4"), ("cohort", "i4"), ("bin", "i4"), ("seen", "i4")],
+    align=True,
+)
+"""Of an identity: the most objects that it has read of one endpoint on its latest day, half of those before."""
 
 
 @inline_kernel
@@ -64,6 +70,27 @@ def join_cohort(pair, cohorts, histograms, table, slots, use, seeds, endpoint, r
     histograms[row * BINS + number] += 1
     pair["bin"] = number
     return row
+
+
+@part_kernel
+def note_reader(reader, generation, seen, role, cohorts, histograms, table, slots, use, seeds, now):
+    """Note what an identity has read of one endpoint, and count it among all of its role."""
+    day = now // _DAY
+    if reader["generation"] != generation:
+        if reader["generation"] != 0:
+            leave_cohort(reader, cohorts, histograms)
+        reader["generation"] = generation
+        reader["bin"] = -1
+        reader["cohort"] = 0
+        reader["seen"] = 0
+    elif reader["day"] != day:
+        reader["seen"] = reader["seen"] >> 1
+    reader["day"] = day
+    reader["seen"] = max(np.int64(reader["seen"]), seen)
+    cohort = np.int64(reader["cohort"])
+    known = cohorts[cohort]["serial"] == reader["cohort_serial"] and table[cohort]["key1"] == role
+    if not known or reader["bin"] != bin_of(np.int64(reader["seen"])):
+        join_cohort(reader, cohorts, histograms, table, slots, use, seeds, _ZERO, role, now)
 
 
 @inline_kernel

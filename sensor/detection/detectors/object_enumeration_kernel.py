@@ -2,7 +2,8 @@
 
 For each identity and endpoint the different objects are counted over a day (linear counting in a bitmap: Whang et al.,
 1990): answered, and refused (403, 404). Identities of one role on one endpoint are a cohort, whose counts are a
-histogram. The one law: an identity is measured against the cohort without itself.
+histogram; identities of one role, wherever they read, are one more, counted by what each has read most of. The one
+law: an identity is measured against the cohort without itself.
 """
 
 from enum import IntEnum
@@ -13,8 +14,10 @@ from sensor._jit import F64s, I32s, I64s, U32s, U64s, inline_kernel, kernel, par
 from sensor.detection.detectors.object_enumeration_cohorts_kernel import (
     BINS,
     COHORT,
+    READER,
     join_cohort,
     leave_cohort,
+    note_reader,
     tally_all,
     usual_of,
 )
@@ -30,6 +33,8 @@ _ZERO, _ONE = np.uint64(0), np.uint64(1)
 _MINUTE, _DAY = 60_000_000_000, 86_400_000_000_000
 _LISTED_MAX = (1 << 16) - 1
 _NEAR = 8
+_GRADES = 3
+"""Hits of one row at most."""
 
 OBJECTS = np.dtype(
     [
@@ -75,6 +80,7 @@ class Grade(IntEnum):
     ALONE = 2      # nobody to compare with: far faster than before
     PACED = 3      # far more objects than others, at a program's pace; its role is not known
     ROLELESS = 4   # nobody else comes without a role: far more objects than those who have one
+    ELSEWHERE = 5  # hardly anyone else uses the endpoint: far more than others of the role read anywhere
 
 
 class Threshold(IntEnum):
@@ -210,6 +216,35 @@ def _note_list(mine, generation, records, now):
 
 
 @part_kernel
+def _judge_elsewhere(
+    pair, reader, cohorts, histograms, role, given, kind, row, now, limits, hits, progress,
+):  # fmt: skip
+    """Whether a pair whose endpoint hardly anyone of its role uses is over what others of its role read anywhere."""
+    everywhere, here = cohorts[reader["cohort"]], cohorts[pair["cohort"]]
+    others, peers = np.int64(everywhere["members"]) - 1, np.int64(here["members"]) - 1
+    known_now, seen = np.int64(everywhere["known_now"]), np.float64(pair["seen"])
+    if reader["cohort_serial"] != everywhere["serial"] or others < limits[Threshold.PEERS]:
+        return
+    if now - known_now < limits[Threshold.KNOWN_NS]:
+        return
+    usual = usual_of(histograms, np.int64(reader["cohort"]) * BINS, others, np.int64(reader["bin"]))
+    if peers > 0:
+        local = usual_of(histograms, np.int64(pair["cohort"]) * BINS, peers, np.int64(pair["bin"]))
+        usual = 2.0 * local if 2 * peers >= limits[Threshold.PEERS] else max(usual, local)
+    ordered = 2 * np.int64(pair["steps"]) >= seen or 4 * np.int64(pair["refused"]) >= seen
+    ratio = limits[Threshold.RATIO] / (2.0 if ordered else 1.0)
+    threshold = max(2.0 * limits[Threshold.OBJECTS], ratio * usual)
+    new = np.int64(pair["window_now"]) - known_now >= limits[Threshold.KNOWN_NS]
+    if role == 0 and not (ordered and new):
+        threshold *= limits[Threshold.UNKNOWN_ROLE]
+    if kind == IdentityKind.CLIENT or 4.0 * seen <= 5.0 * given:
+        threshold *= 2.0
+    threshold = max(threshold, 2.0 * np.float64(pair["past"]))
+    if seen >= threshold:
+        _report(hits, progress, pair, row, now, threshold, usual, others, Grade.ELSEWHERE, limits)
+
+
+@part_kernel
 def _judge_roleless(
     pair, cohorts, histograms, table, use, endpoint, own, given, kind, row, now, limits, hits, progress,
 ):  # fmt: skip
@@ -283,7 +318,7 @@ def find_enumeration(
     transactions: TRANSACTION, entities: ENTITIES, start: int,
     pairs: OBJECTS, bitmaps: U64s, pair_generations: U32s, endpoint_generations: U32s,
     table: ENTITY, slots: U64s, use: I64s, seeds: U64s, cohorts: COHORT, histograms: I32s,
-    listed: LISTED, identity_generations: U32s, limits: F64s, hits: HIT, progress: I64s,
+    listed: LISTED, readers: READER, identity_generations: U32s, limits: F64s, hits: HIT, progress: I64s,
 ) -> int:  # fmt: skip
     """Look at transactions from row `start` on; returns the row to go on with."""
     progress[Progress.HITS] = 0
@@ -296,12 +331,12 @@ def find_enumeration(
             prefetch(bitmaps, later * WORDS + (_bit_of(transactions[row + FAR_AHEAD]) >> 6))
         transaction = transactions[row]
         if transaction["object_id"] == 0:
-            if transaction["records"] > 0 and transaction["role"] == 0:
+            if transaction["records"] > 0:
                 who = np.int64(entities[row]["identity"])
                 records = np.int64(transaction["records"])
                 _note_list(listed[who], identity_generations[who], records, np.int64(transaction["now"]))
             continue
-        if progress[Progress.HITS] == len(hits):
+        if len(hits) - progress[Progress.HITS] < _GRADES:
             return row
         entity = entities[row]
         status = np.int64(transaction["status_code"])
@@ -343,9 +378,19 @@ def find_enumeration(
         who = np.int64(entity["identity"])
         known = listed[who]["generation"] == identity_generations[who]
         given = np.float64(listed[who]["records"]) if known else 0.0
+        if accepted:
+            seen = np.int64(pair["seen"])
+            note_reader(
+                readers[who], identity_generations[who], seen, role, cohorts, histograms, table, slots, use, seeds, now
+            )
         judge(pair, cohorts[cohort], histograms, role, given, kind, row, now, limits, hits, progress)
         enough = np.int64(pair["seen"]) >= limits[Threshold.OBJECTS] and (pair["bits"] + pair["refused_bits"]) & 3 == 0
-        if enough and role == 0 and np.int64(cohorts[cohort]["members"]) <= limits[Threshold.PEERS]:
+        few = enough and np.int64(cohorts[cohort]["members"]) <= limits[Threshold.PEERS]
+        if few and readers[who]["generation"] == identity_generations[who]:
+            _judge_elsewhere(
+                pair, readers[who], cohorts, histograms, role, given, kind, row, now, limits, hits, progress
+            )
+        if few and role == 0:
             _judge_roleless(
                 pair, cohorts, histograms, table, use, key, cohort, given, kind, row, now, limits, hits, progress
             )
