@@ -129,6 +129,33 @@ def test_where_everybody_reads_much_much_is_usual():
     assert shop.found() == []
 
 
+@pytest.mark.parametrize("order", [True, False])
+def test_an_endpoint_that_nobody_else_uses_is_compared_with_what_others_read_anywhere(order):
+    shop = Shop()
+    numbers = range(1, 40) if order else random.Random(3).sample(range(10_000), 40)
+    for i, number in enumerate(numbers):
+        shop.read(100 + 20 * i, 0xBAD, number, endpoint="/legacy/{id}")
+    found = shop.found()
+    assert {(one.entity.value, one.severity) for one in found} == {(f"{0xBAD:016x}", Severity.MEDIUM)}
+    assert "hardly anyone" in found[0].details["compared_with"]
+    assert found[0].details["peers"] == 40
+
+
+@pytest.mark.parametrize("role", [AGENT, 0])
+def test_somebody_whose_work_it_is_has_a_role_of_his_own_or_none(role):
+    shop = Shop()
+    for i, number in enumerate(random.Random(3).sample(range(10_000), 60)):
+        shop.read(100 + 20 * i, 0xA6E, number, role, endpoint="/legacy/{id}")
+    assert shop.found() == []
+
+
+def test_who_stores_files_under_ids_of_his_own_where_nobody_else_does():
+    shop = Shop()
+    for i, number in enumerate(random.Random(3).sample(range(10_000), 60)):
+        shop.read(100 + 20 * i, 0xBAD, number, endpoint="/files/{id}", method="PUT")
+    assert shop.found() == []
+
+
 def test_without_roles_it_takes_an_order_or_more():
     for step, rules in ((1, 1), (97, 0)):
         shop = Shop(role=0)

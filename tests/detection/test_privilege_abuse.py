@@ -14,7 +14,7 @@ from sensor._jit import Bytes, I64s, U64s, kernel
 from sensor.alert import Severity
 from sensor.config import PrivilegeAbuseSettings
 from sensor.detection.detectors.privilege_abuse import RIGHTS, hashes_of
-from sensor.detection.detectors.privilege_abuse_kernel import NAMES, WORDS, next_field, read_fields
+from sensor.detection.detectors.privilege_abuse_body_kernel import NAMES, WORDS, next_field, read_fields
 from sensor.detection.stage import DetectionStage
 from sensor.schema import CONTENT
 from tests.detection.tables import (
@@ -69,6 +69,34 @@ class Site:
         entities = features.process(rows)
         now = int(rows["now"][-1])
         return stage.process(rows, NO_FLOWS, NO_STREAMS, now, entities, features.tables, contents, arena)
+
+
+def raised(role_then: int = USER, fields: Any = None, sent_to: str = "/me", **read: Any) -> list[Any]:
+    """Somebody is refused, changes something, and is let in."""
+    body = {"name": "x", "role": "admin"} if fields is None else fields
+    site = Site().ask(105, MOLE, "/orders").ask(110, MOLE, "/reports", status=403, **read)
+    site.ask(115, MOLE, sent_to, body=body, request_body_len=40)
+    return [hit for hit in site.ask(120, MOLE, "/reports", role_then, **read).found_with_bodies()]
+
+
+@pytest.mark.parametrize(("role", "severity"), [(ADMIN, Severity.HIGH), (USER + 1, Severity.HIGH)])
+def test_who_gives_himself_a_role_and_is_let_in_where_he_was_refused(role, severity):
+    found = [hit for hit in raised(role) if "sent a field" in hit.details["reason"]]
+    assert [(hit.rule.id, hit.entity.value, hit.severity) for hit in found] == [
+        ("function-above-role", f"{MOLE:016x}", severity)
+    ]
+
+
+@pytest.mark.parametrize(
+    "quiet",
+    [
+        {},  # the role is what it was
+        {"role_then": ADMIN, "fields": {"name": "x", "language": "de"}},
+        {"role_then": ADMIN, "request_body_len": 40},  # a form that was refused, as its token had run out
+    ],
+)
+def test_who_was_given_a_role_by_others_is_quiet(quiet):
+    assert [hit for hit in raised(**quiet) if "sent a field" in hit.details["reason"]] == []
 
 
 def test_an_endpoint_that_only_another_role_uses():

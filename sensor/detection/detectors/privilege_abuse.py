@@ -2,8 +2,9 @@
 
 A role that was refused an endpoint and is served there; a role with many holders, none of whom used an endpoint that
 other roles use, or that is an administrator's by its name, until one of them did; an identity that is refused one
-endpoint after the other; a field that gives rights (role, is_admin, balance) in a request to an endpoint that never had
-it. The one law: only roles that tokens name are compared, and only once they are known by enough holders and uses.
+endpoint after the other, or is let in where it was refused once it has sent a field that gives rights; such a field
+(role, is_admin, balance) in a request to an endpoint that never had it. The one law: only roles that tokens name are
+compared, and only once they are known by enough holders and uses.
 """
 
 from __future__ import annotations
@@ -17,17 +18,15 @@ from sensor.alert import Detection, Kind, Numbers, Rule, Severity
 from sensor.config import PrivilegeAbuseSettings
 from sensor.detection.by_row import ByRow
 from sensor.detection.detector import Batch, Strings, nanoseconds
+from sensor.detection.detectors.privilege_abuse_body_kernel import NAMES, WORDS, hash_names
 from sensor.detection.detectors.privilege_abuse_kernel import (
     ACCESS,
     FIELDS,
     HIT,
-    NAMES,
     REFUSALS,
-    WORDS,
     Progress,
     Why,
     find_above_role,
-    hash_names,
 )
 from sensor.detection.evidence import detection_of, identity_of
 from sensor.detection.kept import Kept
@@ -48,7 +47,7 @@ PROBING = _rule("function-probing", "One identity is refused one function after 
 FIELD = _rule("unexpected-field", "A request sets a field that gives rights and was never sent", "API3:2023", "T1565")
 RULES = {
     Why.REFUSED_BEFORE: FUNCTION, Why.OTHER_ROLES: FUNCTION, Why.ADMIN: FUNCTION, Why.PROBING: PROBING,
-    Why.FIELD: FIELD,
+    Why.FIELD: FIELD, Why.GAINED: FUNCTION,
 }  # fmt: skip
 REASONS = {
     Why.REFUSED_BEFORE: "its role was refused there before",
@@ -56,16 +55,19 @@ REASONS = {
     Why.ADMIN: "an administrator's by its name, and nobody of its role used it before",
     Why.PROBING: "different endpoints refused with 403",
     Why.FIELD: "no request to this endpoint had the field before",
+    Why.GAINED: "it was refused there itself, until it had sent a field that gives rights",
 }
-CONFIDENCE = {Why.REFUSED_BEFORE: 0.8, Why.OTHER_ROLES: 0.5, Why.ADMIN: 0.7, Why.PROBING: 0.8, Why.FIELD: 0.7}
+CONFIDENCE = {
+    Why.REFUSED_BEFORE: 0.8, Why.OTHER_ROLES: 0.5, Why.ADMIN: 0.7, Why.PROBING: 0.8, Why.FIELD: 0.7, Why.GAINED: 0.9,
+}  # fmt: skip
 ADMIN_WORDS = ("admin", "internal", "manage", "actuator", "console", "debug")
 RIGHTS = (
     "role", "roles", "admin", "isadmin", "superuser", "issuperuser", "staff", "isstaff", "permission", "permissions",
-    "privileges", "scope", "scopes", "groups", "verified", "isverified", "emailverified", "approved", "isapproved",
-    "balance", "credit", "credits", "price", "discount", "tier", "plan", "ownerid", "tenantid", "accounttype",
-    "usertype", "accesslevel",
+    "privileges", "scope", "scopes", "groups", "tenantid", "accounttype", "usertype", "accesslevel",
+    "verified", "isverified", "emailverified", "approved", "isapproved",
+    "balance", "credit", "credits", "price", "discount", "tier", "plan", "ownerid",
 )  # fmt: skip
-"""Fields that give rights or money, without regard to case, `_` and `-`."""
+"""Fields that give rights or money, without regard to case, `_` and `-`; ROLE_FIELDS of them come first."""
 BODY_BYTES = 2_048
 
 
@@ -134,6 +136,7 @@ class PrivilegeAbuse(Kept):
             details["field"] = name.decode("ascii", "backslashreplace")
         else:
             details["role"] = f"{int(transaction['role']):016x}"
+        changed = why == Why.GAINED and bool(transaction["role"])
         threshold = self.settings.refused_endpoints_min if why == Why.PROBING else 1
         return detection_of(
             transaction,
@@ -149,7 +152,7 @@ class PrivilegeAbuse(Kept):
             count=int(hit["observed"]),
             run=f"{entity.value} {why.name} {self.strings.text(int(transaction['endpoint']))}@{transaction['now']}",
             first_ts=int(hit["first_ts"]),
-            severity=Severity.HIGH if why == Why.REFUSED_BEFORE else None,
+            severity=Severity.HIGH if why == Why.REFUSED_BEFORE or changed else None,
             confidence=CONFIDENCE[why],
             details=details,
         )  # fmt: skip

@@ -10,36 +10,33 @@ from enum import IntEnum
 import numpy as np
 
 from sensor._jit import Bytes, F64s, I64s, U32s, U64s, at, inline_kernel, kernel, part_kernel
+from sensor.detection.detectors.privilege_abuse_body_kernel import KEY_MAX, WORDS, has_rights, read_fields
 from sensor.schema import CONTENT, TRANSACTION, TransactionFlag
 from sensor.structures.bits import count_bits
-from sensor.structures.bytesearch import match32, trailing_zeros
 from sensor.structures.entity_ahead import ask_for_rows
 from sensor.structures.entity_table_kernels import ENTITY, find_hashed, hash_key, touch
 from sensor.structures.entity_tables import ENTITIES
-from sensor.structures.folding import fold_bytes
-from sensor.structures.hashing import finish, mix
+from sensor.structures.hashing import finish
 from sensor.structures.prefetch import AHEAD, prefetch
 from sensor.structures.string_pool_kernels import ENTRY
 from sensor.structures.word_search import has_word
 
 _ZERO, _ONE = np.uint64(0), np.uint64(1)
-_QUOTE, _BACKSLASH, _COLON, _OPEN, _LIST = 0x22, 0x5C, 0x3A, 0x7B, 0x5B
-_KEY_MAX = 64
-_NAME_SEED = np.uint64(0x6669656C64)
+_OPEN, _LIST = 0x7B, 0x5B
 _BODY_MAX = 2_048
-WORDS = 8
-"""Of an endpoint's bitmap of fields: 512 bits."""
-NAMES = 512
-"""Names of fields whose hashes are remembered."""
 
 ACCESS = np.dtype(
     [("known_now", "i8"), ("holders", "u8"), ("served", "i4"), ("refused", "i4")], align=True
 )
 """Of an endpoint and a role; of a role alone; of an endpoint and all roles. `holders`: 64 bits, by identity."""
 REFUSALS = np.dtype(
-    [("generation", "u4"), ("reported", "u4"), ("endpoints", "u8"), ("since_now", "i8"), ("first_ts", "i8")], align=True
+    [("generation", "u4"), ("reported", "u4"), ("endpoints", "u8"), ("since_now", "i8"), ("first_ts", "i8"),
+     ("role", "u8"), ("rights_now", "i8"), ("latest", "i4"), ("before", "i4")],
+    align=True,
 )  # fmt: skip
-"""Of an identity: endpoints that were refused it (403), 64 bits; `reported` is 1 once it was told of them."""
+"""Of an identity: endpoints that were refused it (403), 64 bits, and the last two that it only asked to read, under
+`role`; when it sent a field that gives rights, 0 when it has not; `reported` is 1 once it was told of them.
+"""
 FIELDS = np.dtype([("generation", "u4"), ("bodies", "u4"), ("senders", "u8"), ("known_now", "i8")], align=True)
 HIT = np.dtype(
     [("row", "i8"), ("why", "i8"), ("observed", "f8"), ("usual", "f8"), ("first_ts", "i8"), ("field", "i8"),
@@ -53,6 +50,7 @@ class Why(IntEnum):
     ADMIN = 2            # by its name an administrator's, and new to the role
     PROBING = 3          # many endpoints refused
     FIELD = 4            # a field that gives rights, which nobody sent before
+    GAINED = 5           # refused here itself, until it had sent a field that gives rights
 
 
 class Threshold(IntEnum):
@@ -128,115 +126,28 @@ def _note_refusal(known, generation, endpoint, transaction, now, limits):
         known["since_now"] = now
         known["first_ts"] = transaction["ts"]
         known["reported"] = 0
+        known["rights_now"] = 0
+        known["latest"] = 0
+        known["before"] = 0
     known["endpoints"] |= _bit(endpoint)
+    if transaction["request_body_len"] == 0:
+        if known["latest"] != endpoint:
+            known["before"] = known["latest"]
+            known["latest"] = endpoint
+        known["role"] = transaction["role"]
     return count_bits(known["endpoints"])
 
 
-@inline_kernel
-def _lower(byte):
-    return byte | 0x20 if 0x41 <= byte <= 0x5A else byte
-
-
 @part_kernel
-def field_hash(data, start, stop):
-    """Hash of a field's name without regard to case, `_` and `-`; not keyed, as names are no secret."""
-    hashed = _NAME_SEED
-    for i in range(start, min(stop, start + _KEY_MAX)):
-        byte = _lower(at(data, i))
-        if byte != 0x5F and byte != 0x2D:
-            hashed = mix(hashed, np.uint64(byte))
-    return finish(hashed)
-
-
-@inline_kernel
-def _find(data, i, stop, byte):
-    """Position of the first `byte` in data[i:stop], or `stop`; reads past `stop` where there is more."""
-    while i < stop:
-        if i + 32 <= len(data):
-            mask = match32(data, i, np.uint8(byte))
-            if mask != 0:
-                return min(i + trailing_zeros(mask), stop)
-            i += 32
-        elif at(data, i) == byte:
-            return i
-        else:
-            i += 1
-    return stop
-
-
-@inline_kernel
-def _string_end(data, start, stop):
-    """Where the string that begins at `start` has its closing quote, or `stop` and behind."""
-    quote = _find(data, start, stop, _QUOTE)
-    end = _find(data, start, quote, _BACKSLASH)
-    while end < stop and at(data, end) != _QUOTE:
-        end += 2 if at(data, end) == _BACKSLASH else 1
-    return end
-
-
-@part_kernel
-def next_field(data, i, stop):
-    """(start, end) of the next field's name in a JSON body from i on; start is -1 behind the last one."""
-    i = _find(data, i, stop, _QUOTE)
-    while i < stop:
-        end = _string_end(data, i + 1, stop)
-        behind = end + 1
-        while behind < stop and at(data, behind) <= 0x20:
-            behind += 1
-        if behind < stop and at(data, behind) == _COLON:
-            return i + 1, end
-        i = _find(data, end + 1, stop, _QUOTE)
-    return -1, stop
-
-
-@kernel
-def hash_names(data: Bytes, ends: I64s, out: U64s) -> None:
-    """Hashes of names that lie one after the other in data, each up to its end."""
-    start = 0
-    for i in range(len(ends)):
-        out[i] = field_hash(data, start, ends[i])
-        start = ends[i]
-
-
-@inline_kernel
-def _is_sensitive(sensitive, hashed):
-    found = False
-    for i in range(len(sensitive)):
-        found |= sensitive[i] == hashed
-    return found
-
-
-@inline_kernel
-def _known_hash(data, start, stop, names, seeds):
-    """As field_hash; `names` remembers the hashes of those that come again and again, by a keyed hash of their bytes.
+def has_gained(known, generation, endpoint, transaction, now, limits):
+    """Whether an identity is let in where it was refused, as it has sent a field that gives rights since; then it is
+    another role, where tokens name one.
     """
-    folded = fold_bytes(seeds[0], seeds[1], data, start, stop - start) | _ONE  # 0 is none
-    place = 2 * np.int64((folded >> np.uint64(8)) & np.uint64(NAMES - 1))
-    if names[place] != folded:
-        names[place] = folded
-        names[place + 1] = field_hash(data, start, stop)
-    return names[place + 1]
-
-
-@part_kernel
-def read_fields(arena, start, stop, bitmaps, base, names, seeds, sensitive, judged):
-    """Learn the fields of one body; (start, length) of one that gives rights and is new where `judged`, or (start, 0).
-    """
-    found, found_len = start, 0
-    i = start
-    while i < stop:
-        key, end = next_field(arena, i, stop)
-        if key < 0:
-            break
-        hashed = _known_hash(arena, key, end, names, seeds)
-        bit = np.int64(hashed >> np.uint64(20)) & (64 * WORDS - 1)
-        mask = _ONE << np.uint64(bit & 63)
-        if bitmaps[base + (bit >> 6)] & mask == 0:
-            bitmaps[base + (bit >> 6)] |= mask
-            if judged and found_len == 0 and _is_sensitive(sensitive, hashed):
-                found, found_len = key, end - key
-        i = end + 1
-    return found, found_len
+    if known["generation"] != generation or (known["latest"] != endpoint and known["before"] != endpoint):
+        return False
+    if known["rights_now"] == 0 or now - np.int64(known["rights_now"]) > limits[Threshold.WINDOW_NS]:
+        return False
+    return transaction["role"] == 0 or transaction["role"] != known["role"]
 
 
 @inline_kernel
@@ -267,7 +178,7 @@ def _note_body(
     field, length = read_fields(arena, start, stop, bitmaps, base, names, seeds, sensitive, judged)
     if length > 0:
         bodies = np.float64(known["bodies"])
-        _hit(hits, progress, row, Why.FIELD, 1.0, bodies, transaction["ts"], field, min(length, _KEY_MAX))
+        _hit(hits, progress, row, Why.FIELD, 1.0, bodies, transaction["ts"], field, min(length, KEY_MAX))
 
 
 @inline_kernel
@@ -347,10 +258,21 @@ def find_above_role(
                 known["reported"] = 1
                 _hit(hits, progress, row, Why.PROBING, np.float64(count), 0.0, known["first_ts"], 0, 0)
         elif len(contents) > 0 and contents[row]["request_body_len"] > 0:
+            known, offset = refusals[identity], np.int64(contents[row]["request_body_offset"])
+            if known["generation"] == identity_generations[identity] and known["latest"] != 0 and has_rights(
+                arena, offset, offset + min(np.int64(contents[row]["request_body_len"]), _BODY_MAX), names, seeds,
+                sensitive,
+            ):  # fmt: skip
+                known["rights_now"] = now
             _note_body(
                 arena, contents[row], fields, bitmaps, endpoint, endpoint_generations[endpoint], identity, names,
                 seeds, sensitive, row, transaction, now, limits, hits, progress,
             )  # fmt: skip
+        elif transaction["request_body_len"] == 0:
+            known = refusals[identity]
+            if has_gained(known, identity_generations[identity], endpoint, transaction, now, limits):
+                known["rights_now"] = 0
+                _hit(hits, progress, row, Why.GAINED, 1.0, 0.0, known["first_ts"], 0, 0)
         role = transaction["role"]
         if role == 0:
             continue
