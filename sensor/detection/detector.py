@@ -89,7 +89,8 @@ class Batch:
     def turned_away(self) -> npt.NDArray[np.intp]:
         """Transactions that are no logins and were sent to one."""
         sent = np.flatnonzero(self.status - np.uint16(300) < 100)
-        return sent[self.transactions["flags"][sent] & _LOGIN_FLAGS == TransactionFlag.LOGIN_FAILED]
+        away: npt.NDArray[np.bool_] = self.transactions["flags"][sent] & _LOGIN_FLAGS == TransactionFlag.LOGIN_FAILED
+        return sent[away]
 
 
 class Detector(Protocol):
