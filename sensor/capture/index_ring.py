@@ -14,8 +14,9 @@ from sensor.schema import FRAME
 from sensor.structures.bytes_ahead import ask_bytes_ahead
 from sensor.structures.bytesearch import load64
 
-_ETHERNET, _RAW_IP = 1, 101
-_LOOPBACK, _NO_HEADER, _PPP, _TUNNEL, _TUNNEL6, _SIT, _GRE = 772, 65534, 512, 768, 769, 776, 778
+_ETHERNET, _RAW_IP, _WLAN, _RADIOTAP = 1, 101, 105, 127
+_LOOPBACK, _NO_HEADER, _PPP, _TUNNEL, _TUNNEL6, _SIT, _GRE, _GRE6 = 772, 65534, 512, 768, 769, 776, 778, 823
+_CELLULAR, _MONITOR, _MONITOR_RADIOTAP = 519, 801, 803
 _OUTGOING = 4
 _VLAN_VALID, _GSO = 0x10, 0x100
 _HEAD_BYTES = 60  # of a packet: tpacket3_hdr, and sockaddr_ll up to halen
@@ -52,9 +53,15 @@ def _link(hardware):
         or hardware == _TUNNEL6
         or hardware == _SIT
         or hardware == _GRE
+        or hardware == _GRE6
+        or hardware == _CELLULAR
         or hardware == _PPP
     ):
         return _RAW_IP
+    if hardware == _MONITOR:
+        return _WLAN
+    if hardware == _MONITOR_RADIOTAP:
+        return _RADIOTAP
     return _ETHERNET
 
 

@@ -28,8 +28,6 @@ from sensor.errors import InputError, SettingError
 from sensor.limits import BATCH_FRAMES, CLOCK_AHEAD_NS, CLOCK_STEP_NS, LIVE_WAIT_SECONDS, NS
 from sensor.schema import FRAME
 
-_GATHER_PART = 4
-"""The share of the ring in which packets gather is one of so many."""
 _MARGIN_NS = 100_000_000
 """How late a busy machine may hand over a part of the ring whose time is over, at least."""
 
@@ -109,8 +107,7 @@ class LiveCapture:
     def _fit(self, settings: CaptureSettings) -> None:
         """What goes by the settings of the present ring."""
         self._settings = settings
-        self._gather = Gather(settings.gather_ms / 1000)
-        self._share = max(self._socket.fill[1] // _GATHER_PART, 1)
+        self._gather = Gather(settings.gather_ms / 1000, self._socket.fill[1])
         self._margin_ns = max(4 * settings.ring_timeout_ms * 1_000_000, _MARGIN_NS)
 
     def prepare(self, settings: CaptureSettings) -> PreparedCapture:
@@ -204,7 +201,7 @@ class LiveCapture:
     def _wait(self) -> bool:
         """Rest until packets are to be taken, then take them; False when none came."""
         began = time.monotonic()
-        self._gather.rest(lambda: self._socket.waits(self._share))
+        self._gather.rest(lambda: self._socket.fill[0])
         taken = self._socket.take(LIVE_WAIT_SECONDS, self._ring)
         if taken:
             self._gather.took()
@@ -219,10 +216,12 @@ class LiveCapture:
         return time.time_ns() >= self._stop_ns + self._margin_ns
 
     def _index(self) -> npt.NDArray[np.void]:
-        """The next frames: of several parts of the ring where they wait, because a large batch costs less."""
+        """The next frames: of several parts of the ring where they wait, because a large batch costs less, and the ring
+        is free again the sooner the fewer they are.
+        """
         frames = self._frames
         rows = index_ring(self._socket.data, self._ring, frames)
-        while rows < len(frames) and self._socket.more(self._ring):
+        while rows < len(frames) and self._socket.takes_more and self._socket.more(self._ring):
             rows += index_ring(self._socket.data, self._ring, frames[rows:])
         if self._shift_ns:
             frames["ts"][:rows] += self._shift_ns

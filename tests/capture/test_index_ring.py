@@ -6,6 +6,7 @@ import struct
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,11 +59,16 @@ def test_the_loopback_device_shows_a_packet_twice() -> None:
     assert ring[Ring.OUTGOING] == 1
 
 
-def test_a_tunnel_device_gives_packets_without_a_link_header() -> None:
-    data, ring = block(head(0, PACKET, hardware=65534))
+@pytest.mark.parametrize(
+    ("hardware", "link"),
+    [(1, 1), (65534, 101), (778, 101), (823, 101), (519, 101), (801, 105), (803, 127)],
+    ids=["Ethernet", "tun", "GRE", "GRE over IPv6", "cellular", "WLAN", "WLAN with radiotap"],
+)
+def test_devices_have_link_headers_of_their_own(hardware: int, link: int) -> None:
+    data, ring = block(head(0, PACKET, hardware=hardware))
     frames = np.zeros(8, FRAME)
     index_ring(data, ring, frames)
-    assert frames["link"][0] == 101
+    assert frames["link"][0] == link
 
 
 @given(st.binary(min_size=0, max_size=400), st.integers(0, 50))

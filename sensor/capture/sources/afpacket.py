@@ -35,6 +35,8 @@ _USER = 1
 """Block status: the system has handed it over."""
 _COUNT_AT, _FIRST_AT, _LENGTH_AT = 12, 16, 20
 """Offsets in a block's descriptor: packets, offset of the first, bytes used."""
+_HELD_PART = 8
+"""Of the ring about one part of so many is held at a time where packets are large."""
 _LOOK_SECONDS = 1.0
 """How often a lost interface is looked for."""
 
@@ -191,6 +193,11 @@ class RingSocket:
         if time.monotonic() - self._counted >= _LOOK_SECONDS:  # there may be no wait for a long time
             self.count_losses()
         return True
+
+    @property
+    def takes_more(self) -> bool:
+        """Whether a small part of the ring only is held, so that packets come while these are worked on."""
+        return self._held * _HELD_PART < self._blocks
 
     def waits(self, blocks: int) -> bool:
         """Whether so many blocks wait to be taken."""
