@@ -20,6 +20,7 @@ from sensor.schema import Anomaly, FlowFlag, TransactionFlag
 
 _BOTH_HEADS = TransactionFlag.REQUEST | TransactionFlag.RESPONSE
 _DEGRADED = FlowFlag.EVICTED | FlowFlag.FAULT
+_EARLY_AND_LOST = np.uint64(Anomaly.EARLY_RESPONSE | Anomaly.REQUEST_GAP)
 _ALL = _BOTH_HEADS | TransactionFlag.REQUEST_DONE | TransactionFlag.RESPONSE_DONE
 
 
@@ -34,6 +35,8 @@ def finish_row(t, message):
     elif flags & TransactionFlag.RESPONSE == 0:
         row["anomalies"] |= np.uint64(Anomaly.RESPONSE_MISSING)
         t.numbers[Count.REQUESTS_UNANSWERED] += 1
+    if row["anomalies"] & _EARLY_AND_LOST == _EARLY_AND_LOST:  # the rest of the request may have been what was lost
+        row["anomalies"] &= ~np.uint64(Anomaly.EARLY_RESPONSE)
     if t.flows[t.links[message]["flow"]]["flags"] & _DEGRADED != 0:
         row["flags"] = row["flags"] | TransactionFlag.TOUCHED
     if flags & TransactionFlag.LOGIN != 0:

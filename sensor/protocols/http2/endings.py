@@ -8,10 +8,9 @@ import numpy as np
 
 from sensor._jit import inline_kernel, part_kernel
 from sensor.limits import NS
-from sensor.protocols.http1.feed import leave_unfinished
-from sensor.protocols.http1.messages import end_message
+from sensor.protocols.http1.messages import end_message, is_client
 from sensor.protocols.http1.tables import Count
-from sensor.protocols.http2.slots import find_slot, finish_slot, flow_of, note_messages, settle_slot
+from sensor.protocols.http2.slots import find_slot, finish_slot, flow_of, leave_side, note_messages, settle_slot
 from sensor.protocols.http2.tables import RESETS_MAX, Tunnel
 from sensor.schema import Anomaly
 
@@ -35,6 +34,12 @@ def mark_slot(t, slot, anomaly):
         t.open[message]["anomalies"] |= np.uint64(anomaly)
 
 
+@inline_kernel
+def _may_have_body(t, stream_row, message):
+    """Whether it is known that the message is not the answer to HEAD, which tells the length of a body it has not."""
+    return is_client(t, stream_row) or t.open[message]["method"] != 0
+
+
 @part_kernel
 def end_side(t, slot, direction, ts):
     """One direction of the stream is over."""
@@ -48,7 +53,7 @@ def end_side(t, slot, direction, ts):
         if declared >= 0 and seen != declared:
             if seen < declared <= most:
                 stream["body"], stream["unknown"] = declared, 0
-            elif most == seen:
+            elif most == seen and (seen > 0 or _may_have_body(t, stream_row, message)):
                 t.open[message]["anomalies"] |= np.uint64(Anomaly.LENGTH_MISMATCH)
         note_messages(t, slot, direction)
         asks = record["tunnel"] == Tunnel.GRANTED and t.http_flows[stream_row >> 1]["client"] == direction
@@ -86,7 +91,7 @@ def reset_stream(t, connection, stream_row, stream_id, ts):
         mark_slot(t, slot, Anomaly.RESPONSE_RESET)
     if t.http_flows[flow_of(t, slot)]["waiting"] > 0:  # its request may still come
         note_messages(t, slot, 1 - client)
-        leave_unfinished(t, 2 * flow_of(t, slot) + 1 - client)
+        leave_side(t, slot, 1 - client)
         t.h2.slots[slot]["ended"] = t.h2.slots[slot]["ended"] | (1 << (1 - client))
         settle_slot(t, slot)
     else:
@@ -100,7 +105,7 @@ def leave_streams(t, connection, direction):
     while slot >= 0:
         note_messages(t, slot, direction)
         if t.h2.slots[slot]["tunnel"] != Tunnel.GRANTED:
-            leave_unfinished(t, 2 * flow_of(t, slot) + direction)
+            leave_side(t, slot, direction)
         slot = np.int64(t.h2.slots[slot]["newer"])
 
 

@@ -154,7 +154,6 @@ def put_field(h, start, length, value_at, value_len):
     parts = h.parts
     if length < 0:
         parts[Part.UNKNOWN] += 1
-        parts[Part.REGULAR] += 1
         return
     _clean_value(h, value_at, value_len)
     if length > 0 and at(h.text, start) == _COLON:

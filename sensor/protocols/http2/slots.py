@@ -10,6 +10,7 @@ import numpy as np
 from sensor._jit import inline_kernel, part_kernel
 from sensor.protocols.http1.feed import finish_messages, leave_unfinished
 from sensor.protocols.http1.holds import release_hold
+from sensor.protocols.http1.messages import is_client
 from sensor.protocols.http1.settle import resolve_waiting
 from sensor.protocols.http1.start import clear_flow
 from sensor.protocols.http1.tables import Count, State
@@ -91,8 +92,25 @@ def note_messages(t, slot, direction):
 @inline_kernel
 def has_all(t, slot, direction):
     """Whether all that Content-Length announced has come, though nobody said yet that it was the end."""
-    stream = t.http_streams[2 * flow_of(t, slot) + direction]
-    return stream["unknown"] == 0 and t.h2.slots[slot]["declared"][direction] == stream["body"]
+    return t.h2.slots[slot]["declared"][direction] == t.http_streams[2 * flow_of(t, slot) + direction]["body"]
+
+
+@part_kernel
+def leave_side(t, slot, direction):
+    """Nobody said, or nobody saw, that this side was over: Content-Length tells whether it can have been."""
+    stream_row = 2 * flow_of(t, slot) + direction
+    stream, declared = t.http_streams[stream_row], t.h2.slots[slot]["declared"][direction]
+    if stream["body"] <= declared <= stream["body"] + stream["unknown"]:
+        stream["body"], stream["unknown"] = declared, 0
+        leave_tunnel(t, stream_row)
+        return
+    leave_unfinished(t, stream_row)
+    if stream["message"] >= 0 and declared >= stream["body"]:
+        row = t.open[stream["message"]]
+        if is_client(t, stream_row):
+            row["request_body_max"] = declared
+        else:
+            row["response_body_max"] = declared
 
 
 @part_kernel
@@ -101,10 +119,10 @@ def finish_slot(t, slot):
     flow_row = flow_of(t, slot)
     for direction in range(2):
         note_messages(t, slot, direction)
-        if t.h2.slots[slot]["tunnel"] == Tunnel.GRANTED or has_all(t, slot, direction):
+        if t.h2.slots[slot]["tunnel"] == Tunnel.GRANTED:
             leave_tunnel(t, 2 * flow_row + direction)
         else:
-            leave_unfinished(t, 2 * flow_row + direction)
+            leave_side(t, slot, direction)
     finish_messages(t, flow_row)
     release_slot(t, slot)
 

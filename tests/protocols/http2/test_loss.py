@@ -213,3 +213,43 @@ def test_mutated_conversations_raise_nothing(seed: int, changes: int) -> None:
     outcome = observe(talk.packets(mss=chance.choice([11, 300, 1_460])))
     assert outcome.protocols["kernel_fault"] == 0
     assert outcome.protocols["transactions"] == len(outcome.transactions)
+
+
+def framed() -> Dialogue:
+    """Requests and answers that tell their lengths, HEAD among them; every answer tells which request it is for."""
+    talk = Dialogue()
+    for i in range(16):
+        method, body = ("GET", b"") if i % 3 else (("HEAD", b"") if i % 2 else ("PUT", b"q" * (900 * i + 1)))
+        fields = [("content-length", str(len(body)))] if body else []
+        stream = talk.ask(f"/n/x{i}", body, *fields, ("user-agent", f"agent-{i % 4}"), method=method)
+        content = b"a" * (2_000 * (i % 3) + 1)
+        told = ("content-length", str(len(content)))
+        talk.answer(stream, 400 + i, b"" if method == "HEAD" else content, told)
+    return talk
+
+
+FRAMED = framed()
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from([0.02, 0.1, 0.3]))
+def test_a_loss_is_no_fault_of_those_who_talk(seed: int, share: float) -> None:
+    """Nothing that only a sender can do wrong is said of what was lost, and lengths that were told are kept to."""
+    for row in observe(lossy(FRAMED.packets(mss=700), share, random.Random(seed))).transactions:
+        assert row["anomalies"].isdisjoint({"header_invalid", "length_mismatch", "early_response"})
+        if row["method"] == "PUT" and row["uri"]:
+            upload = 900 * int(row["uri"][4:]) + 1
+            assert row["request_body_len"] <= upload
+            assert row["request_body_max"] in (-1, upload)
+
+
+def test_an_upload_whose_end_was_lost_has_the_length_that_it_told() -> None:
+    talk = Dialogue()
+    stream = talk.ask("/up", b"q" * 5_000, ("content-length", "5000"))
+    talk.answer(stream, 200, b"ok", ("content-length", "2"))
+    talk.answer(talk.ask("/b"), 200, b"ok")
+    packets = talk.packets()
+    last = max(i for i, packet in enumerate(packets) if packet.payload and packet.payload.endswith(b"q" * 100))
+    first, second = facts(observe(without(packets, last)).transactions)
+    assert (first["request_body_len"], first["request_body_max"], first["response_body_len"]) == (5_000, 5_000, 2)
+    assert (second["uri"], second["status_code"]) == ("/b", 200)
