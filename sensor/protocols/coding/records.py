@@ -81,7 +81,7 @@ def next_coded(
         kind = entries[np.int64(transaction["response_content_type"])]
         begin, size = np.int64(kind["start"]), np.int64(kind["length"])
         coded = content["flags"] & ContentFlag.RESPONSE_CODED != 0
-        chosen[Next.JSON] = coded and size > 0 and find_folded(strings, begin, begin + size, _JSON, 4) >= 0
+        chosen[Next.JSON] = coded and size > 0 and find_folded(strings, begin, begin + size, _JSON) >= 0
         chosen[Next.REQUEST] = content["flags"] & ContentFlag.REQUEST_CODED != 0 and budget[Budget.REQUEST] > 0
         chosen[Next.RESPONSE] = coded and budget[Budget.RESPONSE] > 0
         if content["flags"] & ContentFlag.REQUEST_CODED != 0 and chosen[Next.REQUEST] == 0:

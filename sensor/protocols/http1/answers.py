@@ -11,7 +11,7 @@ from sensor._jit import inline_kernel, part_kernel
 from sensor.protocols.http1.credentials import fingerprint, is_login_path
 from sensor.protocols.http1.members import after_value, is_string, next_member, string_end, value_end
 from sensor.protocols.http1.tables import Field
-from sensor.protocols.http1.words import find_folded, folded, short_word
+from sensor.protocols.http1.words import any_of, find_folded, folded, says_any, short_word
 from sensor.schema import TransactionFlag
 from sensor.structures.bytesearch import find_byte
 
@@ -19,61 +19,37 @@ ANSWER_BYTES_MAX = 4_096
 """How much of an answer's body is looked at."""
 _TOKEN_MIN = 8
 _QUERY, _BRACE, _BRACKET = 0x3F, 0x7B, 0x5B
-_TOKEN, _JWT, _SESS, _SID, _ACCESS = folded("token"), folded("jwt"), folded("sess"), folded("sid"), folded("access")
-_REFRESH, _CSRF, _XSRF, _TYPE = folded("refresh"), folded("csrf"), folded("xsrf"), folded("type")
-_ERROR, _FAIL, _INVALID, _INCORREC = folded("error"), folded("fail"), folded("invalid"), folded("incorrec")
-_DENIED, _WRONG, _UNAUTHOR, _MISMATCH = folded("denied"), folded("wrong"), folded("unauthor"), folded("mismatch")
+_REFUSALS = any_of("invalid", "incorrec", "fail", "denied", "wrong", "unauthor", "mismatch", "error")
+_LOCKS = any_of("locked", "too many", "blocked", "disabled")
+_NO_TOKENS = any_of("refresh", "csrf", "xsrf", "type")
+_SESSIONS = any_of("jwt", "sess")
+_TOKEN, _ACCESS, _SID, _ERROR = folded("token"), folded("access"), folded("sid"), folded("error")
 _SUCCESS, _OK, _AUTHENTI, _VALID = folded("success"), folded("ok"), folded("authenti"), folded("valid")
 _STATUS, _RESULT, _MESSAGE, _CODE = folded("status"), folded("result"), folded("message"), folded("code")
-_LOCKED, _TOO_MANY, _DISABLED, _BLOCKED = folded("locked"), folded("too many"), folded("disabled"), folded("blocked")
 _NULL, _FALSE, _TRUE = folded("null"), folded("false"), folded("true")
-
-
-@inline_kernel
-def _has(data, start, stop, word, length):
-    return find_folded(data, start, stop, word, length) >= 0
 
 
 @part_kernel
 def says_refused(data, start, stop):
     """Whether a text has one of the words of a refusal."""
-    return (
-        _has(data, start, stop, _INVALID, 7)
-        or _has(data, start, stop, _INCORREC, 8)
-        or _has(data, start, stop, _FAIL, 4)
-        or _has(data, start, stop, _DENIED, 6)
-        or _has(data, start, stop, _WRONG, 5)
-        or _has(data, start, stop, _UNAUTHOR, 8)
-        or _has(data, start, stop, _MISMATCH, 8)
-        or _has(data, start, stop, _ERROR, 5)
-    )
+    return says_any(data, start, stop, _REFUSALS)
 
 
 @part_kernel
 def says_locked(data, start, stop):
     """Whether a text says that somebody is locked out."""
-    return (
-        _has(data, start, stop, _LOCKED, 6)
-        or _has(data, start, stop, _TOO_MANY, 8)
-        or _has(data, start, stop, _BLOCKED, 7)
-        or _has(data, start, stop, _DISABLED, 8)
-    )
+    return says_any(data, start, stop, _LOCKS)
 
 
 @part_kernel
 def _token_rank(data, key, stop):
     """How likely a member of this name is the token to ask with: 2 access token, 1 token, 0 none."""
-    if (
-        _has(data, key, stop, _REFRESH, 7)
-        or _has(data, key, stop, _CSRF, 4)
-        or _has(data, key, stop, _XSRF, 4)
-        or _has(data, key, stop, _TYPE, 4)
-    ):
+    if says_any(data, key, stop, _NO_TOKENS):
         return 0
-    if _has(data, key, stop, _TOKEN, 5):
-        return 2 if _has(data, key, stop, _ACCESS, 6) else 1
+    if find_folded(data, key, stop, _TOKEN) >= 0:
+        return 2 if find_folded(data, key, stop, _ACCESS) >= 0 else 1
     sid = stop - key >= 3 and short_word(data, stop - 3, 3) == _SID
-    return 1 if sid or _has(data, key, stop, _JWT, 3) or _has(data, key, stop, _SESS, 4) else 0
+    return 1 if sid or says_any(data, key, stop, _SESSIONS) else 0
 
 
 @inline_kernel
@@ -90,7 +66,7 @@ def _is_nothing(data, value, end):
 def _refuses(data, key, length, value, end):
     """Whether a member of an answer says that the login was refused."""
     word = short_word(data, key, min(length, 8))
-    if _has(data, key, key + length, _ERROR, 5):
+    if find_folded(data, key, key + length, _ERROR) >= 0:
         return not _is_nothing(data, value, end)
     if (length == 7 and word == _SUCCESS) or (length == 2 and word == _OK) or (length == 5 and word == _VALID) or (
         length >= 8 and word == _AUTHENTI

@@ -96,7 +96,7 @@ def read_ids(numbers, data, start, stop, depth_min):
 @inline_kernel
 def is_mutation(data, start, stop):
     """Whether a GraphQL request changes something."""
-    return find_folded(data, start, stop, _MUTATION, 8) >= 0
+    return find_folded(data, start, stop, _MUTATION) >= 0
 
 
 @part_kernel

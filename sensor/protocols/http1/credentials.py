@@ -9,20 +9,21 @@ from sensor._jit import at, inline_kernel, part_kernel
 from sensor.protocols.http1 import words
 from sensor.protocols.http1.escapes import json_string_end, put_form_text, put_json_text
 from sensor.protocols.http1.tables import CLEAN_AT, Scalar
-from sensor.protocols.http1.words import find_folded, folded, is_letter, short_word
+from sensor.protocols.http1.words import any_of, find_folded, folded, is_letter, says_any, short_word
 from sensor.schema import TransactionFlag
 from sensor.structures.bytesearch import find_byte
 from sensor.structures.hashing import siphash
 
-_SESS, _TOKEN, _AUTH, _JWT, _SID = folded("sess"), folded("token"), folded("auth"), folded("jwt"), folded("sid")
-_USER, _EMAIL, _LOGIN, _ACCOUNT = folded("user"), folded("email"), folded("login"), folded("account")
-_SIGNIN, _SIGN_IN, _LOGON, _REFRESH = folded("signin"), folded("sign-in"), folded("logon"), folded("refresh")
-_LOGOUT, _SIGNOUT, _AUTHENTI, _SESSION = folded("logout"), folded("signout"), folded("authenti"), folded("session")
-_SRF, _SIGNUP, _PASSWORD = folded("srf"), folded("signup"), folded("password")
-_REVOKE, _SIGN_OUT, _SIGN_UNDER_IN = folded("revoke"), folded("sign-out"), folded("sign_in")
-_OTP, _MFA, _2FA = folded("otp"), folded("mfa"), folded("2fa")
-_REGIST, _RESET, _VERIFY = folded("regist"), folded("reset"), folded("verify")
-_ANMELD, _CONNEXIO, _INICIAR, _ACCEDI = folded("anmeld"), folded("connexio"), folded("iniciar"), folded("accedi")
+_SESSIONS = any_of("sess", "token", "auth", "jwt")
+_LOGOUTS = any_of("logout", "signout", "sign-out", "revoke")
+_ACCOUNTS = any_of("refresh", "logout", "signout", "regist", "signup", "reset", "verify", "password")
+_CODES = any_of("otp", "mfa", "2fa")
+_LOGINS = any_of(
+    "login", "signin", "sign-in", "sign_in", "logon", "authenti", "token", "session", "anmeld", "connexio", "iniciar",
+    "accedi",
+)  # fmt: skip
+_AUTH, _SID, _SRF, _REFRESH = folded("auth"), folded("sid"), folded("srf"), folded("refresh")
+_USER, _EMAIL, _LOGI, _ACCOUNT = folded("user"), folded("email"), folded("logi"), folded("account")
 _BENUTZER, _USUARIO, _UTILIS, _IDENTIF = folded("benutzer"), folded("usuario"), folded("utilis"), folded("identif")
 _MAIL, _CORREO = folded("mail"), folded("correo")
 _QUOTE, _COLON, _EQUAL, _AMP, _SEMI, _SP = 0x22, 0x3A, 0x3D, 0x26, 0x3B, 0x20
@@ -88,12 +89,8 @@ def session_cookie(data, start, stop):
             i += 1
         end = find_byte(data, i, stop, _SEMI)
         equal = find_byte(data, i, end, _EQUAL)
-        if equal < end and find_folded(data, i, equal, _SRF, 3) < 0 and (
-            find_folded(data, i, equal, _SESS, 4) >= 0
-            or find_folded(data, i, equal, _TOKEN, 5) >= 0
-            or find_folded(data, i, equal, _AUTH, 4) >= 0
-            or find_folded(data, i, equal, _JWT, 3) >= 0
-            or (equal - i >= 3 and short_word(data, equal - 3, 3) == _SID)
+        if equal < end and find_folded(data, i, equal, _SRF) < 0 and (
+            says_any(data, i, equal, _SESSIONS) or (equal - i >= 3 and short_word(data, equal - 3, 3) == _SID)
         ):
             return equal + 1, end - equal - 1
         i = end + 1
@@ -112,37 +109,22 @@ def scheme_length(data, start, stop):
 @part_kernel
 def path_flags(data, start, stop):
     """What the words of a path say about sessions: TransactionFlag's LOGOUT or REFRESH, or 0."""
-    if find_folded(data, start, stop, _LOGOUT, 6) >= 0 or find_folded(data, start, stop, _SIGNOUT, 7) >= 0:
+    if says_any(data, start, stop, _LOGOUTS):
         return TransactionFlag.LOGOUT
-    if find_folded(data, start, stop, _REVOKE, 6) >= 0 or find_folded(data, start, stop, _SIGN_OUT, 8) >= 0:
-        return TransactionFlag.LOGOUT
-    return TransactionFlag.REFRESH if find_folded(data, start, stop, _REFRESH, 7) >= 0 else 0
+    return TransactionFlag.REFRESH if find_folded(data, start, stop, _REFRESH) >= 0 else 0
 
 
 @part_kernel
 def is_account_path(data, start, stop):
     """Whether a path, by its words, takes passwords for something else than to log in: a new account, a new password.
     """
-    return (
-        find_folded(data, start, stop, _REFRESH, 7) >= 0
-        or find_folded(data, start, stop, _LOGOUT, 6) >= 0
-        or find_folded(data, start, stop, _SIGNOUT, 7) >= 0
-        or find_folded(data, start, stop, _REGIST, 6) >= 0
-        or find_folded(data, start, stop, _SIGNUP, 6) >= 0
-        or find_folded(data, start, stop, _RESET, 5) >= 0
-        or find_folded(data, start, stop, _VERIFY, 6) >= 0
-        or find_folded(data, start, stop, _PASSWORD, 8) >= 0
-    )
+    return says_any(data, start, stop, _ACCOUNTS)
 
 
 @part_kernel
 def is_code_path(data, start, stop):
     """Whether a path, by its words, takes the codes of a second factor."""
-    return (
-        find_folded(data, start, stop, _OTP, 3) >= 0
-        or find_folded(data, start, stop, _MFA, 3) >= 0
-        or find_folded(data, start, stop, _2FA, 3) >= 0
-    )
+    return says_any(data, start, stop, _CODES)
 
 
 @part_kernel
@@ -150,21 +132,8 @@ def is_login_path(data, start, stop):
     """Whether a path, by its words, takes names and passwords."""
     if is_account_path(data, start, stop):
         return False
-    return (
-        find_folded(data, start, stop, _LOGIN, 5) >= 0
-        or find_folded(data, start, stop, _SIGNIN, 6) >= 0
-        or find_folded(data, start, stop, _SIGN_IN, 7) >= 0
-        or find_folded(data, start, stop, _SIGN_UNDER_IN, 7) >= 0
-        or find_folded(data, start, stop, _LOGON, 5) >= 0
-        or find_folded(data, start, stop, _AUTHENTI, 8) >= 0
-        or find_folded(data, start, stop, _TOKEN, 5) >= 0
-        or find_folded(data, start, stop, _SESSION, 7) >= 0
-        or find_folded(data, start, stop, _ANMELD, 6) >= 0
-        or find_folded(data, start, stop, _CONNEXIO, 8) >= 0
-        or find_folded(data, start, stop, _INICIAR, 7) >= 0
-        or find_folded(data, start, stop, _ACCEDI, 6) >= 0
-        or (stop - start >= 5 and short_word(data, stop - 4, 4) == _AUTH)
-    )
+    ends_in_auth = stop - start >= 5 and short_word(data, stop - 4, 4) == _AUTH
+    return ends_in_auth or says_any(data, start, stop, _LOGINS)
 
 
 @part_kernel
@@ -187,8 +156,8 @@ def is_account_key(data, start, stop):
         return False
     return (
         short_word(data, start, 4) == _USER
-        or find_folded(data, start, stop, _EMAIL, 5) >= 0
-        or short_word(data, start, 4) == (_LOGIN & np.uint64(0xFFFFFFFF))
+        or find_folded(data, start, stop, _EMAIL) >= 0
+        or short_word(data, start, 4) == _LOGI
         or (length >= 7 and short_word(data, start, 7) == _ACCOUNT)
         or (length == 4 and short_word(data, start, 4) == _MAIL)
         or (length >= 6 and _is_foreign_key(data, start, length))

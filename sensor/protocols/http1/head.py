@@ -210,7 +210,7 @@ def _transfer_encoding(data, start, stop, field):
     """
     while stop > start and (at(data, stop - 1) == _SP or at(data, stop - 1) == _HT or at(data, stop - 1) == 0x2C):
         stop -= 1
-    found = find_folded(data, start, stop, words.CHUNKED, 7)
+    found = find_folded(data, start, stop, words.CHUNKED)
     while found >= 0:
         whole = (found == start or not is_token(at(data, found - 1))) and (
             found + 7 == stop or not is_token(at(data, found + 7))
@@ -221,7 +221,7 @@ def _transfer_encoding(data, start, stop, field):
                 field[Field.CHUNKED] = 3
                 field[Field.ANOMALIES] |= Anomaly.TE_INVALID
             return
-        found = find_folded(data, found + 1, stop, words.CHUNKED, 7)
+        found = find_folded(data, found + 1, stop, words.CHUNKED)
     if not (stop - start == 8 and (at(data, start) | 0x20) == 0x69):
         field[Field.CHUNKED] = 2 if field[Field.CHUNKED] % 2 == 0 else 3
         field[Field.ANOMALIES] |= Anomaly.TE_INVALID
@@ -256,10 +256,10 @@ def _header(data, name, length, start, stop, field):
         elif word == words.REFERER:
             _keep(field, Field.REFERRER, start, stop)
         elif word == words.UPGRADE:
-            if find_folded(data, start, stop, words.H2C, 3) >= 0:
+            if find_folded(data, start, stop, words.H2C) >= 0:
                 field[Field.UPGRADE] = 2
             else:
-                field[Field.UPGRADE] = 3 if find_folded(data, start, stop, words.WEBSOCKE, 8) >= 0 else 1
+                field[Field.UPGRADE] = 3 if find_folded(data, start, stop, words.WEBSOCKE) >= 0 else 1
         elif word == words.API_KEY_FIRST:
             _keep(field, Field.API_KEY, start, stop)
     elif length == 8:
@@ -278,7 +278,7 @@ def _header(data, name, length, start, stop, field):
             _in_order(data, name, field, client_stack.USER_AGENT)
         elif is_word(data, name, length, words.CONNECTION):
             _in_order(data, name, field, client_stack.CONNECTION)
-            if find_folded(data, start, stop, words.CLOSE, 5) >= 0:
+            if find_folded(data, start, stop, words.CLOSE) >= 0:
                 field[Field.CLOSE] = 1
         elif field[Field.SESSION + 1] == 0 and is_word(data, name, length, words.SET_COOKIE):
             value, size = session_cookie(data, start, stop)

@@ -11,40 +11,28 @@ from sensor._jit import at, inline_kernel, part_kernel
 from sensor.protocols.http1.credentials import is_account_key, is_login_path
 from sensor.protocols.http1.escapes import put_json_text
 from sensor.protocols.http1.tables import CLEAN_AT
-from sensor.protocols.http1.words import find_folded, folded, is_digit, is_letter
+from sensor.protocols.http1.words import any_of, find_folded, folded, is_digit, is_letter, says_any
 
-_PASSW, _PWD, _MUTATION = folded("passw"), folded("pwd"), folded("mutation")
-_JSONRPC = folded("jsonrpc")
-_LOGIN, _LOGON, _SIGNIN, _AUTHENTI = folded("login"), folded("logon"), folded("signin"), folded("authenti")
-_REGIST, _SIGNUP, _SIGN_UP, _RESET = folded("regist"), folded("signup"), folded("sign-up"), folded("reset")
-_PASS, _FORGOT, _RECOVER, _EXIST = folded("pass"), folded("forgot"), folded("recover"), folded("exist")
-_AVAILAB, _EMAIL, _USERNAME, _CONTRASE = folded("availab"), folded("email"), folded("username"), folded("contrase")
+_MUTATION, _JSONRPC = folded("mutation"), folded("jsonrpc")
+_PASSWORDS = any_of("passw", "pwd")
+_LOGINS = any_of("login", "logon", "signin", "authenti")
+_ACCOUNTS = any_of(
+    "regist", "signup", "sign-up", "pass", "reset", "forgot", "recover", "exist", "availab", "email", "username",
+    "contrase",
+)  # fmt: skip
 _OPEN, _COLON, _QUOTE, _BACKSLASH, _DOLLAR, _SP = 0x7B, 0x3A, 0x22, 0x5C, 0x24, 0x20
 
 
 @inline_kernel
 def has_password(data, start, stop):
     """Whether a body gives a password, by a word in it."""
-    return find_folded(data, start, stop, _PASSW, 5) >= 0 or find_folded(data, start, stop, _PWD, 3) >= 0
+    return says_any(data, start, stop, _PASSWORDS)
 
 
 @part_kernel
 def asks_for_account(data, start, stop):
     """Whether a path, by its words, is asked about an account by its name: is it free, a new one, a new password."""
-    return (
-        find_folded(data, start, stop, _REGIST, 6) >= 0
-        or find_folded(data, start, stop, _SIGNUP, 6) >= 0
-        or find_folded(data, start, stop, _SIGN_UP, 7) >= 0
-        or find_folded(data, start, stop, _PASS, 4) >= 0
-        or find_folded(data, start, stop, _RESET, 5) >= 0
-        or find_folded(data, start, stop, _FORGOT, 6) >= 0
-        or find_folded(data, start, stop, _RECOVER, 7) >= 0
-        or find_folded(data, start, stop, _EXIST, 5) >= 0
-        or find_folded(data, start, stop, _AVAILAB, 7) >= 0
-        or find_folded(data, start, stop, _EMAIL, 5) >= 0
-        or find_folded(data, start, stop, _USERNAME, 8) >= 0
-        or find_folded(data, start, stop, _CONTRASE, 8) >= 0
-    )
+    return says_any(data, start, stop, _ACCOUNTS)
 
 
 @inline_kernel
@@ -70,7 +58,7 @@ def _name_end(data, i, stop):
 @part_kernel
 def _first_field(data, start, stop):
     """(start, stop) of the first field of the mutation in data[start:stop], whatever it is called there."""
-    i = find_folded(data, start, stop, _MUTATION, 8)
+    i = find_folded(data, start, stop, _MUTATION)
     if i < 0:
         return start, start
     while i < stop and at(data, i) != _OPEN:
@@ -84,23 +72,13 @@ def _first_field(data, start, stop):
     return name, end
 
 
-@inline_kernel
-def _says_login(names, name, stop):
-    return (
-        find_folded(names, name, stop, _LOGIN, 5) >= 0
-        or find_folded(names, name, stop, _LOGON, 5) >= 0
-        or find_folded(names, name, stop, _SIGNIN, 6) >= 0
-        or find_folded(names, name, stop, _AUTHENTI, 8) >= 0
-    )
-
-
 @part_kernel
 def is_login_operation(names, name, name_stop, data, start, stop):
     """Whether the operation names[name:name_stop], asked for by the body data[start:stop], is a login; JSON-RPC may
     give its password without a name.
     """
     if not has_password(data, start, stop):
-        return find_folded(data, start, stop, _JSONRPC, 7) >= 0 and _says_login(names, name, name_stop)
+        return find_folded(data, start, stop, _JSONRPC) >= 0 and says_any(names, name, name_stop, _LOGINS)
     if is_login_path(names, name, name_stop):
         return True
     field, end = _first_field(data, start, stop)

@@ -139,7 +139,7 @@ def _walk(proxies, data, start, stop, named, hi, lo):
         item = _item_start(data, start, stop)
         begin, end = item, stop
         if named:
-            place = find_folded(data, item, stop, _FOR, 4)
+            place = find_folded(data, item, stop, _FOR)
             if place < 0:
                 return hi, lo
             begin = place + 4

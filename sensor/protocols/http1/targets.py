@@ -11,18 +11,16 @@ from sensor.protocols.http1.secret_names import is_secret_name
 from sensor.protocols.http1.tables import Scalar
 from sensor.protocols.http1.tokens import begins_jwt
 from sensor.protocols.http1.uri import fold_id, number_at
-from sensor.protocols.http1.words import find_folded, folded, short_word
+from sensor.protocols.http1.words import any_of, folded, is_any, says_any, short_word
 from sensor.structures.bytesearch import find_byte
 
 _AMP, _EQUAL, _DOT = 0x26, 0x3D, 0x2E
-_ID, _UID, _UUID, _GUID = folded("id"), folded("uid"), folded("uuid"), folded("guid")
-_OWNER, _USER, _ACCOUNT = folded("owner"), folded("user"), folded("account")
-_CUSTOMER, _EMAIL, _PHONE, _USERNAME = folded("customer"), folded("email"), folded("phone"), folded("username")
-_UNDER_ID, _DASH_ID = folded("_id"), folded("-id")
-_PAGE, _P, _PG, _OFFSET, _START = folded("page"), folded("p"), folded("pg"), folded("offset"), folded("start")
-_SKIP, _FROM, _INDEX, _CURSOR = folded("skip"), folded("from"), folded("index"), folded("cursor")
-_AFTER, _NEXT, _MARKER, _PAGE_NO = folded("after"), folded("next"), folded("marker"), folded("pageno")
-_TOKEN, _KEY, _JWT, _AUTH, _SESS = folded("token"), folded("key"), folded("jwt"), folded("auth"), folded("sess")
+_OWNERS = any_of("owner", "user", "account", "customer", "email", "phone", "username")
+_IDS = any_of("id", "uid", "uuid", "guid")
+_PAGES = any_of("page", "p", "pg", "offset", "start", "skip", "from", "index", "pageno")
+_CURSORS = any_of("cursor", "after", "next", "marker")
+_CREDENTIALS = any_of("token", "key", "jwt", "auth", "sess")
+_UNDER_ID, _DASH_ID, _PAGE, _TOKEN = folded("_id"), folded("-id"), folded("page"), folded("token")
 _PAGE_MAX = 0x7FFFFFFF
 CURSOR = -2
 
@@ -31,18 +29,12 @@ CURSOR = -2
 def is_id_name(data, start, stop):
     """id, uid, uuid, guid, names that end in _id, -id or Id, and the usual names of whose things are asked for."""
     length = stop - start
-    if 4 <= length <= 8:
-        word = short_word(data, start, length)
-        if word == _OWNER or word == _USER or word == _ACCOUNT or word == _CUSTOMER:
-            return True
-        if word == _EMAIL or word == _PHONE or word == _USERNAME:
-            return True
+    if 4 <= length <= 8 and is_any(short_word(data, start, length), _OWNERS):
+        return True
     if length < 2 or (at(data, stop - 1) | 0x20) != 0x64:
         return False
-    if length <= 4:
-        word = short_word(data, start, length)
-        if word == _ID or word == _UID or word == _UUID or word == _GUID:
-            return True
+    if length <= 4 and is_any(short_word(data, start, length), _IDS):
+        return True
     if length < 3:
         return False
     tail = short_word(data, stop - 3, 3)
@@ -56,24 +48,15 @@ def _page_kind(data, start, stop):
     if length > 8:
         return 1 if short_word(data, start, 4) == _PAGE and short_word(data, stop - 5, 5) != _TOKEN else 0
     word = short_word(data, start, length)
-    if (
-        word == _PAGE or word == _P or word == _PG or word == _OFFSET or word == _START or word == _SKIP
-        or word == _FROM or word == _INDEX or word == _PAGE_NO
-    ):  # fmt: skip
+    if is_any(word, _PAGES):
         return 1
-    return 2 if word == _CURSOR or word == _AFTER or word == _NEXT or word == _MARKER else 0
+    return 2 if is_any(word, _CURSORS) else 0
 
 
 @inline_kernel
 def _is_credential_name(data, start, stop):
     """Whether a secret parameter is a credential of the request, and not a password or a card."""
-    return (
-        find_folded(data, start, stop, _TOKEN, 5) >= 0
-        or find_folded(data, start, stop, _KEY, 3) >= 0
-        or find_folded(data, start, stop, _JWT, 3) >= 0
-        or find_folded(data, start, stop, _AUTH, 4) >= 0
-        or find_folded(data, start, stop, _SESS, 4) >= 0
-    )
+    return says_any(data, start, stop, _CREDENTIALS)
 
 
 @inline_kernel

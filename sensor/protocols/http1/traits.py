@@ -48,7 +48,7 @@ def _read_path(data, start, stop):
         traits |= Trait.ACCOUNT
     if asks_for_account(data, start, stop):
         traits |= Trait.ASKS
-    if find_folded(data, start, stop, _GRAPHQL, 7) >= 0:
+    if find_folded(data, start, stop, _GRAPHQL) >= 0:
         traits |= Trait.GRAPHQL
     return traits
 
@@ -56,9 +56,9 @@ def _read_path(data, start, stop):
 @part_kernel
 def _read_type(data, start, stop):
     traits = np.int64(Trait.TYPE)
-    if find_folded(data, start, stop, _JSON, 4) >= 0:
+    if find_folded(data, start, stop, _JSON) >= 0:
         traits |= Trait.JSON
-    if find_folded(data, start, stop, _URLENCO, 8) >= 0:
+    if find_folded(data, start, stop, _URLENCO) >= 0:
         traits |= Trait.FORM
     if stop - start >= 6:
         word = short_word(data, start, 6)

@@ -5,9 +5,10 @@ together with the length tell it from every other. Comparisons fold case by sett
 """
 
 import numpy as np
+import numpy.typing as npt
 
 from sensor._jit import at, inline_kernel, part_kernel
-from sensor.structures.bytesearch import load64, match32, trailing_zeros, word_of
+from sensor.structures.bytesearch import leading_zeros, load64, match32, trailing_zeros, word_of
 
 FOLD = np.uint64(0x2020202020202020)
 
@@ -23,6 +24,11 @@ def _last(word: str) -> np.uint64:
 def folded(word: str) -> np.uint64:
     """A word of at most 8 letters, folded the way `short_word` folds."""
     return np.uint64(int.from_bytes(bytes(b | 0x20 for b in word.encode()).ljust(8, b"\0"), "little"))
+
+
+def any_of(*words: str) -> npt.NDArray[np.uint64]:
+    """A table of words, of at most 8 letters each, for `is_any` and `says_any`."""
+    return np.array([folded(word) for word in words], np.uint64)
 
 
 def literal(text: str) -> np.uint64:
@@ -118,8 +124,9 @@ def is_token(byte):
 
 
 @part_kernel
-def find_folded(data, start, stop, word, length):
-    """Position of a word of `length` (at most 8) letters, given folded, in any case; -1 when it is not there."""
+def find_folded(data, start, stop, word):
+    """Position of a word of at most 8 letters, given folded, in any case; -1 when it is not there."""
+    length = 8 - (leading_zeros(word) >> 3)
     first = word & np.uint64(255)
     lower_case, upper_case = np.uint8(first), np.uint8(first ^ np.uint64(0x20))
     position = start
@@ -138,3 +145,21 @@ def find_folded(data, start, stop, word, length):
             return position
         position += 1
     return -1
+
+
+@inline_kernel
+def is_any(word, wanted):
+    """Whether a word, folded, is one of a table's."""
+    found = False
+    for i in range(len(wanted)):
+        found |= word == wanted[i]
+    return found
+
+
+@part_kernel
+def says_any(data, start, stop, wanted):
+    """Whether one of the words of a table stands in data[start:stop], in any case."""
+    for i in range(len(wanted)):  # noqa: SIM110
+        if find_folded(data, start, stop, wanted[i]) >= 0:
+            return True
+    return False
