@@ -50,7 +50,7 @@ _PRODUCT = re.compile(
     r"\W{0,6}(?:python|perl|ruby|lua|php|git|mysql|bash|expect|wish|fish|dash|nano|puppet|gimp|emacs)\s+[^\W\d_]{2,}\s", re.I
 )
 """A name of a program with which a sentence may begin."""
-_SHOWN = re.compile(r"\A\s*[*-]\s+`[^`]+`\s|\A\s*\$\s+[a-z./~]|(?:\A|\s)```[a-z]{0,12}\s", re.I)
+_SHOWN = re.compile(r"\A\s*[*-]\s+(?:[^\W\d_]+\s+){0,4}`[^`]+`\s|\A\s*\$\s+[a-z./~]|(?:\A|\s)```[a-z]{0,12}\s", re.I)
 """Code that is shown as code: behind a prompt or a fence."""
 
 SHORT_LINES = 2

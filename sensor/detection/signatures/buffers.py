@@ -35,10 +35,21 @@ class Message:
         return head.partition(b"\n")[0].rstrip(b"\r") if head else None
 
     def header_lines(self, direction: str) -> list[tuple[bytes, bytes]]:
-        """(name, value) of each header line."""
-        lines = self.heads[direction].split(b"\n")[1:]
-        pairs = [line.rstrip(b"\r").partition(b":") for line in lines if line.strip()]
-        return [(name, value.strip()) for name, _, value in pairs]
+        """(name, value) of each header, of one that is repeated all values where the first stands.
+
+        A line that begins with a blank goes on with the one before."""
+        lines: list[bytes] = []
+        for line in self.heads[direction].split(b"\n")[1:]:
+            if line.strip() and line[:1] in (b" ", b"\t") and lines:
+                lines[-1] += b" " + line.strip()
+            elif line.strip():
+                lines.append(line.rstrip(b"\r"))
+        found: dict[bytes, tuple[bytes, bytes]] = {}
+        for line in lines:
+            name, _, value = line.partition(b":")
+            first = found.get(name.lower())
+            found[name.lower()] = (first[0], first[1] + b", " + value.strip()) if first else (name, value.strip())
+        return list(found.values())
 
 
 def _word(number: int) -> Callable[[Message, str], bytes | None]:
@@ -63,7 +74,7 @@ def _status(number: int) -> Callable[[Message, str], bytes | None]:
         if line is None:
             return None
         words = line.split(b" ", 2)
-        return words[number] if len(words) > number else b""
+        return words[number] if len(words) > number else None
 
     return get
 
@@ -130,8 +141,17 @@ def _names(message: Message, direction: str) -> bytes | None:
     return b"\r\n" + b"".join(name + b"\r\n" for name in names) + b"\r\n" if names else None
 
 
+_AUTHORITY = re.compile(rb"[a-z][a-z0-9+.-]*://(?:[^/?#@]*@)?([^/?#]*)", re.I)
+
+
+def _raw_host(message: Message, direction: str) -> bytes | None:
+    """That of an absolute target goes before the header."""
+    absolute = _AUTHORITY.match(_word(1)(message, direction) or b"")
+    return absolute.group(1).lower() if absolute else _header(b"host")(message, direction)
+
+
 def _host(message: Message, direction: str) -> bytes | None:
-    value = _header(b"host")(message, direction)
+    value = _raw_host(message, direction)
     return None if value is None else re.sub(rb":\d+\Z", b"", value)
 
 
@@ -156,7 +176,7 @@ BUFFERS: dict[str, Callable[[Message, str], bytes | None]] = {
     "http.response_line": lambda message, _direction: message.start_line(RESPONSE),
     "http.start": lambda message, direction: message.heads[direction] or None,
     "http.host": _host,
-    "http.host.raw": _header(b"host"),
+    "http.host.raw": _raw_host,
     "http.header": _headers,
     "http.header.raw": _raw_headers,
     "http.header_names": _names,
@@ -165,7 +185,7 @@ BUFFERS: dict[str, Callable[[Message, str], bytes | None]] = {
     "http.accept": _header(b"accept"),
     "http.accept_enc": _header(b"accept-encoding"),
     "http.accept_lang": _header(b"accept-language"),
-    "http.connection": _header(b"connection"),
+    "http.connection": _header(b"connection", both=True),
     "http.content_type": _header(b"content-type", both=True),
     "http.content_len": _header(b"content-length", both=True),
     "http.server": _header(b"server", request=False),
@@ -196,7 +216,7 @@ TRANSFORMS: dict[str, Callable[[bytes], bytes]] = {
     "to_lowercase": bytes.lower,
     "to_uppercase": bytes.upper,
     "strip_whitespace": lambda octets: re.sub(rb"[\t\n\v\f\r ]+", b"", octets),
-    "compress_whitespace": lambda octets: re.sub(rb"[\t\n\v\f\r ]+", b" ", octets),
+    "compress_whitespace": lambda octets: re.sub(rb"([\t\n\v\f\r ])[\t\n\v\f\r ]+", rb"\1", octets),
     "to_md5": lambda octets: hashlib.md5(octets, usedforsecurity=False).digest(),
     "to_sha1": lambda octets: hashlib.sha1(octets, usedforsecurity=False).digest(),
     "to_sha256": lambda octets: hashlib.sha256(octets).digest(),

@@ -39,7 +39,7 @@ PRIORITIES = {
 OLD_MODIFIERS = {
     "http_uri": "http.uri", "http_raw_uri": "http.uri.raw", "http_method": "http.method", "http_header": "http.header",
     "http_raw_header": "http.header.raw", "http_client_body": "http.request_body", "http_cookie": "http.cookie",
-    "http_server_body": "http.response_body", "http_stat_code": "http.stat_code", "http_stat_msg": "http.stat_msg",
+    "http_server_body": "file_data", "http_stat_code": "http.stat_code", "http_stat_msg": "http.stat_msg",
     "http_user_agent": "http.user_agent", "http_host": "http.host", "http_raw_host": "http.host.raw",
 }  # fmt: skip
 _STICKY = {name: name for name in BUFFERS if name != "payload"} | {"file.data": "file_data", "pkt_data": "payload"}
@@ -101,11 +101,14 @@ def _old(draft: _Draft, keyword: str) -> None:
     content = draft.content(keyword)
     assert draft.last is not None
     draft.last[2].pop()
+    is_fast = draft.fast_part is draft.last and draft.facts["fast"] == str(len(draft.last[2]))
     if not draft.last[2]:
         draft.parts.remove(draft.last)
     buffer = draft.buffer
     draft.buffer, draft.transforms = OLD_MODIFIERS[keyword], ()
     draft.add(content)
+    if is_fast:
+        _fast_pattern(draft, "")
     draft.buffer = buffer
 
 
@@ -293,13 +296,15 @@ def _rule(draft: _Draft) -> Rule:
 
 
 def _direction(draft: _Draft, parts: tuple[Part, ...]) -> str:
-    for side in (REQUEST, RESPONSE):
+    names = {part.buffer for part in parts}
+    for side, others in ((REQUEST, ONLY_RESPONSE), (RESPONSE, ONLY_REQUEST)):
+        if side in draft.flow and names & others:
+            raise RuleError(f"flow: {side} has no {min(names & others)}", "flow")
         if side in draft.flow:
             return side
-    names = {part.buffer for part in parts}
     if names & ONLY_REQUEST:
         return REQUEST
-    return RESPONSE if names & ONLY_RESPONSE or names == {"file_data"} else "both"
+    return RESPONSE if names & ONLY_RESPONSE else "both"
 
 
 def _fast(draft: _Draft, parts: tuple[Part, ...]) -> tuple[str, Content] | None:

@@ -6,6 +6,7 @@ STEPS_MAX places are tried for one part, so that no rule and no text can hold th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from sensor.detection.signatures.buffers import Message
@@ -18,6 +19,18 @@ _OPERATIONS: dict[str, Callable[[int, int], bool]] = {
 }  # fmt: skip
 
 
+_NUMBERS = {
+    8: re.compile(rb"[ \t-\r]*([+-]?[0-7]+)"), 10: re.compile(rb"[ \t-\r]*([+-]?[0-9]+)"),
+    16: re.compile(rb"[ \t-\r]*([+-]?(?:0[xX](?=[0-9a-fA-F]))?[0-9a-fA-F]+)"),
+}  # fmt: skip
+
+
+def _number(octets: bytes, base: int) -> int | None:
+    """The number that a text begins with, as C reads one."""
+    found = _NUMBERS[base].match(octets)
+    return int(found.group(1), base) % 2**64 if found else None
+
+
 def matches(signature: Signature, message: Message, direction: str) -> bool:
     """Whether every part of the signature holds."""
     return all(_holds(part, message, direction) for part in signature.parts)
@@ -25,9 +38,7 @@ def matches(signature: Signature, message: Message, direction: str) -> bool:
 
 def _holds(part: Part, message: Message, direction: str) -> bool:
     octets = message.buffer(part.buffer, direction, part.transforms)
-    if octets is None:
-        return part.buffer != "payload" and all(getattr(test, "negated", False) for test in part.tests)
-    return _Buffer(octets, part.tests).search(0, 0)
+    return octets is not None and _Buffer(octets, part.tests).search(0, 0)
 
 
 class _Buffer:
@@ -88,7 +99,8 @@ class _Buffer:
         if isinstance(test, Size):
             return test.least <= len(self.octets) <= test.most
         if isinstance(test, IsDataAt):
-            return (len(self.octets) > (at if test.relative else 0) + test.offset) != test.negated
+            needed = at + test.offset if test.relative else test.offset + 1
+            return (len(self.octets) >= needed) != test.negated
         return isinstance(test, ByteTest) and self._byte_test(test, at)
 
     def _byte_test(self, test: ByteTest, at: int) -> bool:
@@ -96,8 +108,7 @@ class _Buffer:
         octets = self.octets[start : start + test.length] if start >= 0 else b""
         if len(octets) < test.length:
             return False
-        try:
-            value = int(octets, test.base) if test.base else int.from_bytes(octets, "little" if test.little else "big")
-        except ValueError:
+        value = _number(octets, test.base) if test.base else int.from_bytes(octets, "little" if test.little else "big")
+        if value is None:
             return False
         return bool(_OPERATIONS[test.operator](value, test.value)) != test.negated

@@ -11,7 +11,7 @@ from sensor.detection.signatures.parser import RuleError
 from sensor.detection.signatures.rule import Pcre
 
 BUFFER_FLAGS = {
-    "U": "http.uri", "I": "http.uri.raw", "P": "http.request_body", "Q": "http.response_body", "H": "http.header",
+    "U": "http.uri", "I": "http.uri.raw", "P": "http.request_body", "Q": "file_data", "H": "http.header",
     "D": "http.header.raw", "M": "http.method", "C": "http.cookie", "S": "http.stat_code", "Y": "http.stat_msg",
     "V": "http.user_agent", "W": "http.host", "Z": "http.host.raw", "B": "",
 }  # fmt: skip

@@ -33,13 +33,17 @@ _LINES = frozenset((
     "http.uri", "http.uri.raw", "http.method", "http.protocol", "http.request_line", "http.response_line",
     "http.stat_code", "http.stat_msg",
 ))  # fmt: skip
-_EVERYWHERE = frozenset(("payload", "http.start"))
-"""Buffers in start lines alone, and those in lines and headers alike."""
+_OF_LINES = frozenset(("http.header", "http.header.raw", "http.header_names", "http.start", "http.cookie", "payload"))
+_LINE_END = re.compile(rb"\\[rnsRvWDN]|\\x0[adAD]|\[\^|\\01[25]")
+_EVERYWHERE = frozenset(("payload", "http.start", "http.host", "http.host.raw"))
+"""Buffers in start lines alone, and those in lines and headers alike (an absolute target names the host)."""
 
 
 def needle(content: Content) -> bytes:
-    """What of a content is searched: its longest part within one line, in lower case."""
-    return max((part.strip(b"\r") for part in content.octets.lower().split(b"\n")), key=len)
+    """What of a content is searched: its longest part within one line and without a null byte, in lower case.
+
+    Hyperscan's Python takes a null byte for the end of a literal."""
+    return max((part.strip(b"\r") for part in re.split(rb"[\n\x00]", content.octets.lower())), key=len)
 
 
 _ANCHORS = re.compile(rb"(\\[^AZzbB]|\[\^?\]?(?:\\.|[^\]\\])*\])|\\[AZzbB]|[\^$]", re.S)
@@ -49,11 +53,18 @@ def pattern(signature: Signature) -> tuple[str, bytes] | None:
     """For a rule without contents: an expression, and its buffer, without which the rule cannot match."""
     for part in signature.parts:
         for test in part.tests:
-            if isinstance(test, Pcre) and not test.negated and not part.transforms:
+            if not isinstance(test, Pcre) or test.negated or part.transforms:
+                continue
+            if not _spans_lines(part.buffer, test):
                 expression = _ANCHORS.sub(lambda match: match.group(1) or b"", test.expression.pattern)
                 if Scanner([expression], loose=True).compiles():
                     return part.buffer, expression
     return None
+
+
+def _spans_lines(buffer: str, test: Pcre) -> bool:
+    """Whether a match may lie in several lines of a head, which are looked at one by one."""
+    return buffer in _OF_LINES and bool(_LINE_END.search(test.expression.pattern) or test.expression.flags & re.S)
 
 
 class Candidates:
