@@ -36,14 +36,17 @@ def peers(pool, count=12, requests=10, size=2_000, seconds=60.0, endpoint="/user
     )  # fmt: skip
 
 
-def taker(pool, requests, size, start=60.0, gap=0.5, client="10.0.9.9", endpoint="/users", **given):
-    """A client that takes `requests` answers of `size` bytes."""
+def taker(pool, requests, size, start=60.0, gap=0.5, client="10.0.9.9", endpoint="/users", again=False, **given):
+    """A client that takes `requests` answers of `size` bytes, all to the same request when `again`."""
     return join(
         [
-            transaction(pool, start + gap * r, client, endpoint=endpoint, response_body_len=size, **given)
+            transaction(
+                pool, start + gap * r, client, endpoint=endpoint, response_body_len=size,
+                uri=endpoint if again else f"{endpoint}?page={r}", **given,
+            )
             for r in range(requests)
         ]
-    )
+    )  # fmt: skip
 
 
 def test_far_more_than_the_endpoint_s_other_clients(pool):
@@ -57,6 +60,10 @@ def test_far_more_than_the_endpoint_s_other_clients(pool):
     assert last.numbers.unit == "response bytes"
     assert last.details["peers"] == 12
     assert len({one.run for one in found}) == 1
+
+
+def test_the_same_answer_again_and_again_is_a_load_test(pool):
+    assert judge(pool, join([peers(pool), taker(pool, 200, 170_000, again=True, user=7, records=40)])) == []
 
 
 def test_the_first_of_many_who_take_a_large_page_do_not_stand_out(pool):

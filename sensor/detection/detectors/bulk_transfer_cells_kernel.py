@@ -55,6 +55,8 @@ CELL = np.dtype(
         ("peak_records", "i8"),
         ("habit_bytes", "i8"),          # the same of the day before that
         ("habit_records", "i8"),
+        ("target", "u8"),               # what was asked for last, and how long the answer was
+        ("repeats", "i8"),              # answers in a row that were alike
     ],
     align=True,
 )

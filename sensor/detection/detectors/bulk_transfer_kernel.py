@@ -1,7 +1,8 @@
 """Bulk transfers in transactions: in: transactions; out: rows of hits.
 
 A cell, one (client, endpoint), is compared with its endpoint's other clients where there are enough, else with what all
-cells of the server take, far more cautiously. The one law: nothing is judged against itself, nor below the floors.
+cells of the server take, far more cautiously. Who reads the same again and again, as a load test does, takes nothing
+new. The one law: nothing is judged against itself, nor below the floors.
 """
 
 from enum import IntEnum
@@ -45,6 +46,7 @@ ROLE_MEMBERS = 2
 """Others of an endpoint who take as much make it a role: exporters are many, and each would be accused for the others.
 """
 ROLE_RATIO = 1.5
+REPEATS_MIN = 3
 HABIT_DAYS = 3
 """Earlier days on which a client took too much, and was reported, that make it its habit: the nightly export."""
 DAY_NS = 86_400 * NS
@@ -234,8 +236,8 @@ def follow_run(cell, stretches, row, hit, transaction, against, thresholds):
 
 
 @part_kernel
-def is_hit(cell, stretches, row, transaction, populations, histograms, thresholds, hit):
-    """Whether a cell takes too much of either and is due to be reported; fills the hit."""
+def is_hit(cell, stretches, row, transaction, populations, histograms, thresholds, again, hit):
+    """Whether a cell takes too much of either and is due to be reported; fills the hit. `again`: see is_repeat."""
     now = np.int64(transaction["now"])
     metric = BYTES
     against = judge(cell, BYTES, now, populations, histograms, thresholds, hit)
@@ -245,7 +247,7 @@ def is_hit(cell, stretches, row, transaction, populations, histograms, threshold
     if against == Against.NOTHING:
         cell["run_now"] = 0
         return False
-    if against != Against.LIMIT and is_habit(cell, metric, now):
+    if against != Against.LIMIT and (again or is_habit(cell, metric, now)):
         return False
     if metric != cell["metric"]:
         cell["metric"] = metric
@@ -261,6 +263,19 @@ def _floor(thresholds, metric):
     least = thresholds[Threshold.LEAST + metric]
     limit = thresholds[Threshold.LIMIT + metric]
     return min(least, limit) if limit > 0 else least
+
+
+@part_kernel
+def is_repeat(cell, transaction, strings):
+    """Whether a read is of the same target, with the same credential, and gets as much as those just before it."""
+    target = np.uint64(0)
+    if transaction["request_body_len"] == 0:
+        target = mix(strings[np.int64(transaction["uri"])]["hash"], np.uint64(transaction["response_body_len"]))
+        target = mix(target, transaction["user"])
+    alike = target != 0 and target == cell["target"]
+    cell["repeats"] = cell["repeats"] + 1 if alike else 0
+    cell["target"] = target
+    return cell["repeats"] >= REPEATS_MIN
 
 
 @inline_kernel
@@ -375,8 +390,9 @@ def find_bulk(
             if cell["run_now"] != 0:
                 cell["run_now"] = 0
             continue
+        again = is_repeat(cell, transaction, strings)
         hit = hits[progress[Progress.HITS]]
-        if is_hit(cell, stretches, cell_row, transaction, populations, histograms, thresholds, hit):
+        if is_hit(cell, stretches, cell_row, transaction, populations, histograms, thresholds, again, hit):
             hit["row"] = row
             progress[Progress.HITS] += 1
     return len(transactions)
