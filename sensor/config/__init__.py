@@ -43,6 +43,7 @@ from sensor.config.evidence import EvidenceSettings
 from sensor.config.exposure import (
     CleartextSettings,
     ExposedSettings,
+    HiddenClientsSettings,
     HoneytokensSettings,
     SensitiveDataSettings,
     WeakTlsSettings,
@@ -63,6 +64,7 @@ from sensor.config.probing import (
     ErrorProbingSettings,
     MethodProbingSettings,
     NovelPathsSettings,
+    ParameterProbingSettings,
     TlsProbingSettings,
 )
 from sensor.config.segmentation import SegmentationSettings
@@ -114,6 +116,7 @@ __all__ = [
     "FailedLoginsSettings",
     "FeatureSettings",
     "FeedSettings",
+    "HiddenClientsSettings",
     "HoneytokensSettings",
     "InjectionSettings",
     "InvestigationSettings",
@@ -128,6 +131,7 @@ __all__ = [
     "OutsideUploadsSettings",
     "OverloadSettings",
     "PageWalksSettings",
+    "ParameterProbingSettings",
     "PortScanSettings",
     "PrivilegeAbuseSettings",
     "ProtocolSettings",

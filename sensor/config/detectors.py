@@ -21,6 +21,7 @@ from sensor.config.accounts import (
 from sensor.config.exposure import (
     CleartextSettings,
     ExposedSettings,
+    HiddenClientsSettings,
     HoneytokensSettings,
     SensitiveDataSettings,
     WeakTlsSettings,
@@ -31,6 +32,7 @@ from sensor.config.probing import (
     ErrorProbingSettings,
     MethodProbingSettings,
     NovelPathsSettings,
+    ParameterProbingSettings,
     TlsProbingSettings,
 )
 from sensor.config.segmentation import SegmentationSettings
@@ -247,6 +249,7 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     error_probing: ErrorProbingSettings = ErrorProbingSettings()
     account_probing: AccountProbingSettings = AccountProbingSettings()
     novel_paths: NovelPathsSettings = NovelPathsSettings()
+    parameter_probing: ParameterProbingSettings = ParameterProbingSettings()
     tls_probing: TlsProbingSettings = TlsProbingSettings()
     error_spike: ErrorSpikeSettings = ErrorSpikeSettings()
     response_times: ResponseTimesSettings = ResponseTimesSettings()
@@ -263,6 +266,7 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     cleartext: CleartextSettings = CleartextSettings()
     weak_tls: WeakTlsSettings = WeakTlsSettings()
     exposed: ExposedSettings = ExposedSettings()
+    hidden_clients: HiddenClientsSettings = HiddenClientsSettings()
     sensitive_data: SensitiveDataSettings = SensitiveDataSettings()
     honeytokens: HoneytokensSettings = HoneytokensSettings()
     threat_intel: ThreatIntelSettings = ThreatIntelSettings()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from sensor.config.values import PRIVATE_NETWORKS, AtLeastOne, BodyBytes
+from sensor.config.values import PRIVATE_NETWORKS, AtLeastOne, AtLeastTwo, BodyBytes, SecondsOrNone, Share
 
 
 class CleartextSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,6 +26,21 @@ class WeakTlsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Look for servers with old TLS versions, weak ciphers, and expired or self-signed certificates."""
     servers_max: AtLeastOne = 8_192
     """Servers whose findings are remembered, for each rule; the oldest give way and are counted."""
+
+
+class HiddenClientsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Note servers whose accounts nearly all come from one address, as behind a proxy that `trusted_proxies` lacks."""
+    accounts_min: AtLeastTwo = 24
+    """Different accounts that come from one address."""
+    share_min: Share = 0.9
+    """Share of the server's accounts that these must be."""
+    known_seconds: SecondsOrNone = 60.0
+    """Packet time for which the server's accounts must be known."""
+    servers_max: AtLeastOne = 256
+    """Servers remembered; those without new accounts lately give way and are counted."""
+    clients_max: AtLeastTwo = 256
+    """Addresses of a server remembered; accounts of further ones do not count."""
 
 
 class ExposedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

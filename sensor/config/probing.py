@@ -33,6 +33,23 @@ class ErrorProbingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     """Clients remembered; those without errors lately give way and are counted."""
 
 
+class ParameterProbingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for clients that try names of query parameters which nobody else sends."""
+    window_seconds: Seconds = 600.0
+    """Packet time in which they are counted."""
+    known_seconds: SecondsOrNone = 60.0
+    """Packet time from the first request on in which new names are learned, and count for nobody."""
+    names_min: AtLeastTwo = 30
+    """Different new names that one client sent."""
+    ratio_min: Times = 4.0
+    """Times what half of the others who sent new names have sent."""
+    share_min: Share = 0.4
+    """Share of the client's requests, from the time half of these were seen, that must have new names."""
+    clients_max: AtLeastTwo = 4_096
+    """Clients remembered; those without new names lately give way and are counted."""
+
+
 class TlsProbingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     enabled: bool = True
     """Look for clients that try versions and ciphers of TLS servers."""

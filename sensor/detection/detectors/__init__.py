@@ -14,6 +14,7 @@ from sensor.detection.detectors.error_probing import ErrorProbing
 from sensor.detection.detectors.error_spike import ErrorSpike
 from sensor.detection.detectors.exposed import Exposed
 from sensor.detection.detectors.failed_logins import FailedLogins
+from sensor.detection.detectors.hidden_clients import HiddenClients
 from sensor.detection.detectors.honeytokens import Honeytokens
 from sensor.detection.detectors.injection import Injection
 from sensor.detection.detectors.login_attacks import LoginAttacks
@@ -24,6 +25,7 @@ from sensor.detection.detectors.object_enumeration import ObjectEnumeration
 from sensor.detection.detectors.off_hours import OffHours
 from sensor.detection.detectors.outside_uploads import OutsideUploads
 from sensor.detection.detectors.page_walks import PageWalks
+from sensor.detection.detectors.parameter_probing import ParameterProbing
 from sensor.detection.detectors.port_scan import PortScan
 from sensor.detection.detectors.privilege_abuse import PrivilegeAbuse
 from sensor.detection.detectors.random_domains import RandomDomains
@@ -72,6 +74,7 @@ DETECTORS = {
     "error_probing": ErrorProbing,
     "account_probing": AccountProbing,
     "novel_paths": NovelPaths,
+    "parameter_probing": ParameterProbing,
     "tls_probing": TlsProbing,
     "error_spike": ErrorSpike,
     "response_times": ResponseTimes,
@@ -88,6 +91,7 @@ DETECTORS = {
     "cleartext": Cleartext,
     "weak_tls": WeakTls,
     "exposed": Exposed,
+    "hidden_clients": HiddenClients,
     "sensitive_data": SensitiveData,
     "honeytokens": Honeytokens,
     "threat_intel": ThreatIntel,

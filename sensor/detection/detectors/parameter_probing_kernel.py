@@ -1,0 +1,98 @@
+"""Names of query parameters: in: transactions; out: names that their endpoint was never asked with.
+
+A name goes by its letters: digits are left out, and what follows a bracket or an escape. The one law: a name is new
+once, for the first request that has it.
+"""
+
+from enum import IntEnum
+
+import numpy as np
+
+from sensor._jit import Bytes, I64s, U64s, at, inline_kernel, kernel, part_kernel
+from sensor.schema import TRANSACTION
+from sensor.structures.bytesearch import find_byte
+from sensor.structures.hashing import finish, mix
+from sensor.structures.string_pool_kernels import ENTRY
+
+NAMES_MAX = 64
+"""Names of one request that are looked at."""
+_ONE = np.uint64(1)
+_QUERY, _AND, _IS, _OPEN, _ESCAPE = 0x3F, 0x26, 0x3D, 0x5B, 0x25
+
+
+class Progress(IntEnum):
+    ROW = 0
+    FOUND = 1
+
+
+@inline_kernel
+def _is_new(known, hashed):
+    """Whether a name was not met before; from now on it was."""
+    bit = hashed & np.uint64(64 * len(known) - 1)
+    word, mask = np.int64(bit >> np.uint64(6)), _ONE << (bit & np.uint64(63))
+    if known[word] & mask != 0:
+        return False
+    known[word] |= mask
+    return True
+
+
+@part_kernel
+def name_hash(data, start, stop, place):
+    """Hash of the name data[start:stop] at an endpoint; 0 when it has no letters."""
+    hashed, letters = place, 0
+    for i in range(start, stop):
+        byte = at(data, i)
+        if byte == _OPEN or byte == _ESCAPE:
+            break
+        if not 0x30 <= byte <= 0x39:
+            hashed = mix(hashed, np.uint64(byte))
+            letters += 1
+    return finish(hashed) | _ONE if letters > 0 else np.uint64(0)
+
+
+@part_kernel
+def _read_names(data, i, stop, place, known, row, rows, names, found):
+    """Write the new names of a query to `names`; returns how many there are then."""
+    left = NAMES_MAX
+    while i < stop and left > 0:
+        end = find_byte(data, i, stop, _AND)
+        equals = find_byte(data, i, end, _IS)
+        hashed = name_hash(data, i, equals, place) if equals < end else np.uint64(0)
+        if hashed != 0 and _is_new(known, hashed):
+            rows[found] = row
+            names[found] = hashed
+            found += 1
+        i = end + 1
+        left -= 1
+    return found
+
+
+@kernel
+def find_new_names(
+    transactions: TRANSACTION, strings: ENTRY, pool: Bytes, start: int, read: U64s, known: U64s, rows: I64s,
+    names: U64s, progress: I64s,
+) -> int:  # fmt: skip
+    """Look at transactions from row `start` on; returns the row to go on with.
+
+    `read` is the hash of the target that each code stood for when it was read last; `known` has a bit for each name
+    that was met; `rows` and `names` have room for more than NAMES_MAX.
+    """
+    found = 0
+    for row in range(start, len(transactions)):
+        progress[Progress.ROW] = row
+        progress[Progress.FOUND] = found
+        code = np.int64(transactions[row]["uri"])
+        target = strings[code]
+        if read[code] == target["hash"]:
+            continue
+        if len(rows) - found < NAMES_MAX:
+            return row
+        read[code] = target["hash"]
+        begin = np.int64(target["start"])
+        stop = begin + np.int64(target["length"])
+        query = find_byte(pool, begin, stop, _QUERY)
+        if query < stop:
+            place = strings[np.int64(transactions[row]["endpoint"])]["hash"]
+            found = _read_names(pool, query + 1, stop, place, known, row, rows, names, found)
+    progress[Progress.FOUND] = found
+    return len(transactions)
