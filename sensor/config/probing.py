@@ -38,7 +38,7 @@ class ParameterProbingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid
     """Look for clients that try names of query parameters which nobody else sends."""
     window_seconds: Seconds = 600.0
     """Packet time in which they are counted."""
-    known_seconds: SecondsOrNone = 60.0
+    known_seconds: SecondsOrNone = 20.0
     """Packet time from the first request on in which new names are learned, and count for nobody."""
     names_min: AtLeastTwo = 30
     """Different new names that one client sent."""

@@ -31,6 +31,8 @@ RULE = Rule(
 )
 _KNOWN_BITS = 1 << 20
 _ROOM = 16 * NAMES_MAX
+_REQUESTS_MIN = 6
+"""Requests with new names: one form may have many."""
 
 
 class ParameterProbing(Probing):
@@ -68,7 +70,8 @@ class ParameterProbing(Probing):
             row = rows[place]
             if int(row["now"]) < known_from or not 200 <= row["status_code"] < 400:
                 continue
-            noted = [self.suspects.note(place, name, (0, 0)) for name in names]
+            request = int(row["flow"]) << 20 | int(row["trans_depth"])
+            noted = [self.suspects.note(place, name, (request, 0)) for name in names]
             if noted[-1] is not None:
                 yield from self._judge(noted[-1], row)
 
@@ -93,6 +96,8 @@ class ParameterProbing(Probing):
     def _judge(self, suspect: Suspect, row: Any) -> list[Detection]:
         tried = len(suspect.tries)
         if tried < self.settings.names_min or suspect.share < self.settings.share_min:
+            return []
+        if len({request for _, request, _ in suspect.tries.values()}) < _REQUESTS_MIN:
             return []
         usual = self.suspects.usual(suspect, int(row["now"]))
         threshold = max(float(self.settings.names_min), self.settings.ratio_min * usual)

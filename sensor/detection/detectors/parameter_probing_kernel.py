@@ -14,7 +14,7 @@ from sensor.structures.bytesearch import find_byte
 from sensor.structures.hashing import finish, mix
 from sensor.structures.string_pool_kernels import ENTRY
 
-NAMES_MAX = 64
+NAMES_MAX = 16
 """Names of one request that are looked at."""
 _ONE = np.uint64(1)
 _QUERY, _AND, _IS, _OPEN, _ESCAPE = 0x3F, 0x26, 0x3D, 0x5B, 0x25
