@@ -22,8 +22,8 @@ _LONG_NS = 60 * NS
 
 
 class Away(NamedTuple):
-    """How the run before ended: packet times (ns) until which it watched and until which it kept what it learned, and
-    whether it was stopped in order.
+    """How the run before ended: packet times (ns) until which it watched and until which it kept what it learned, 0
+    when nothing of it is left, and whether it was stopped in order.
     """
 
     watched_until: int
@@ -82,11 +82,11 @@ class Absence:
         if gap <= 0:
             return []
         numbers = Numbers(observed=round(gap / NS, 3), threshold=0, unit="seconds not watched", window_seconds=0)
-        forgotten = max(0, away.watched_until - away.learned_until)
+        forgotten = 0 if away.in_order else max(0, away.watched_until - away.learned_until)
         details = {
             "not_watched_from": seconds(away.watched_until), "not_watched_until": seconds(now),
             "the run before was": "stopped in order" if away.in_order else "broken off",
-            "seconds of learning lost": 0 if away.in_order else round(forgotten / NS, 1),
+            "seconds of learning lost": round(forgotten / NS, 1) if away.learned_until else "all",
         }  # fmt: skip
         severity = Severity.LOW if gap <= _LONG_NS and away.in_order else Severity.MEDIUM
         return [own_health(WAS_AWAY, now, "run", numbers, details, since=away.watched_until, severity=severity)]

@@ -13,8 +13,10 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import struct
 import time
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -31,6 +33,11 @@ FORMAT, FORMAT_VERSION = "tapir-state", 1
 _MANIFEST = "manifest.json"
 _PLACE_BYTES = 65_536
 """Bytes at the start of an input by which it is known again."""
+_UNREADABLE = (
+    zipfile.BadZipFile, KeyError, msgspec.DecodeError, EOFError, OSError, ValueError, RuntimeError, struct.error,
+    zlib.error,
+)  # fmt: skip
+"""What zipfile makes of bytes that are no zip, or none any more."""
 _SHARE_OF_TIME = 0.05
 """Part of the run's time that checkpoints may take: a fast run over files makes fewer of them."""
 
@@ -114,23 +121,49 @@ class Section(Mapping[str, Array]):
         return len(self._names)
 
 
-class StateFolder:
-    """The state in one folder, locked until `close`. `manifest` is None while nothing was ever saved."""
+class UnreadableState(StateError):
+    """The file is no whole state of a sensor; `why` says what is wrong with it."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, message: str, why: str) -> None:
+        super().__init__(message)
+        self.why = f"not a whole state of a sensor ({why})"
+
+
+class StateFolder:
+    """The state in one folder, locked until `close`. `manifest` is None while nothing was ever saved.
+
+    `unattended`: a file that cannot be understood is moved aside, lest nobody watches until somebody comes; `aside`
+    says why and where it is. Otherwise it raises StateError, and the file stays.
+    """
+
+    def __init__(self, folder: str, *, unattended: bool = False) -> None:
         self.path = Path(folder)
         self.file = self.path / "tapir.state"
         self.manifest: Manifest | None = None
         self._archive: zipfile.ZipFile | None = None
         self._spent = 0.0
+        self.aside = ""
         self.alive_ns = 0
         """Wall clock (ns) at which a sensor was last known to use the folder."""
         self._lock = self._locked()
         try:
             self._load()
+        except UnreadableState as error:
+            if not (unattended and self._set_aside(error)):
+                self._lock.close()
+                raise
         except BaseException:
             self._lock.close()
             raise
+
+    def _set_aside(self, error: UnreadableState) -> bool:
+        place = self.file.with_name(f"{self.file.name}.damaged")
+        try:
+            self.file.replace(place)
+        except OSError:
+            return False
+        self.aside = f"{self.file}: {error.why}: it is now {place.name}, and everything is learned anew"
+        return True
 
     def close(self) -> None:
         if self._archive:
@@ -170,10 +203,13 @@ class StateFolder:
             self._archive = zipfile.ZipFile(file)
             broken = self._archive.testzip()
             manifest = msgspec.json.decode(self._archive.read(_MANIFEST), type=Manifest)
-        except (zipfile.BadZipFile, KeyError, msgspec.DecodeError, EOFError, OSError, ValueError) as error:
+        except _UNREADABLE as error:
+            self._archive = None
             file.close()
             raise self._foreign(f"{type(error).__name__}: {error}") from error
         if broken or manifest.format != FORMAT:
+            self._archive = None
+            file.close()
             raise self._foreign(f"{broken} is damaged" if broken else f'its format is "{manifest.format}"')
         if manifest.format_version > FORMAT_VERSION:
             raise StateError(
@@ -182,9 +218,9 @@ class StateFolder:
             )
         self.manifest = manifest
 
-    def _foreign(self, why: str) -> StateError:
-        return StateError(
-            f"{self.file}: not a whole state of a sensor ({why}); it is left as it is: move it away to begin anew"
+    def _foreign(self, why: str) -> UnreadableState:
+        return UnreadableState(
+            f"{self.file}: not a whole state of a sensor ({why}); it is left as it is: move it away to begin anew", why
         )
 
     def touch(self) -> None:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from sensor.absence import Away
 from sensor.alert import Alert, Detection
-from sensor.alerting.own_health import STATE_FAILING, failing
+from sensor.alerting.own_health import STATE_DAMAGED, STATE_FAILING, failing
 from sensor.config import StateSettings
 from sensor.counters import Counters
 from sensor.dns import Lookups
@@ -58,7 +58,9 @@ class RunState:
         self._interval_ns = round(settings.checkpoint_seconds * 1e9)
         self._begun = time.monotonic()
         self._place = place_of(files) if self.can_resume and files else None
-        self._folder = StateFolder(settings.folder) if settings.folder else None
+        self._folder = StateFolder(settings.folder, unattended=not self.can_resume) if settings.folder else None
+        self._untold = self._folder.aside if self._folder else ""
+        self.notes += [self._untold] if self._untold else []
         self._judged = [0, 0, 0, 0]  # transactions, flows, flows told of while they live and lookups that were judged
         self._passed = [0, 0, 0, 0]  # and those that were read
         self._until = 0           # packet time up to which the killed run had judged
@@ -115,6 +117,8 @@ class RunState:
     def away(self) -> Away | None:
         """When the run before watched last; None when there was none."""
         manifest = self._folder.manifest if self._folder else None
+        if self._folder and self._folder.aside:
+            return Away(self._folder.alive_ns, 0, False)
         if manifest is None or self._folder is None or not manifest.now:
             return None
         watched = manifest.now if manifest.in_order else max(manifest.now, self._folder.alive_ns)
@@ -150,6 +154,9 @@ class RunState:
         if self._folder and time.monotonic() - self._touched >= _TOUCH_SECONDS:
             self._touched = time.monotonic()
             self._folder.touch()
+        if self._untold and now:
+            told, self._untold = failing(STATE_DAMAGED, now, "state", self._untold), ""
+            return [told]
         if self._folder is None or not self.is_due(now):
             return []
         due, self._saved_now = bool(self._saved_now) and self._folder.is_due(self._begun), now

@@ -96,3 +96,18 @@ def test_the_state_tells_how_the_run_before_ended(tmp_path: Path) -> None:
     assert last is not None
     assert (last.learned_until, last.in_order) == (START + 100 * NS, False)
     assert last.watched_until >= last.learned_until
+
+
+def test_a_damaged_state_does_not_keep_a_live_sensor_from_watching(tmp_path: Path) -> None:
+    run(tmp_path, START, finish=True)
+    (tmp_path / "tapir.state").write_bytes(b"PK")
+    state = RunState(StateSettings(folder=str(tmp_path)), None)
+    state.restore(b"0" * 16, StringPool(1024, 65_536), {}, NoAlerts())  # type: ignore[arg-type]
+    away = state.away
+    assert away is not None
+    assert (away.learned_until, away.in_order) == (0, False)
+    (told,) = state.checkpoint(START, 0)
+    assert told.rule.id == "state-damaged"
+    assert "tapir.state.damaged" in told.details["reason"]
+    assert state.checkpoint(START + NS, 0) == []
+    state.close()

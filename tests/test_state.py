@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import stat
+import tempfile
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sensor.errors import StateError
 from sensor.state import FORMAT, FORMAT_VERSION, Manifest, StateFolder
@@ -74,9 +77,8 @@ def test_names_of_arrays_may_have_parts(tmp_path: Path) -> None:
         assert archive.namelist() == ["manifest.json", "detection.one/stack-trace/cases.npy"]
 
 
-@pytest.mark.parametrize("damage", ["cut", "flipped", "other", "empty", "zip"])
-def test_a_damaged_or_foreign_file_is_one_error_and_stays(damage: str, tmp_path: Path) -> None:
-    file = saved(tmp_path)
+def damaged(file: Path, damage: str) -> bytes:
+    """What is left of a whole state; it is what lies in the file."""
     whole = file.read_bytes()
     if damage == "zip":
         with zipfile.ZipFile(file, "w") as archive:
@@ -86,10 +88,46 @@ def test_a_damaged_or_foreign_file_is_one_error_and_stays(damage: str, tmp_path:
         flipped = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
         made = {"cut": whole[:-100], "flipped": flipped, "other": b"#!/bin/sh\n", "empty": b""}
         file.write_bytes(made[damage])
-    left = file.read_bytes()
+    return file.read_bytes()
+
+
+DAMAGES = pytest.mark.parametrize("damage", ["cut", "flipped", "other", "empty", "zip"])
+
+
+@DAMAGES
+def test_a_damaged_or_foreign_file_is_one_error_and_stays(damage: str, tmp_path: Path) -> None:
+    file = saved(tmp_path)
+    left = damaged(file, damage)
     with pytest.raises(StateError, match=r"tapir\.state: not a whole state of a sensor .*left as it is"):
         StateFolder(str(tmp_path))
     assert file.read_bytes() == left
+
+
+@DAMAGES
+def test_where_nobody_watches_a_damaged_file_is_moved_aside(damage: str, tmp_path: Path) -> None:
+    file = saved(tmp_path)
+    left = damaged(file, damage)
+    folder = StateFolder(str(tmp_path), unattended=True)
+    assert folder.manifest is None
+    assert folder.sections() == set()
+    assert "not a whole state" in folder.aside
+    assert file.with_name("tapir.state.damaged").read_bytes() == left
+    folder.save(Manifest(format=FORMAT, format_version=FORMAT_VERSION), {})
+    folder.close()
+    assert StateFolder(str(tmp_path)).manifest is not None
+
+
+@given(st.data())
+def test_whatever_became_of_the_bytes_there_is_one_error_or_none(data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as made:
+        file = saved(Path(made))
+        content = bytearray(file.read_bytes())
+        for _ in range(data.draw(st.integers(1, 4))):
+            content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+        file.write_bytes(content)
+        folder = StateFolder(made, unattended=True)
+        assert bool(folder.aside) == (folder.manifest is None)
+        folder.close()
 
 
 def test_a_file_of_a_newer_format_says_so(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ OVERLOADED = _rule("sensor-overloaded", "The sensor leaves work undone to keep u
 BLIND = _rule("sensor-blind", "Packets were lost before the sensor saw them", Severity.HIGH)
 NO_EVIDENCE = _rule("evidence-failing", "Packets of alerts cannot be written", Severity.LOW)
 STATE_FAILING = _rule("state-failing", "What the sensor learns cannot be saved", Severity.MEDIUM)
+STATE_DAMAGED = _rule("state-damaged", "What the sensor had learned was damaged: it begins anew", Severity.MEDIUM)
 OUTPUTS_FAILING = _rule("outputs-failing", "Rows of an output cannot be written", Severity.MEDIUM)
 SILENT = _rule("capture-silent", "The sensor gets no packets", Severity.HIGH)
 WAS_AWAY = _rule("sensor-was-away", "Nobody watched between two runs of the sensor", Severity.LOW)
