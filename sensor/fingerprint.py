@@ -39,8 +39,10 @@ def fingerprint_key(configured: str = "") -> bytes:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         made = path.with_name(f".{path.name}.{os.getpid()}")
-        made.touch(mode=0o600, exist_ok=True)
-        made.write_bytes(secrets.token_bytes(_KEY_BYTES))
+        with open(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(_KEY_BYTES))
+            file.flush()
+            os.fsync(file.fileno())  # a machine that loses power now keeps the whole key or none
         try:
             os.link(made, path)
         except FileExistsError:
