@@ -81,7 +81,7 @@ def _leave(t, stream_row):
 def _measure(side, length, ts):
     """A record of application data begins."""
     if side["sealed_records"] == 0:
-        side["first_sealed"] = side["size_min"] = length
+        side["size_min"] = length
     else:
         gap = ts - side["sealed_ts"]
         side["gap_min"] = gap if side["sealed_records"] == 1 else min(side["gap_min"], gap)
@@ -210,7 +210,7 @@ def _end(t, flow_row, now):
 @inline_kernel
 def _begin(t, stream_row, ts):
     side = t.sides[stream_row]
-    side["ts"], side["sealed_bytes"], side["sealed_records"], side["first_sealed"] = ts, 0, 0, 0
+    side["ts"], side["sealed_bytes"], side["sealed_records"] = ts, 0, 0
     side["sealed_ts"] = side["gap_min"] = side["gap_max"] = side["gaps_sum"] = 0
     side["sizes_sumsq"] = side["gaps_sumsq"] = 0.0
     side["left"] = side["slot"] = side["kept"] = side["length"] = side["size_min"] = side["size_max"] = 0

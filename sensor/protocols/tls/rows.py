@@ -189,7 +189,7 @@ def _is_established(version: int | None, ended: Ended, client: int) -> bool:
         return all(ended.datagrams.sealed)
     if not all(int(side["flags"]) & SideFlag.SEALED for side in ended.sides):
         return False
-    return version != TLS13 or int(ended.sides[client]["first_sealed"]) >= FINISHED_BYTES
+    return version != TLS13 or int(ended.sides[client]["size_max"]) >= FINISHED_BYTES  # an alert is shorter
 
 
 def _alert(numbers: list[int]) -> str | None:

@@ -81,7 +81,6 @@ SIDE = np.dtype(
         ("size_min", "i4"),      # of them, bytes
         ("size_max", "i4"),
         ("sealed_records", "i4"),
-        ("first_sealed", "i4"),  # length of the first of them, 0 when there was none
         ("left", "i4"),          # payload bytes of the present record that are still to come
         ("slot", "i4"),          # slot + 1, 0 when it has none
         ("kept", "i4"),          # bytes in the slot

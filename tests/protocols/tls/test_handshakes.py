@@ -62,6 +62,14 @@ def test_tls_13_shows_no_certificate(pair: Path, tmp_path: Path) -> None:
     assert row.ja4[8:10] == "h2"
 
 
+def test_a_client_that_has_no_certificate_though_it_is_asked_for_one(pair: Path, tmp_path: Path) -> None:
+    """Its first encrypted record is an empty list, shorter than a Finished."""
+    ends = Ends(pair, V13)
+    ends.server.verify_mode = ssl.CERT_OPTIONAL
+    ends.server.load_verify_locations(pair / "cert.pem")
+    assert only(write_pcap(tmp_path / "a.pcap", talk_of(ends.converse()).packets)).established
+
+
 @pytest.mark.parametrize("version", [V12, V13], ids=["1.2", "1.3"])
 def test_a_session_taken_up_again_is_resumed(pair: Path, tmp_path: Path, version: ssl.TLSVersion) -> None:
     ends = Ends(pair, version)
