@@ -8,10 +8,11 @@ import numpy as np
 
 from sensor._jit import inline_kernel, part_kernel
 from sensor.limits import PATHS_MAX
-from sensor.reassembly.tables import Count, Scalar
+from sensor.reassembly.tables import STREAM, Count, Scalar
 from sensor.schema import FlowFlag, Proto, Service, TcpFlag, TcpState
 from sensor.structures.hash_table import find_row, following, home, insert, remove, row_of, same_tag
 from sensor.structures.hashing import MULTIPLIER, finish, mix
+from sensor.structures.records import new_row
 
 DNS_PORT = 53
 _EPHEMERAL = 32768
@@ -20,6 +21,7 @@ NEAR_BYTES = 1 << 22
 """More than what is in flight at a time, and a thousandth of the sequence space."""
 VLAN_BITS = 0xFFFF
 TUNNEL_BITS = -1 << 16
+_NEW_STREAM = new_row(STREAM, fin=-1, hold_head=-1, hold_tail=-1, round_end=-1)
 
 
 @inline_kernel
@@ -123,44 +125,6 @@ def _is_from_responder(segment, flags):
     return segment["proto"] == Proto.TCP and source < _EPHEMERAL <= target
 
 
-@inline_kernel
-def _clear_stream(stream):
-    stream["packets"] = 0
-    stream["ip_bytes"] = 0
-    stream["payload_bytes"] = 0
-    stream["told_bytes"] = 0
-    stream["retransmitted_bytes"] = 0
-    stream["missing_bytes"] = 0
-    stream["cut_bytes"] = 0
-    stream["first_ts"] = 0
-    stream["last_ts"] = 0
-    stream["size_min"] = 0
-    stream["size_max"] = 0
-    stream["size_sumsq"] = 0.0
-    stream["gap_min"] = 0
-    stream["gap_max"] = 0
-    stream["gap_sum"] = 0
-    stream["gap_sumsq"] = 0.0
-    stream["next"] = 0
-    stream["acked"] = 0
-    stream["fin"] = -1
-    stream["first"] = 0
-    stream["hold_ts"] = 0
-    stream["hold_head"] = -1
-    stream["hold_tail"] = -1
-    stream["hold_pages"] = 0
-    stream["out_of_order_packets"] = 0
-    stream["overlap_bytes"] = 0
-    stream["duplicate_packets"] = 0
-    stream["duplicate_bytes"] = 0
-    stream["unsure_packets"] = 0
-    stream["round_end"] = -1
-    stream["round_min"] = 0
-    stream["loss_ts"] = 0
-    stream["tcp_flags"] = 0
-    stream["reset"] = 0
-
-
 @part_kernel
 def create_flow(t, segment, hashed, path, flags):
     """A new flow for the segment, or for that with other TCP flags from its side; the caller has made sure that a row
@@ -204,10 +168,9 @@ def create_flow(t, segment, hashed, path, flags):
     flow["service"] = Service.MAYBE_DNS if asks else Service.UNKNOWN
     flow["stack"] = segment["stack"] if direction == 0 and attempt else 0
     flow["ttl"] = segment["ttl"] if direction == 0 else 0
-    _clear_stream(t.streams[2 * row])
-    _clear_stream(t.streams[2 * row + 1])
-    t.streams[2 * row]["path"] = path
-    t.streams[2 * row + 1]["path"] = path
+    for stream_row in (2 * row, 2 * row + 1):
+        t.streams[stream_row] = _NEW_STREAM[0]
+        t.streams[stream_row]["path"] = path
     t.state[Scalar.LIVE] += 1
     t.counts[Count.FLOWS] += 1
     flow["serial"] = t.counts[Count.FLOWS]

@@ -39,3 +39,11 @@ def joined(tables: Sequence[Rows]) -> Rows:
 def put(target: Rows, source: Rows) -> None:
     """target[:] = source; both are of the same dtype and length."""
     _raw(target)[:] = _raw(source)
+
+
+def new_row(layout: npt.DTypeLike, **filled: int) -> Rows:
+    """What a row of a table begins with, as a table of that one row: zeros but for what is named."""
+    row = np.zeros(1, layout)
+    for column, value in filled.items():
+        row[column] = value
+    return row

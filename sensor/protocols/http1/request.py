@@ -25,16 +25,20 @@ from sensor.protocols.http1.tokens import token_place, use_token
 from sensor.protocols.http1.traits import Trait, path_traits, session_flags
 from sensor.protocols.http1.uri import template
 from sensor.protocols.http1.words import literal, put_word, short_word
-from sensor.schema import Anomaly, FlowFlag, TokenFlag, TransactionFlag
+from sensor.schema import TRANSACTION, Anomaly, FlowFlag, TokenFlag, TransactionFlag
 from sensor.structures.bytesearch import copy_bytes, word_of
 from sensor.structures.client_stack import ORDER_BITS, tcp_part
 from sensor.structures.prefetch import prefetch
+from sensor.structures.records import new_row
 from sensor.structures.string_pool_kernels import expect, intern, is_printable
 
 _COOKIE = literal("cookie")
 _API_KEY = literal("api-key")
 _QUERY = literal("query")
 _NUMBER_SIGN = 0x23
+_NEW_ROW = new_row(
+    TRANSACTION, object_number=-1, page=-1, records=-1, request_messages=-1, response_messages=-1, grpc_status=-1
+)
 
 
 @part_kernel
@@ -68,50 +72,6 @@ def put_clean(t, data, start, length):
     return put(t, t.work, CLEAN_AT, cleaned)
 
 
-@inline_kernel
-def clear_row(row):
-    row["request_end_ts"] = 0
-    row["response_ts"] = 0
-    row["response_end_ts"] = 0
-    row["user"] = np.uint64(0)
-    row["account"] = np.uint64(0)
-    row["subject"] = np.uint64(0)
-    row["role"] = np.uint64(0)
-    row["issued"] = np.uint64(0)
-    row["object_id"] = np.uint64(0)
-    row["object_number"] = -1
-    row["token_expires"] = 0
-    row["stack"] = np.uint64(0)
-    row["page"] = -1
-    row["token_seconds"] = 0
-    row["subject_name"] = 0
-    row["token_flags"] = 0
-    row["request_body_len"] = 0
-    row["request_body_max"] = 0
-    row["response_body_len"] = 0
-    row["response_body_max"] = 0
-    row["request_missing_bytes"] = 0
-    row["response_missing_bytes"] = 0
-    row["anomalies"] = np.uint64(0)
-    row["records"] = -1
-    row["request_messages"] = -1
-    row["response_messages"] = -1
-    row["grpc_status"] = -1
-    row["method"] = 0
-    row["host"] = 0
-    row["uri"] = 0
-    row["endpoint"] = 0
-    row["user_agent"] = 0
-    row["referrer"] = 0
-    row["request_content_type"] = 0
-    row["response_content_type"] = 0
-    row["status_msg"] = 0
-    row["auth_scheme"] = 0
-    row["status_code"] = 0
-    row["version"] = 0
-    row["flags"] = 0
-
-
 @part_kernel
 def open_row(t, flow_row, seq, ack, ts):
     """An open transaction on this flow, its client the side that sends requests; -1 when none is left."""
@@ -136,8 +96,8 @@ def open_row(t, flow_row, seq, ack, ts):
     link["upgrade"] = 0
     link["broken"] = 0
     link["lost"] = 0
+    t.open[message] = _NEW_ROW[0]
     row = t.open[message]
-    clear_row(row)
     flow = t.flows[np.int64(http_flow["flow"])]
     row["ts"] = ts
     row["uid_hi"] = http_flow["uid_hi"]

@@ -3,59 +3,28 @@
 The one law: what a flow held of shared room is given back.
 """
 
-import numpy as np
 
 from sensor._jit import part_kernel
 from sensor.protocols.http1.holds import release_hold
-from sensor.protocols.http1.tables import State, Waits
+from sensor.protocols.http1.tables import HTTP_FLOW, HTTP_STREAM, Waits
 from sensor.schema import FlowFlag
+from sensor.structures.records import new_row
+
+_NEW_FLOW = new_row(HTTP_FLOW, first=-1, last=-1, wait_first=-1, wait_last=-1, client=-1, burst_ack=-1)
+_NEW_STREAM = new_row(HTTP_STREAM, message=-1)
 
 
 @part_kernel
 def clear_flow(t, flow_row):
-    """Both streams of the flow as they are before the first byte."""
+    """Both streams of the flow as they are before the first byte; its serial and uid stay."""
     flow = t.http_flows[flow_row]
+    serial, uid_hi, uid_lo = flow["serial"], flow["uid_hi"], flow["uid_lo"]
+    t.http_flows[flow_row] = _NEW_FLOW[0]
+    flow["serial"], flow["uid_hi"], flow["uid_lo"] = serial, uid_hi, uid_lo
     flow["flow"] = flow_row
-    flow["http2"] = 0
-    flow["depth"] = 0
-    flow["queued"] = 0
-    flow["first"] = -1
-    flow["last"] = -1
-    flow["waiting"] = 0
-    flow["wait_first"] = -1
-    flow["wait_last"] = -1
-    flow["misses"] = 0
-    flow["client"] = -1
-    flow["loss"] = 0
-    flow["ahead"] = 0
-    flow["rolling"] = 0
-    flow["least"] = 0
-    flow["base"] = 0
-    flow["burst_ack"] = -1
-    flow["burst"] = 0
-    flow["width"] = 0
-    flow["probe"] = 0
-    flow["out"] = 0
-    flow["out_times"] = 0
-    flow["waits"] = Waits.UNKNOWN
-    flow["heads"] = 0
-    flow["bodies"] = 0
-    flow["answered"] = 0
-    flow["closing"] = 0
-    flow["true_hi"] = np.uint64(0)
-    flow["true_lo"] = np.uint64(0)
     for stream_row in (2 * flow_row, 2 * flow_row + 1):
-        stream = t.http_streams[stream_row]
-        release_hold(t, stream)
-        stream["delivered"] = 0
-        stream["broken"] = 0
-        stream["whole"] = 0
-        stream["remaining"] = 0
-        stream["body"] = 0
-        stream["unknown"] = 0
-        stream["message"] = -1
-        stream["state"] = State.INIT
-        stream["json_flags"] = 0
+        release_hold(t, t.http_streams[stream_row])
+        t.http_streams[stream_row] = _NEW_STREAM[0]
 
 
 @part_kernel
