@@ -91,6 +91,7 @@ class TokenGuessing:
         away = batch.turned_away
         served[away] = False
         refused = np.union1d(named[denied], away[users[away] != 0])
+        refused = refused[~self._served[(users[refused] % np.uint64(_PLACES)).astype(np.intp)]]  # these ran out
         detections: list[Detection] = []
         self._forget(batch)
         issued = np.ascontiguousarray(rows["issued"])
@@ -121,12 +122,14 @@ class TokenGuessing:
     def _look(self, row: Any) -> list[Detection]:
         key, now, user = f"{int(row['client_hi'])} {int(row['client_lo'])}", int(row["now"]), int(row["user"])
         since = now - nanoseconds(self.settings.window_seconds)
-        client = self._clients.pop(key, None)
         is_refused = row["status_code"] >= 400 or row["flags"] & TransactionFlag.LOGIN_FAILED != 0
         place = user % _PLACES
+        if is_refused and (self._served[place] or row["flags"] & TransactionFlag.LOGIN):
+            return []
+        client = self._clients.pop(key, None)
         if client is None:
-            if not is_refused or self._served[place] or row["flags"] & TransactionFlag.LOGIN:
-                self._served[place] |= not is_refused
+            if not is_refused:
+                self._served[place] = True
                 return []
             if len(self._clients) >= self.settings.clients_max:
                 del self._clients[next(iter(self._clients))]
@@ -137,8 +140,6 @@ class TokenGuessing:
             self._served[place] = True
             client.refused.pop(user, None)
             _note(client.served, user, now, since)
-            return []
-        if self._served[place] or row["flags"] & TransactionFlag.LOGIN:
             return []
         if not client.refused:
             client.first_ts = int(row["ts"])
