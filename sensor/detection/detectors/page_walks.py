@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sensor import limits
 from sensor.alert import Detection, Entity, Kind, Numbers, Rule, Severity
 from sensor.config import PageWalksSettings
-from sensor.detection.detector import Batch, Strings, nanoseconds, sweep
+from sensor.detection.detector import Batch, Strings, nanoseconds
 from sensor.detection.detectors.page_walks_kernel import HIT, PAGERS, RECENT, SHELF, WALK, Progress, find_walks
-from sensor.detection.evidence import address, community_id, http_of
-from sensor.structures.entity_tables import IdentityKind
+from sensor.detection.evidence import address, community_id, http_of, identity_of
+from sensor.detection.kept import KeptShared
+from sensor.structures.entity_tables import EntityTables
 from sensor.structures.log_histogram import BINS
 from sensor.structures.shared_columns import SharedColumns
 
@@ -48,12 +48,13 @@ GROWTH_RULE = Rule(
 Array = npt.NDArray[Any]
 
 
-class PageWalks:
+class PageWalks(KeptShared):
     """See the file's head; settings: PageWalksSettings."""
 
     rules = (WALK_RULE, GROWTH_RULE)
 
     def __init__(self, settings: PageWalksSettings, strings: Strings) -> None:
+        super().__init__(HIT, len(Progress))
         self.settings, self.strings = settings, strings
         self.thresholds = np.array(
             [
@@ -62,53 +63,24 @@ class PageWalks:
             ],
             np.float64,
         )  # fmt: skip
-        self.progress = np.zeros(len(Progress), np.int64)
-        self.hits = np.zeros(limits.HITS_MAX, HIT)
-        self.columns: SharedColumns | None = None
-        self.saved: Mapping[str, Array] = {}
-        self.faults = 0
 
-    @property
-    def evicted(self) -> int:
-        """None of its own: the shared entity tables count theirs."""
-        return 0
-
-    def _columns(self, batch: Batch) -> SharedColumns:
-        columns = SharedColumns(batch.tables)
+    def made(self, tables: EntityTables) -> SharedColumns:
+        columns = SharedColumns(tables)
         columns.add("identity_endpoint", "walks", WALK)
         columns.add("endpoint", "shelves", SHELF)
         columns.add("endpoint", "walks_of", np.dtype(np.int32), BINS)
         columns.add("endpoint", "sizes_of", np.dtype(np.int32), BINS)
-        if self.saved:
-            columns.restore(self.saved)
-            self.saved = {}
         return columns
 
-    def process(self, batch: Batch) -> list[Detection]:
-        if self.columns is None:
-            self.columns = self._columns(batch)
-        columns = self.columns
-        detections: list[Detection] = []
-        self.faults += sweep(
-            lambda start: self._find(batch, columns, start),
-            len(batch.transactions),
-            self.progress,
-            lambda hits: detections.extend(
-                self._detection(hit, batch.transactions[hit["row"]], batch.entities[hit["row"]])
-                for hit in self.hits[:hits]
-            ),
-        )
-        return detections
-
-    def _find(self, batch: Batch, columns: SharedColumns, start: int) -> int:
-        own, tables = columns.arrays, batch.tables
+    def find(self, batch: Batch, own: Mapping[str, Array], start: int) -> int:
+        tables = batch.tables
         return find_walks(
             batch.transactions, batch.entities, start, tables.endpoint.generations,
             tables.identity_endpoint.generations, own["walks"], own["shelves"], own["walks_of"], own["sizes_of"],
             self.thresholds, self.hits, self.progress,
         )  # type: ignore[no-any-return]  # fmt: skip
 
-    def _detection(self, hit: Any, transaction: Any, entity: Any) -> Detection:
+    def detection(self, hit: Any, transaction: Any, entity: Any) -> Detection:
         http, growth = http_of(transaction, self.strings), bool(hit["is_growth"])
         is_new = not growth and hit["others"] < PAGERS and hit["known_ns"] < nanoseconds(self.settings.known_seconds)
         client, server = address(transaction, "client"), address(transaction, "server")
@@ -117,7 +89,7 @@ class PageWalks:
             whom = Entity("endpoint", f"{http.method} {http.host or server}{http.endpoint}")
             details = {"times_the_usual": round(float(hit["observed"]) / max(float(hit["baseline"]), 1.0), 1)}
         else:
-            whom = self._identity(transaction, entity, client)
+            whom = identity_of(transaction, int(entity["identity_kind"]))
             details = {"response_bytes": int(hit["bytes"]), "others_who_page": int(hit["others"])}
         return Detection(
             now=int(transaction["now"]),
@@ -144,20 +116,3 @@ class PageWalks:
             http=http,
             details=details,
         )
-
-    def _identity(self, transaction: Any, entity: Any, client: str) -> Entity:
-        kind = int(entity["identity_kind"])
-        if kind == IdentityKind.SUBJECT:
-            return Entity("user", f"{int(transaction['subject']):016x}")
-        if kind == IdentityKind.CREDENTIAL:
-            return Entity("credential", f"{int(transaction['user']):016x}")
-        return Entity("client", client)
-
-    def state(self) -> dict[str, Array]:
-        """See structures/memory.py; rows mean what the shared entity tables say, which are saved as well."""
-        return dict(self.saved) if self.columns is None else self.columns.state()
-
-    def restore(self, saved: Mapping[str, Array]) -> bool:
-        """What is restored is taken over when the entity tables are there."""
-        self.saved = {name: saved[name] for name in saved}
-        return True

@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sensor import limits
-from sensor.alert import Detection, Entity, Kind, Numbers, Rule, Severity
+from sensor.alert import Detection, Kind, Numbers, Rule, Severity
 from sensor.config import SlowExfiltrationSettings
-from sensor.detection.detector import Batch, Strings, sweep
+from sensor.detection.detector import Batch, Strings
 from sensor.detection.detectors.slow_exfiltration_cells_kernel import CELL, READER, SHELF
 from sensor.detection.detectors.slow_exfiltration_kernel import (
     HIT,
@@ -30,10 +30,11 @@ from sensor.detection.detectors.slow_exfiltration_kernel import (
     find_slow,
 )
 from sensor.detection.detectors.slow_exfiltration_takers_kernel import TAKER
-from sensor.detection.evidence import address, community_id, http_of
+from sensor.detection.evidence import address, community_id, http_of, identity_of
+from sensor.detection.kept import KeptShared
 from sensor.detection.time_zone import offsets_ns
 from sensor.structures.distinct import REGISTERS, SKETCH, WORDS
-from sensor.structures.entity_tables import EntityTables, IdentityKind
+from sensor.structures.entity_tables import EntityTables
 from sensor.structures.log_histogram import BINS
 from sensor.structures.memory import copy_fields
 from sensor.structures.robust import DAYS_MAX
@@ -65,12 +66,13 @@ DAY_NS = DAY_SECONDS * limits.NS
 Array = npt.NDArray[Any]
 
 
-class SlowExfiltration:
+class SlowExfiltration(KeptShared):
     """See the file's head; settings: SlowExfiltrationSettings. The tables are made when the entities' size is known."""
 
     rules = (COVERAGE, VOLUME)
 
     def __init__(self, settings: SlowExfiltrationSettings, strings: Strings) -> None:
+        super().__init__(HIT, len(Progress), self._restore_cells)
         self.settings, self.strings = settings, strings
         self.zone_days, self.zone_ns = offsets_ns(settings.time_zone)
         self.thresholds = np.array(
@@ -81,19 +83,14 @@ class SlowExfiltration:
             ],
             np.float64,
         )  # fmt: skip
-        self.progress = np.zeros(len(Progress), np.int64)
-        self.hits = np.zeros(limits.HITS_MAX, HIT)
         self.past, self.work, self.out = np.zeros(TAKEN_DAYS), np.zeros(DAYS_MAX), np.zeros(2)
         self.hand = np.zeros(2, np.int64)
         self.cells = np.zeros(settings.cells_max, CELL)
         self.words = np.zeros(settings.cells_max * WORDS, np.uint64)
         self.history = np.zeros(settings.cells_max * DAYS_MAX, np.int32)
         self.populations, self.members = np.zeros(2 * BINS, np.int32), np.zeros(2, np.int64)
-        self.columns: SharedColumns | None = None
-        self.saved: Mapping[str, Array] = {}
-        self.faults = 0
 
-    def _columns(self, tables: EntityTables) -> SharedColumns:
+    def made(self, tables: EntityTables) -> SharedColumns:
         """Memory that no row used is not resident."""
         columns = SharedColumns(tables)
         columns.add("identity", "takers", TAKER)
@@ -103,9 +100,6 @@ class SlowExfiltration:
         columns.add("endpoint", "sketches", SKETCH)
         columns.add("endpoint", "registers", np.dtype(np.uint8), REGISTERS)
         columns.add("endpoint", "histograms", np.dtype(np.int32), BINS)
-        if self.saved and columns.restore(self.saved):
-            self._restore_cells(self.saved)
-        self.saved = {}
         return columns
 
     def _restore_cells(self, saved: Mapping[str, Array]) -> None:
@@ -119,24 +113,8 @@ class SlowExfiltration:
         """Heavy cells that were taken from a lighter reader, and readers that got none."""
         return int(self.progress[Progress.DEMOTED] + self.progress[Progress.REFUSED])
 
-    def process(self, batch: Batch) -> list[Detection]:
-        if self.columns is None:
-            self.columns = self._columns(batch.tables)
-        columns = self.columns
-        detections: list[Detection] = []
-        self.faults += sweep(
-            lambda start: self._find(batch, columns, start),
-            len(batch.transactions),
-            self.progress,
-            lambda hits: detections.extend(
-                self._detection(hit, batch.transactions[hit["row"]], batch.entities[hit["row"]])
-                for hit in self.hits[:hits]
-            ),
-        )
-        return detections
-
-    def _find(self, batch: Batch, columns: SharedColumns, start: int) -> int:
-        own, tables = columns.arrays, batch.tables
+    def find(self, batch: Batch, own: Mapping[str, Array], start: int) -> int:
+        tables = batch.tables
         return find_slow(
             batch.transactions, batch.entities, start, self.zone_days, self.zone_ns,
             tables.identity.generations, tables.endpoint.generations, tables.identity_endpoint.generations,
@@ -146,7 +124,7 @@ class SlowExfiltration:
             self.thresholds, self.past, self.work, self.out, self.hand, self.hits, self.progress,
         )  # type: ignore[no-any-return]  # fmt: skip
 
-    def _detection(self, hit: Any, transaction: Any, entity: Any) -> Detection:
+    def detection(self, hit: Any, transaction: Any, entity: Any) -> Detection:
         metric, http = int(hit["metric"]), http_of(transaction, self.strings)
         now = int(transaction["now"])
         zone = int(self.zone_ns[min(max(now // DAY_NS - int(self.zone_days[0]), 0), len(self.zone_ns) - 1)])
@@ -156,7 +134,7 @@ class SlowExfiltration:
         return Detection(
             now=now,
             rule=COVERAGE if metric == OBJECTS else VOLUME,
-            entity=self._entity(transaction, entity, client),
+            entity=identity_of(transaction, int(entity["identity_kind"])),
             numbers=Numbers(
                 observed=round(float(hit["observed"])),
                 threshold=round(float(hit["threshold"])),
@@ -178,14 +156,6 @@ class SlowExfiltration:
             details=self._details(hit, metric),
         )
 
-    def _entity(self, transaction: Any, entity: Any, client: str) -> Entity:
-        kind = int(entity["identity_kind"])
-        if kind == IdentityKind.SUBJECT:
-            return Entity("user", f"{int(transaction['subject']):016x}")
-        if kind == IdentityKind.CREDENTIAL:
-            return Entity("credential", f"{int(transaction['user']):016x}")
-        return Entity("client", client)
-
     def _details(self, hit: Any, metric: int) -> dict[str, Any]:
         """How it was compared; of objects, what part of all is read and when all will be."""
         details: dict[str, Any] = {
@@ -206,20 +176,16 @@ class SlowExfiltration:
             }
         return details
 
-    def state(self) -> dict[str, Array]:
-        """See structures/memory.py; rows mean what the shared entity tables say, which are saved as well."""
-        if self.columns is None:
-            return dict(self.saved)
+    def besides(self) -> dict[str, Array]:
         cells = int(self.hand[1])
         by_cell = {name: getattr(self, name)[: cells * size] for name, size in _BY_CELL.items()}
-        return {name: getattr(self, name) for name in _WHOLE} | by_cell | self.columns.state()
+        return {name: getattr(self, name) for name in _WHOLE} | by_cell
 
     def restore(self, saved: Mapping[str, Array]) -> bool:
         """What is restored is looked at when the entity tables are there; False when there are fewer cells now."""
         if len(saved["cells"]) > len(self.cells) or len(saved["words"]) != len(saved["cells"]) * WORDS:
             return False
-        self.saved = {name: saved[name] for name in saved}
-        return True
+        return super().restore(saved)
 
 
 _WHOLE = ("hand", "populations", "members")
