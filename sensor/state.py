@@ -144,7 +144,7 @@ class StateFolder:
         self._spent = 0.0
         self.aside = ""
         self.alive_ns = 0
-        """Wall clock (ns) at which a sensor was last known to use the folder."""
+        """Wall clock (ns) at which a sensor was last known to use the folder; 0 when none ever did."""
         self._lock = self._locked()
         try:
             self._load()
@@ -181,10 +181,11 @@ class StateFolder:
     def _locked(self) -> IO[bytes]:
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            used = (self.path / "lock").exists()
             lock = os.fdopen(os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "rb+")
         except OSError as error:
             raise StateError(f"{self.path}: the state cannot be kept there: {error.strerror}") from error
-        self.alive_ns = os.fstat(lock.fileno()).st_mtime_ns
+        self.alive_ns = os.fstat(lock.fileno()).st_mtime_ns if used else 0
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -117,7 +117,7 @@ class RunState:
     def away(self) -> Away | None:
         """When the run before watched last; None when there was none."""
         manifest = self._folder.manifest if self._folder else None
-        if self._folder and self._folder.aside:
+        if self._folder and manifest is None and self._folder.alive_ns:  # it broke off before it saved, or the file did
             return Away(self._folder.alive_ns, 0, False)
         if manifest is None or self._folder is None or not manifest.now:
             return None

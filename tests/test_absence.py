@@ -111,3 +111,13 @@ def test_a_damaged_state_does_not_keep_a_live_sensor_from_watching(tmp_path: Pat
     assert "tapir.state.damaged" in told.details["reason"]
     assert state.checkpoint(START + NS, 0) == []
     state.close()
+
+
+def test_a_run_that_was_killed_before_it_saved_anything_leaves_a_hole_too(tmp_path: Path) -> None:
+    begun = RunState(StateSettings(folder=str(tmp_path)), None)
+    begun.restore(b"0" * 16, StringPool(1024, 65_536), {}, NoAlerts())  # type: ignore[arg-type]
+    assert begun.checkpoint(START, 0) == []
+    begun.close()
+    away = run(tmp_path, START + NS, finish=False)
+    assert away is not None
+    assert (away.learned_until, away.in_order) == (0, False)

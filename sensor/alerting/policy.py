@@ -2,14 +2,15 @@
 
 An alert is raised by the first detection of a (rule, entity), updated when its severity rises, or when its count has
 doubled and some packet time has passed, and closed when nothing was added for a quiet time. The one law: what happens
-depends on the detections and on packet time alone, so a closing that falls between two detections is made between them,
-at its own time.
+depends on the detections and on packet time alone, so an update or a closing that falls between two detections is made
+between them, at its own time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 
 from sensor.alert import Detection, Entity, Numbers, Severity, State
 from sensor.config import AlertingSettings
@@ -83,9 +84,9 @@ class Policy:
     """
 
     def __init__(self, settings: AlertingSettings, tell: Tell) -> None:
+        self.cases: dict[Key, Case] = {}
         self.set(settings)
         self.tell = tell
-        self.cases: dict[Key, Case] = {}
         self.evicted = 0
 
     def set(self, settings: AlertingSettings) -> None:
@@ -93,6 +94,15 @@ class Policy:
         self.quiet_ns = round(settings.quiet_seconds * 1e9)
         self.update_ns = round(settings.update_seconds * 1e9)
         self.open_max = settings.open_max
+        self.go_on_with(self.cases)
+
+    def go_on_with(self, cases: dict[Key, Case]) -> None:
+        """These are open, and no others."""
+        self.cases = cases
+        self._grown: list[tuple[int, Key]] = []  # when to tell of those that have grown, a heap
+        self._due: dict[Key, int] = {}           # the same by case
+        for key, case in cases.items():
+            self._note_growth(key, case)
 
     def add(self, detection: Detection) -> None:
         """Take the next detection; none may be older than the one before, or than the last `close_until`."""
@@ -109,12 +119,35 @@ class Policy:
             fold(case, detection)
             if self._is_worth_telling(case, detection.now):
                 self._tell(case, State.UPDATED, detection.now)
+            else:
+                self._note_growth(key, case)
         self.cases[key] = case
 
     def close_until(self, now: int) -> None:
-        """Close what has been quiet long enough at `now`, each at the time at which its quiet time was over."""
-        for key, end in list(self._over(now)):
-            self._tell(self.cases.pop(key), State.CLOSED, end)
+        """Until `now`, each at its own time: tell of what has grown, and close what was quiet for long enough."""
+        while True:
+            key, case = next(iter(self.cases.items()), (None, None))
+            end = case.latest.now + self.quiet_ns if case else now + 1
+            if self._grown and self._grown[0][0] < min(end, now):
+                self._tell_of_growth(*heappop(self._grown))
+            elif key and case and end <= now:
+                self._tell(self.cases.pop(key), State.CLOSED, end)
+            else:
+                return
+
+    def _note_growth(self, key: Key, case: Case) -> None:
+        due = case.told_now + self.update_ns
+        if case.count >= 2 * case.told_count and self._due.get(key) != due:
+            self._due[key] = due
+            heappush(self._grown, (due, key))
+
+    def _tell_of_growth(self, due: int, key: Key) -> None:
+        """Unless it was told of meanwhile."""
+        if self._due.get(key) == due:
+            del self._due[key]
+        case = self.cases.get(key)
+        if case and case.told_now + self.update_ns == due and case.count >= 2 * case.told_count:
+            self._tell(case, State.UPDATED, due)
 
     def close_all(self, now: int) -> None:
         """Close every case: the capture has ended."""
@@ -122,13 +155,6 @@ class Policy:
         for case in self.cases.values():
             self._tell(case, State.CLOSED, now)
         self.cases.clear()
-
-    def _over(self, now: int) -> Iterator[tuple[Key, int]]:
-        for key, case in self.cases.items():
-            end = case.latest.now + self.quiet_ns
-            if end > now:
-                return
-            yield key, end
 
     def _is_worth_telling(self, case: Case, now: int) -> bool:
         if case.severity != case.told_severity:

@@ -111,7 +111,7 @@ class AlertingStage:
             return False
         self._waiting, self._passed = opened.waiting, opened.passed
         self._budget.restore(opened.budget_began, opened.budget)
-        self._policy.cases = {(case.latest.rule.id, case.latest.entity): case for case in opened.cases}
+        self._policy.go_on_with({(case.latest.rule.id, case.latest.entity): case for case in opened.cases})
         return True
 
     def resume(self, saved: Mapping[str, npt.NDArray[Any]]) -> list[Alert]:

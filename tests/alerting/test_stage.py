@@ -48,6 +48,18 @@ def test_an_update_waits_for_twice_the_count_and_for_its_time():
     assert story(alerts) == [("raised", 100.0, 5), ("updated", 110.0, 51), ("closed", 420.0, 60)]
 
 
+def test_what_has_grown_is_told_when_its_time_comes_though_nothing_more_is_added():
+    alerts = run([detection(100, count=1), detection(101, count=352_713)])
+    assert story(alerts) == [("raised", 100.0, 1), ("updated", 110.0, 352_713), ("closed", 401.0, 352_713)]
+
+
+def test_an_update_that_waits_is_kept_with_the_state():
+    before, after = AlertingStage(SETTINGS), AlertingStage(SETTINGS)
+    told = before.process([detection(100, count=1), detection(101, count=9)], 105 * SECOND)
+    assert after.restore(before.state())
+    assert story(told + after.process([], 120 * SECOND)) == [("raised", 100.0, 1), ("updated", 110.0, 9)]
+
+
 def test_a_risen_severity_does_not_wait_and_never_falls():
     alerts = run([
         detection(100, count=5), detection(101, count=6, severity=Severity.CRITICAL), detection(102, count=7),
