@@ -13,6 +13,7 @@ from sensor.reassembly.measures import LETTER_G, LETTER_T, note
 from sensor.reassembly.tables import (
     HOLE_ACKED_NODES,
     HOLE_ACKED_NS,
+    HOLE_ACKED_SOON_NS,
     HOLE_NS,
     HOLE_ONE_SIDED_NS,
     Count,
@@ -117,9 +118,11 @@ def skip_lost_holes(t, stream_row, peer):
     stream = t.streams[stream_row]
     while stream["hold_head"] >= 0:
         waited = t.state[Scalar.NOW] - stream["hold_ts"]
-        acked = stream["acked"] >= t.nodes[stream["hold_head"]]["seq"]
+        node = t.nodes[stream["hold_head"]]
+        behind = t.state[Scalar.NOW] - node["ts"]
+        soon = stream["hold_pages"] >= HOLE_ACKED_NODES and behind >= HOLE_ACKED_SOON_NS
         lost = (
-            (acked and (waited >= HOLE_ACKED_NS or stream["hold_pages"] >= HOLE_ACKED_NODES))
+            (stream["acked"] >= node["seq"] and (soon or behind >= HOLE_ACKED_NS))
             or waited >= HOLE_NS
             or (peer["packets"] == 0 and waited >= HOLE_ONE_SIDED_NS)
             or stream["hold_pages"] > STREAM_PAGES_MAX

@@ -75,7 +75,9 @@ LIVE_ROWS = 4_096
 HOLE_ACKED_NS = NS // 50
 """A hole that the receiver acknowledged is a loss of the mirror after 20 ms: mirrors reorder by far less."""
 HOLE_ACKED_NODES = 3
-"""... or as soon as three segments wait behind it, TCP's own threshold for taking reordering for loss (RFC 5681, 3.2).
+HOLE_ACKED_SOON_NS = NS // 500
+"""... or after 2 ms, when three segments wait behind it, TCP's own threshold for taking reordering for loss (RFC 5681,
+3.2): capture queues and aggregation ports reorder by microseconds, which can be many packets.
 """
 HOLE_NS = 10 * NS
 """A hole that was not acknowledged can still be filled by a retransmission: the sender backs off for seconds (RFC

@@ -6,7 +6,7 @@ Stream offsets are 64 bits with the sequence number as their lower 32, so a wrap
 
 import numpy as np
 
-from sensor._jit import inline_kernel
+from sensor._jit import inline_kernel, part_kernel
 from sensor.reassembly.expiry import link, unlink
 from sensor.reassembly.measures import (
     LETTER_A,
@@ -30,7 +30,7 @@ from sensor.reassembly.order import (
     skip_lost_holes,
 )
 from sensor.reassembly.tables import FAR_BYTES, NODES_PER_STEP, RST_BYTES, Count, Scalar
-from sensor.schema import ChunkKind, ChunkSource, SegmentFlag, TcpFlag, TcpState
+from sensor.schema import ChunkKind, ChunkSource, FlowFlag, SegmentFlag, TcpFlag, TcpState
 
 _HALF = 1 << 31
 _MASK = 0xFFFFFFFF
@@ -102,6 +102,9 @@ def _payload(t, stream_row, segment, data, seq, ack):
     offset = segment["payload_offset"]
     source = ChunkSource.DATAGRAMS if segment["flags"] & SegmentFlag.REBUILT != 0 else ChunkSource.BLOCK
     skipped = stream["next"] - seq
+    if skipped > 0 and length > 1 and stream["payload_bytes"] == length and stream["tcp_flags"] & TcpFlag.SYN == 0:
+        stream["first"] = stream["next"] = seq  # an acknowledgement came before what it acknowledges
+        skipped = np.int64(0)
     if skipped > 0:
         if skipped >= length:
             if length > 1:
@@ -161,6 +164,17 @@ def _handshake(flow, flags, direction, length):
         flow["state"] = TcpState.ESTABLISHED
 
 
+@part_kernel
+def _begin_late(flow, stream, flags, number, direction):
+    """A SYN that the mirror swapped with what came next, before any data: all of the connection was seen."""
+    if stream["first"] == 0 or (number + 1 - stream["first"]) & _MASK != 0:
+        return
+    known = np.int64(FlowFlag.MIDSTREAM)
+    if direction == (1 if flags & TcpFlag.ACK != 0 else 0):
+        known |= FlowFlag.ORIG_GUESSED
+    flow["flags"] = np.uint16(np.int64(flow["flags"]) & ~known)
+
+
 @inline_kernel
 def tcp_segment(t, stream_row, segment, data):
     """Everything one segment changes, except the packet's own figures."""
@@ -175,6 +189,12 @@ def tcp_segment(t, stream_row, segment, data):
     _note_flags(flow, flags, length, segment["window"], direction)
     _handshake(flow, flags, direction, length)
     syn = 1 if flags & TcpFlag.SYN != 0 else 0
+    if (
+        syn != 0
+        and flow["flags"] & FlowFlag.MIDSTREAM != 0
+        and stream["payload_bytes"] + peer["payload_bytes"] == length
+    ):
+        _begin_late(flow, stream, flags, number, direction)
     if stream["first"] == 0 and flags & TcpFlag.RST == 0:
         stream["first"] = _FIRST_LAP + number + syn
         stream["next"] = stream["first"]
