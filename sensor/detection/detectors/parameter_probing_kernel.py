@@ -12,6 +12,7 @@ from sensor._jit import Bytes, I64s, U64s, at, inline_kernel, kernel, part_kerne
 from sensor.schema import TRANSACTION
 from sensor.structures.bytesearch import find_byte
 from sensor.structures.hashing import finish, mix
+from sensor.structures.prefetch import AHEAD, prefetch
 from sensor.structures.string_pool_kernels import ENTRY
 
 NAMES_MAX = 16
@@ -81,7 +82,14 @@ def find_new_names(
     for row in range(start, len(transactions)):
         progress[Progress.ROW] = row
         progress[Progress.FOUND] = found
-        code = np.int64(transactions[row]["uri"])
+        if row + AHEAD < len(transactions):
+            later = np.int64(transactions[row + AHEAD]["uri"])
+            prefetch(read, later)
+            prefetch(strings, later)
+        transaction = transactions[row]
+        code = np.int64(transaction["uri"])
+        if code == np.int64(transaction["endpoint"]):
+            continue
         target = strings[code]
         if read[code] == target["hash"]:
             continue
@@ -92,7 +100,7 @@ def find_new_names(
         stop = begin + np.int64(target["length"])
         query = find_byte(pool, begin, stop, _QUERY)
         if query < stop:
-            place = strings[np.int64(transactions[row]["endpoint"])]["hash"]
+            place = strings[np.int64(transaction["endpoint"])]["hash"]
             found = _read_names(pool, query + 1, stop, place, known, row, rows, names, found)
     progress[Progress.FOUND] = found
     return len(transactions)
