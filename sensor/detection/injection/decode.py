@@ -36,6 +36,9 @@ _BASE64 = re.compile(r"(?:data:[\w/+.-]*;(?:[\w=-]+;)?base64,)?([A-Za-z0-9+/_-]{
 _TOKEN = re.compile(r"[A-Za-z0-9+/]*(?=[A-Za-z0-9]{0,30}[A-Z])(?=[A-Za-z0-9]{0,30}[a-z])(?=[A-Za-z0-9]{0,30}\d)[A-Za-z0-9]{10,}[A-Za-z0-9+/]*={0,2}")
 """Base64 of octets: the plus in it is no space."""
 _CODED = re.compile(r"(?=.*[A-Z].*[A-Z])(?=.*[a-z].*[a-z])(?!.*\+\+)[A-Za-z0-9+/]{12,}={0,2}")
+_PACKED = re.compile(r"(?:H4sI|eJ[wyz])[\w+/-]{16,}={0,2}\s*\Z")
+_OBJECTS = (b"\xac\xed\x00\x05", b"\x00\x01\x00\x00\x00\xff\xff\xff\xff", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+"""How serialised objects begin."""
 _PRINTABLE = re.compile(r"[\x09\x0a\x0d\x20-\x7e]*\Z")
 _LOOKALIKES = str.maketrans(
     {
@@ -113,23 +116,33 @@ def unutf7(text: str) -> str:
     return _UTF7.sub(_utf7, text) if "+A" in text else text
 
 
-def unbase64(text: str) -> str:
-    """The text that base64 (also of gzip or zlib) stands for; "" when it does not stand for text."""
+def _octets_of(text: str) -> bytes:
+    """What base64, also of gzip or zlib, stands for; nothing when it is none."""
     found = _BASE64.match(text) if len(text) >= 12 else None
     if not found:
-        return ""
+        return b""
     plain = "".join(found.group(1).split()).rstrip("=").translate({45: "+", 95: "/"})
     try:
         octets = base64.b64decode(plain + "=" * (-len(plain) % 4))
     except binascii.Error:
-        return ""
+        return b""
     if octets[:2] == b"\x1f\x8b" or octets[:1] == b"\x78":
         try:
             octets = zlib.decompressobj(47).decompress(octets, LENGTH_MAX)
         except zlib.error:
-            return ""
-    decoded = octets.decode("latin-1")
+            return b""
+    return octets
+
+
+def unbase64(text: str) -> str:
+    """The text that base64 (also of gzip or zlib) stands for; "" when it does not stand for text."""
+    decoded = _octets_of(text).decode("latin-1")
     return decoded if _PRINTABLE.match(decoded) else ""
+
+
+def is_packed_object(text: str) -> bool:
+    """Whether it is base64 of a packed object of Java, .NET or Python."""
+    return bool(_PACKED.match(text)) and _octets_of(text).startswith(_OBJECTS)
 
 
 def plainer(text: str) -> str:

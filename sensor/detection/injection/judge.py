@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from sensor.detection.injection.decode import is_coded, readings
+from sensor.detection.injection.decode import is_coded, is_packed_object, readings
 from sensor.detection.injection.finding import STRONG, WEAK, Finding
 from sensor.detection.injection.paths import judge_path
 from sensor.detection.injection.pattern import Pattern
@@ -143,6 +143,8 @@ def judge(text: str, form: bool = False) -> list[Finding]:
                 continue
             if finding.kind not in best or finding.points > best[finding.kind].points:
                 best[finding.kind] = finding
+    if "deserialisation" not in best and is_packed_object(every[-1]):
+        best["deserialisation"] = Finding("deserialisation", STRONG, "serialised object, packed")
     return sorted(best.values(), key=lambda finding: (-finding.points, finding.kind))
 
 

@@ -31,6 +31,10 @@ _BOUNDARY = re.compile(rb"boundary=\"?([^\";,\r\n]{1,200})", re.I)
 _PART_NAMES = re.compile(rb"(?:file)?name\*?\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^;\r\n]+))", re.I)
 
 
+_CODED_PART = re.compile(rb"(?<=/)(?=[^/]*[A-Z])(?=[^/]*[a-z])[A-Za-z0-9+_=-]{12,}(?=/|\Z)")
+"""Of a path, in which base64 may be hidden."""
+
+
 class Value(NamedTuple):
     """One value: `place` uri path query header cookie form json xml multipart body; `form`: plus is a space in it."""
 
@@ -68,6 +72,9 @@ def _target_values(target: bytes) -> Iterator[Value]:
             for part in path.split(b"/"):
                 if len(part) > 3:
                     yield Value("path", "", text_of(part))
+        else:
+            for part in _CODED_PART.findall(path):
+                yield Value("path", "", text_of(part))
     yield from _pairs("query", query)
     if (query and b"=" not in query) or (b"&" in query and b"'" in query):
         yield Value("query", "", text_of(query), True)
