@@ -49,20 +49,22 @@ def attacks(folder: Path, of: int) -> dict[str, list[str]]:
     for name in CORPORA:
         labels = lzma.decompress((folder / f"{name}.labels.jsonl.xz").read_bytes()).decode().splitlines()
         classes = {row["client"]: row["class"] for row in map(json.loads, labels) if row["label"] == "attack"}
-        with lzma.open(folder / f"{name}.pcap.xz") as file:
-            for source, octets in _requests(file):
-                if source in classes and (value := _value(octets)):
-                    found[classes[source]][hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()] = value
+        for source, octets in requests_of(folder, name):
+            if source in classes and (value := _value(octets)):
+                found[classes[source]][hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()] = value
     return {kind: [values[key] for key in sorted(values)[:of]] for kind, values in sorted(found.items())}
 
 
-def _requests(file: lzma.LZMAFile) -> Iterator[tuple[str, bytes]]:
-    """(client, request) of each that lies in one packet."""
-    for _, frame in dpkt.pcap.Reader(file):
-        ip = dpkt.ethernet.Ethernet(frame).data
-        segment = getattr(ip, "data", None)
-        if isinstance(segment, dpkt.tcp.TCP) and segment.dport in (80, 8080) and segment.data:
-            yield ".".join(map(str, ip.src)), bytes(segment.data)
+def requests_of(folder: Path, name: str) -> Iterator[tuple[str, bytes]]:
+    """(client, request) of a corpus, which has one connection a client and its segments in order."""
+    found: dict[str, bytes] = defaultdict(bytes)
+    with lzma.open(folder / f"{name}.pcap.xz") as file:
+        for _, frame in dpkt.pcap.Reader(file):
+            ip = dpkt.ethernet.Ethernet(frame).data
+            segment = getattr(ip, "data", None)
+            if isinstance(segment, dpkt.tcp.TCP) and segment.dport in (80, 8080) and segment.data:
+                found[".".join(map(str, ip.src))] += bytes(segment.data)
+    yield from found.items()
 
 
 def _value(octets: bytes) -> str:

@@ -28,7 +28,7 @@ _TARGETS = re.compile(
       |\b(?:wp-config(?:\.\w+)?|web\.config|config\.inc\.php|configuration\.php|settings\.py|database\.yml|secrets\.(?:yml|yaml|json)|credentials\.(?:json|xml)|appsettings(?:\.\w+)?\.json|localsettings\.php|local\.xml|application\.(?:ya?ml|properties)|docker-compose\.ya?ml|parameters\.yml|server\.xml|tomcat-users\.xml|context\.xml|global\.asax?|web-inf|meta-inf|httpd\.conf|nginx\.conf|php\.ini|my\.cnf|sshd_config|master\.passwd|spwd\.db|pg_hba\.conf|shadow~|passwd~|ntuser\.dat|(?:config|repair)[/\\]+sam|unattend\.xml|sysprep\.inf|machine\.config|metabase\.xml|applicationhost\.config|hosts\.equiv|kubeconfig|terraform\.tfstate|id_rsa|npm-shrinkwrap\.json|auth\.json|error[_.]log|access[_.]log|error_log|debug\.log|access_log|catalina\.out|vsftpd\.log|auth\.log|httpd-(?:error|access)\.log|config\.toml|pureftpd\.\w+|my\.ini|mysql-bin\.\w+|mysqld?\.log|\w+-error\.log|proftpd\.conf|phpunit\.xml|xferlog|lastlog|utmp|wtmp)\b
       |\b[a-z]:[/\\]+(?:windows|winnt|program\s?files|documents\s+and|inetpub|xampp|wamp|apache|php|mysql|boot|nginx|log|temp|sys|appserv|www|tomcat|server|oracle|data|webserver|recycler|pagefile|minint|python|autoexec|config|msdos|io\.sys|hiberfil|bootsect|unattend|sysprep|\w+\.(?:ini|sys|log|txt|conf))
       |(?:\A|(?<=[=\s'"(,;:|&>])|(?<=\.[/\\])|(?<=://))(?:[/\\]|(?<=\.[/\\])|(?=usr|opt|nsconfig|private|volumes|applications))(?:usr|opt|srv|sys|dev|boot|tmp|lib|bin|mnt|run|library|volumes|applications|private|nsconfig)(?=[/\\%]|0x){_GAP}(?:local|etc|share|lib|class|null|zero|urandom|random|tcp|grub|apache|nginx|httpd|lampp|conf|bin|sbin|src|pkg|home|log|block|kernel|mem|stdin|fd|webserver|internal|power|bus|module|xampp|sess_|web\s?server|tomcat|jboss|zend|splunk|ports|ldap|adm|secrets|include|preferences|docs?|mysql|postgresql|secret)
-      |\bsess_[a-z0-9]{16,}|\bconf[/\\](?:httpd|apache|server|nginx|tomcat)|(?:apache|httpd|nginx|tomcat|lighttpd|php|mysql|www|web)\d?[/\\]+(?:conf|logs?|etc|bin|data)[/\\]|logs?[/\\]+(?:access|error|httpd|apache|mysql|auth|messages|syslog|secure|mail|cron)|\\\\[\w.]+\\(?:c|admin|ipc)\$""",
+      |(?:\A|(?<=[=\s'"]))[/\\]+(?:xampp|wamp|lampp|inetpub)[/\\]+\w|\bsess_[a-z0-9]{16,}|\bconf[/\\](?:httpd|apache|server|nginx|tomcat)|(?:apache|httpd|nginx|tomcat|lighttpd|php|mysql|www|web)\d?[/\\]+(?:conf|logs?|etc|bin|data)[/\\]|logs?[/\\]+(?:access|error|httpd|apache|mysql|auth|messages|syslog|secure|mail|cron)|\\\\[\w.]+\\(?:c|admin|ipc)\$""",
     re.I | re.X,
 )
 _SECRET = re.compile(
@@ -48,7 +48,7 @@ NAMED_MAX = 160
 """Characters of a value in which such a name is looked for."""
 _BLANK = re.compile(r"[\s+]|%20")
 _ROOTS = ("/", "\\", "~", "../", "..\\", '"/', "'/", '"\\', "'\\", "file:")
-_ENCODED = re.compile(r"(?:%(?:25)*[0-9a-zA-Z%]{2}|0x\w\w|\?|[\x80-\xff\ufffd]|[./\\])+")
+_ENCODED = re.compile(r"(?:%(?:25)*[0-9a-zA-Z%]{2}|0x\w\w|(?<=\.)[25][fc]|\?|[\x80-\xff\ufffd]|[./\\])+")
 _REPEAT = re.compile(r"(.{2,28}?)\1{2,}", re.S)
 _FILLER = re.compile(r"([A-Za-z0-9])\1{200,}")
 _UPLOADS = re.compile(r"\bfile\s*:/{1,4}|\bphp://|\b(?:https?|ftp)://\S+\.(?:txt|php\d?|jpe?g|gif|asp|jsp|cgi|dat|pl|log)\?{0,2}(?:\Z|\x00|%00|&)", re.I)

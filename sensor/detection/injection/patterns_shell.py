@@ -60,6 +60,7 @@ SHELL = [
     Pattern("cmdi", 6, "path with wildcards", r"(?:\A|[^\w.*~-])/(?:usr|etc|opt|bin)/\S{0,12}(?:\[[^\]\s]{1,12}\]|\?)\S*/\w+"),
     Pattern("cmdi", 5, "command of an administrator", r"\A\s*(?:ansible-[a-z]{3,12}\s+\S|pip[23]?\s+install\s|npm\s+(?:install|run|exec)\s|(?:apt|apt-get|yum|dnf|brew|gem|cargo|snap|apk)\s+(?:install|remove|update)\s|docker\s+(?:run|exec|cp|build|pull)\s|kubectl\s+(?:get|exec|apply|delete|run)\s|(?:systemctl|service)\s+\w+\s+\w|visudo\s*\z)"),
     Pattern("cmdi", 7, "words parted by empty variables", r"\w\$[_?*@!-]\w+\S{0,40}\$[_?*@!-]\w"),
+    Pattern("cmdi", 5, "command behind a line end that is spelt out", r"\A\\[nr](?:id|ls|cat|who|whoami|uname|ping)(?:\\[nr]|[;|&\s]|\z)"),
     Pattern("cmdi", 5, "alias", r"\A\s*alias\s+(?:\+\w+\+?\s+)?['\"]?[\w.-]+['\"]?="),
     Pattern("cmdi", 5, "command alone", r"\A\s*(?:ifconfig|ipconfig|whoami|netstat|uname|systeminfo|tasklist|sysinfo|phpinfo\(\)|printenv)(?:\s+-\w+|\s+/?\S{1,40})?\s*\z|\A\s*(?:ls|cat|wget|curl|dir)\s+(?:-\w+|\S{0,40}[/\\.:*~$]\S{0,40})\s*\z"),
     Pattern("cmdi", 5, "command and address", r"\A\s*(?:sleep|ping|wget|curl|nc|telnet|netsh|perl|python\d?|ruby|php|bash|sh|cmd|type|which)\s+(?:\d+\s*\z|-\w|\S*[./\\:]\S+\s*\z|localhost|\"|')|\A\s*(?:net|reg|netsh)\s+(?:user|view|start|stop|use|add|query|localgroup|advfirewall|firewall)\b|\A\s*echo\s+[\"'$`]"),

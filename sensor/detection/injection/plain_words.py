@@ -17,16 +17,16 @@ HARD = """
 actioncontext actioncontroller amoral ansible applicationscope attributename censorship chainedtransformer chatgpt
 clonetransformer computemetadata constanttransformer constraints conversation dan datasrc debugfmt declare directions
 directives downloadfile downloadstring dynsrc ethics evil exec execsync execute expression filewriter forclosure
-formaction fromcharcode fromcodepoint fscommand getproperty glob guidelines if ifconfig immoral importlib innerhtml
-insertadjacenthtml instantiatefactory instantiatetransformer instructed instruction instructions introspectionquery
-invoke invokertransformer ipconfig jailbreak jailbroken javascript jyaml klztaau kubeconfig kubectl lastlog livescript
-lowsrc mainmodule mapreduce mkfifo moderation morals mro msysaccessobjects msysaces msysobjects msysqueries
-msysrelationships netstat npm objectdataprovider ognl openai openstack outerhtml passwd passwords phpinfo pip
-powershell pretend printenv processbuilder prompt prompts prototypeclonefactory prototypeserializationfactory pwsh
-refusal refuse requestbin restriction restrictions sam secrets seeksegmenttime select sess setter shadow spawnsync
-srcdoc stan strace sysinfo systeminfo tasklist tempdb templatesimpl throw uname unbound uncensored unethical
-unfiltered unhinged union unrestricted utmp vbscript visudo wget whileclosure whoami wtmp xferlog xmldecoder xwork
-ysoserial
+formaction fromcharcode fromcodepoint fscommand getproperty glob guidelines iconv if ifconfig immoral importlib
+inetpub innerhtml insertadjacenthtml instantiatefactory instantiatetransformer instructed instruction instructions
+introspectionquery invoke invokertransformer ipconfig jailbreak jailbroken javascript jyaml klztaau kubeconfig kubectl
+lampp lastlog livescript lowsrc mainmodule mapreduce mkfifo moderation morals mro msysaccessobjects msysaces
+msysobjects msysqueries msysrelationships netstat npm objectdataprovider ognl openai openstack outerhtml passwd
+passwords phpinfo pip powershell pretend printenv processbuilder prompt prompts prototypeclonefactory
+prototypeserializationfactory pwsh refusal refuse requestbin restriction restrictions sam secrets seeksegmenttime
+select sess setter shadow spawnsync srcdoc stan strace sysinfo systeminfo tasklist tempdb templatesimpl throw uname
+unbound uncensored unethical unfiltered unhinged union unrestricted utmp vbscript visudo wget whileclosure whoami wtmp
+xampp xferlog xmldecoder xwork ysoserial
 """
 """One of these is enough."""
 
