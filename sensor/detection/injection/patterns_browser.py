@@ -71,7 +71,7 @@ BROWSER = [
     Pattern("xss", 6, "script from elsewhere", r"\bcallback\s*=\s*(?:alert|confirm|prompt|eval)\b|\bsrc\s*=\s*[\"'`]?\s*(?:https?:)?//[^\s>\"']+\.js\b|\.js[\"'`]?\s*>\s*</"),
     Pattern("ssi", 10, "server-side include", r"<!--\s*#\s*(?:exec|printenv)\b", True),
     Pattern("ssi", 9, "server-side include", r"<!--\s*#\s*include\b", True),
-    Pattern("ssi", 6, "server-side statement", r"<!--\s*#\s*(?:echo|config|flastmod|fsize|set)\b", True),
+    Pattern("ssi", 6, "server-side statement", r"<!--\s*#\s*(?:echo|config|flastmod|fsize|set)\b"),
     Pattern("ssi", 6, "server-side statement", r"<!--\s*#\s*if\b"),
     Pattern("ssi", 10, "edge-side include", r"<\s*/?\s*esi:(?:include|inline|remove|vars|debug|assign|eval|try|choose)\b|<!--esi\b|\$\((?:http_|query_string|request_)\w*[{)]", True),
 ]

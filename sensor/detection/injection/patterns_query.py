@@ -31,7 +31,7 @@ QUERY = [
     Pattern("graphql", 6, "GraphQL introspection", r"\b__schema\b\s*\{|\b__schema\b|\b__type\b\s*\(|\bintrospectionquery\b|\b__typename\b[^{}]*\b__typename\b[^{}]*\b__typename\b"),
     Pattern("graphql", 6, "GraphQL aliases in bulk", r"(?:\w\s*:\s*\w+\s*\([^)]*\)\s*\{[^{}]*\}\s*,?\s*\w*){10}"),
     # XML
-    Pattern("xxe", 10, "external entity", r"<!entity\b|<!doctype\s+[^>\[]*(?:system|public)\s*[\"'][^\"']*(?:://[^\"']*|\.\./)[^\"']*[\"']\s*\[|<!doctype[^>]*\[|!entity\s+[%\w&]|<xi:include\b|xmlns:xi\s*=|<\?xml-stylesheet|\bsystem\s+[\"'](?:file|http|ftp|php|expect|gopher|jar|netdoc|data|\.\./|/)[^\"']*[\"']|xsi:schemalocation\s*=\s*[\"'][^\"']*https?://|<\?xml[^>]*encoding\s*=\s*[\"']?utf-?(?:7|16|32)|<!\[cdata\[\s*(?:'|<)", True),
+    Pattern("xxe", 10, "external entity", r"<!entity\b|<!doctype\s+[^>\[]*(?:system|public)\s*[\"'][^\"']*(?:://[^\"']*|\.\./)[^\"']*[\"']\s*\[|<!doctype[^>]*\[|!entity\s+[%\w&]|<xi:include\b|xmlns:xi\s*=|<\?xml-stylesheet|\b(?-i:SYSTEM)\s+[\"'](?:file|http|ftp|php|expect|gopher|jar|netdoc|data|\.\./|/)[^\"']*[\"']|xsi:schemalocation\s*=\s*[\"'][^\"']*https?://|<\?xml[^>]*encoding\s*=\s*[\"']?utf-?(?:7|16|32)|<!\[cdata\[\s*(?:'|<)", True),
     Pattern("xxe", 10, "part of a document type", r"<!attlist\b|<!element\b"),
     Pattern("xxe", 7, "entity reference", r"&[%a-z][\w-]{2,30};[^&]{0,5}<|<text>&\w{4,40};|%\w{2,20};\s*(?:\]|%)"),
     Pattern("xxe", 5, "XML where text is expected", r"\A\s*<\?xml\b|\A\s*<methodcall\b|\A<(?:change-log|test|foo|root)>|<!\[cdata\["),

@@ -14,7 +14,7 @@ RARE = (
     r"|lscpu|lsmod|lspci|lsusb|modprobe|insmod|mkdir|rmdir|rm|cp|mv|ls|ll|ps|pwd|cd|cat|tac|nl|od|xxd|hexdump|awk|gawk"
     r"|mawk|sed|grep|egrep|fgrep|zcat|bzcat|xzcat|zgrep|gzip|gunzip|bzip2|unzip|tar|rsync|scp|sftp|ssh|sshd|telnet|ftp|tftp"
     r"|nc|bash|zsh|ksh|csh|tcsh|dash|fish|ash|busybox|python[23]?(?:\.\d+)?|perl|ruby|irb|php\d?|nodejs|lua|gcc|cc|g\+\+|c89|c99"
-    r"|gdb|vim?|vimdiff|visudo|nano|emacs|ed|sudo|doas|su|pkexec|dpkg|apt-get|apt|yum|dnf|rpm|pip[23]?|npm|gem|docker"
+    r"|gdb|vim?|vimdiff|visudo|nano|emacs|sudo|doas|su|pkexec|dpkg|apt-get|apt|yum|dnf|rpm|pip[23]?|npm|gem|docker"
     r"|kubectl|openssl|md5sum|sha1sum|sha256sum|dmesg|arp|ifdown|ifup|ethtool|tcpdump|nmap|socat|xterm|sh"
     r"|lynx|links2|aria2c|fping|hping3|printenv|setenv|whereis|lastlog|lastlogin|lastcomm|getent|finger|rlogin|rsh|rexec"
     r"|mysql|mysqldump|psql|sqlite3|mongo|redis-cli|powershell|pwsh|cmd|cscript|wscript|certutil|bitsadmin|regsvr32"

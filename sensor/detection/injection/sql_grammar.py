@@ -302,7 +302,7 @@ def _clause(rest: list[Token], quoted: bool, closed: int, position: int) -> tupl
         if third.kind == "number" and ends in ("", "end", ",", ";"):
             return base + (6 if ends == "end" or quoted or closed else 5), f"{first.text} by a number"
         return base + (3 if quoted else 0), f"{first.text} by"
-    if first.text == "as" and second.kind != "key" and (position or quoted) and any(
+    if first.text == "as" and second.kind in ("word", "name", "text") and (position or quoted) and any(
         token.text in ("where", "on", "join", ",") for token in rest[2:4]
     ):
         return base + 5, "alias and where"

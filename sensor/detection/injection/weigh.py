@@ -42,6 +42,8 @@ _NO_COMMAND = re.compile(r"(?<![^\s(*])(?:``[^`]+(?:``|\Z)|`(?!\s)[^`'\n]{1,80}(
 _LEAD_WORDS = re.compile(r"[^\W\d_]{3,}\s+[^\W\d_]{3,}|\A\s*[^\W\d_][\w-]{2,}\s[^\n]{0,40}[\"'][^\w\s][\"']\s+[^\W\d_][\w.]{3,}")
 """A sign that a text speaks of, as an operator: \"&&\"."""
 _RUN = re.compile(r"(?<![^\s(\"'*])(?:[^\W\d_]{2,}[,:;]?\s+){2}[^\W\d_]{2,}")
+_SENTENCE = re.compile(r"\s(?:[a-z]{2,}[,;]?\s+){3}[a-z]{2,}\b")
+"""More words in a row than commands take."""
 _PIECE = re.compile(r"(?<!\S)(?:[^\w\s]|[\d_])*+[^\W\d_]")
 """Between two blanks what holds a letter, by the first of them."""
 _SIGNS = re.compile(r"[{}<>=;|&$\\+]|%(?![sdif](?![a-z])|\.\d)")
@@ -200,7 +202,7 @@ def weighed(text: str) -> Reading:
         return Reading(plain, Weight.HALF)
     if _SHOWN.search(text):
         return Reading(text, Weight.BEST_HALF)
-    if _COMMAND.match(plain) and not _PRODUCT.match(plain):
+    if _COMMAND.match(plain) and not _PRODUCT.match(plain) and (_SIGNS.search(plain) or not _SENTENCE.search(plain)):
         return Reading(text, Weight.WHOLE)
     signs = len(_SIGNS.findall(plain))
     enough = PHRASE_WORDS if signs or not plain.lstrip("*- ")[:1].isalpha() else PHRASE_WORDS - 1
