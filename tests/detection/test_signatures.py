@@ -113,6 +113,8 @@ def test_the_same_rules_give_the_same_alerts_in_suricata(tmp_path: Path) -> None
         ('http.uri; content:"a|zz|";', "content"),
         ('http.uri; pcre:"/(/";', "pcre"),
         ('http.uri; content:"a"; within:x;', "within"),
+        ('msg:"no semicolon" http.uri; content:"a";', "msg"),
+        ('flow:to_client; http.uri; content:"a";', "flow"),
         ("nocase;", "nocase"),
         ('http.uri; content:"a"; flow:sideways;', "flow"),
         ('http.uri; content:"a"; threshold:type never, track by_src, count 1, seconds 1;', "threshold"),

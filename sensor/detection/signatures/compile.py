@@ -5,6 +5,7 @@ The one law: a keyword that is not in KEYWORDS makes the rule an error: nothing 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -43,6 +44,7 @@ OLD_MODIFIERS = {
     "http_user_agent": "http.user_agent", "http_host": "http.host", "http_raw_host": "http.host.raw",
 }  # fmt: skip
 _STICKY = {name: name for name in BUFFERS if name != "payload"} | {"file.data": "file_data", "pkt_data": "payload"}
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.S)
 _NOTES = ("gid", "target", "tag", "app-layer-protocol")
 
 
@@ -193,6 +195,12 @@ def _fact(name: str) -> Callable[[_Draft, str], None]:
     return lambda draft, value: draft.facts.__setitem__(name, value.strip('"').replace('\\"', '"'))
 
 
+def _message(draft: _Draft, value: str) -> None:
+    if not _QUOTED.fullmatch(value.strip()):
+        raise RuleError("msg: expected a text in quotes, and a semicolon behind it", "msg")
+    draft.facts["msg"] = value.strip()[1:-1].replace('\\"', '"')
+
+
 def _add_threshold(keyword: str) -> Callable[[_Draft, str], None]:
     def set_it(draft: _Draft, value: str) -> None:
         draft.threshold = filter_of(keyword, value)
@@ -224,7 +232,7 @@ KEYWORDS: dict[str, Callable[[_Draft, str], None]] = {
     "threshold": _add_threshold("threshold"),
     "detection_filter": _add_threshold("detection_filter"),
     "noalert": _fact("noalert"),
-    "msg": _fact("msg"),
+    "msg": _message,
     "sid": _fact("sid"),
     "rev": _fact("rev"),
     "classtype": _fact("classtype"),
