@@ -43,6 +43,7 @@ class LiveCount(IntEnum):
     INTERFACES_LOST = 5  # interfaces that are not there at present
     RING_FAULTS = 6      # packets whose place in the ring makes no sense
     CARD_DROPPED = 7     # packets that the interfaces' own figures say were lost before the ring
+    CARD_UNWANTED = 8    # dropped by them, so few at a time that nobody may have wanted them: not told
 
 
 def _ring_of(settings: CaptureSettings) -> tuple[object, ...]:
@@ -253,5 +254,6 @@ class LiveCapture:
         values[LiveCount.FROZEN] = self._socket.frozen
         values[LiveCount.INTERFACES_LOST] = self._socket.lost
         values[LiveCount.CARD_DROPPED] = self._socket.cards.dropped
+        values[LiveCount.CARD_UNWANTED] = self._socket.cards.unwanted
         values[LiveCount.OFFLOAD] = ring[Ring.OFFLOAD]
         values[LiveCount.RING_FAULTS] = ring[Ring.FAULTS]

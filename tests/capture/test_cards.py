@@ -24,25 +24,40 @@ def test_what_was_lost_since_the_start_counts(tmp_path: Path) -> None:
     path = table(tmp_path / "dev", eth1=(10, 3, 2), eth10=(5, 9, 9), lo=(7, 1, 1))
     cards = Cards(("eth1",), path)
     assert (cards.dropped, cards.packets) == (0, {"eth1": 10})
-    table(path, eth1=(30, 4, 4), eth10=(5, 90, 9), lo=(7, 1, 1))
+    table(path, eth1=(30, 40, 4), eth10=(5, 90, 9), lo=(7, 1, 1))
     cards.look()
-    assert (cards.dropped, cards.packets) == (3, {"eth1": 30})
+    assert (cards.dropped, cards.unwanted, cards.packets) == (39, 0, {"eth1": 30})
+
+
+def test_frames_that_nobody_wanted_drip_and_are_no_loss(tmp_path: Path) -> None:
+    path = table(tmp_path / "dev", eth1=(0, 0, 0))
+    cards = Cards(("eth1",), path)
+    for second in range(1, 61):
+        table(path, eth1=(100_000 * second, 100 * second, 0))  # of many packets, a few are of protocols nobody knows
+        cards.look()
+    assert (cards.dropped, cards.unwanted) == (0, 6_000)
+    table(path, eth1=(6_000_001, 6_009, 0))  # and some on a quiet line
+    cards.look()
+    assert (cards.dropped, cards.unwanted) == (0, 6_009)
+    table(path, eth1=(6_100_001, 8_009, 1))  # then it cannot keep up
+    cards.look()
+    assert (cards.dropped, cards.unwanted) == (2_001, 6_009)
 
 
 def test_an_interface_that_comes_back_takes_nothing_back(tmp_path: Path) -> None:
     path = table(tmp_path / "dev", eth1=(10, 3, 0), eth2=(10, 0, 0))
     cards = Cards(("eth1", "eth2"), path)
-    table(path, eth1=(12, 8, 0))
+    table(path, eth1=(12, 53, 0))
     cards.look()
-    table(path, eth1=(12, 8, 0), eth2=(1, 0, 0))
+    table(path, eth1=(12, 53, 0), eth2=(1, 0, 0))
     cards.look()
-    assert cards.dropped == 5
-    table(path, eth1=(0, 0, 0), eth2=(1, 4, 0))
+    assert cards.dropped == 50
+    table(path, eth1=(0, 0, 0), eth2=(1, 40, 0))
     cards.look()
-    assert cards.dropped == 9
+    assert cards.dropped == 90
     path.unlink()
     cards.look()
-    assert cards.dropped == 9
+    assert cards.dropped == 90
 
 
 @needs_namespaces
