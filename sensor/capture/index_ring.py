@@ -32,6 +32,7 @@ class Ring(IntEnum):
     OUTGOING = 4   # packets passed over because the loopback device shows them twice
     OFFLOAD = 5    # packets that the network card or the system has merged
     FAULTS = 6     # heads that do not lie in their block
+    TAGGED = 7     # packets whose VLAN tag the card or the system has taken out
 
 
 @inline_kernel
@@ -101,6 +102,7 @@ def index_ring(data: Bytes, ring: I64s, frames: FRAME) -> int:
         frame["flags"] = 0
         frame["vlan"] = _u32(data, position + 32) & 0xFFF if status & _VLAN_VALID != 0 else 0
         ring[Ring.LAST_TS] = frame["ts"]
+        ring[Ring.TAGGED] += status & _VLAN_VALID != 0
         ring[Ring.OFFLOAD] += status & _GSO != 0
         rows += 1
     return rows

@@ -43,7 +43,7 @@ class LiveCount(IntEnum):
     INTERFACES_LOST = 5  # interfaces that are not there at present
     RING_FAULTS = 6      # packets whose place in the ring makes no sense
     CARD_DROPPED = 7     # packets that the interfaces' own figures say were lost before the ring
-    CARD_UNWANTED = 8    # dropped by them, so few at a time that nobody may have wanted them: not told
+    CARD_UNWANTED = 8    # dropped behind the sensor, or so few that nobody may have wanted them: not told
 
 
 def _ring_of(settings: CaptureSettings) -> tuple[object, ...]:
@@ -193,7 +193,9 @@ class LiveCapture:
                 yield Block(self._socket.data, frames, more=more)
                 self._socket.give_back(but=int(begun))
         finally:
+            self._count()
             self._socket.count_losses()
+            self._socket.cards.settle()
             self._count()
             self._socket.close()
             if self._spare is not None:
@@ -249,6 +251,7 @@ class LiveCapture:
 
     def _count(self) -> None:
         values, ring = self.losses.values, self._ring
+        self._socket.tagged = int(ring[Ring.TAGGED])
         values[LiveCount.RECEIVED] = self._socket.received
         values[LiveCount.DROPPED] = self._socket.dropped
         values[LiveCount.FROZEN] = self._socket.frozen

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sensor.capture.bpf import compile_filter
-from sensor.capture.live import LiveCapture
+from sensor.capture.live import LiveCapture, LiveCount
 from sensor.config import CaptureSettings
 from sensor.errors import InputError, SettingError
 from tests.capture.network import Cable, cable, inside, ip, needs_namespaces, rewire
@@ -80,6 +80,24 @@ def test_the_tag_that_the_card_took_out_is_told() -> None:
         sent(wire, 10, vlan=42)
         said, _ = running.communicate(timeout=300)
     assert said.split() == ["10", "True", "10", "42"]
+
+
+@needs_namespaces
+@pytest.mark.parametrize("expression", ["", "ether src 02:02:02:02:02:03"])
+def test_tagged_frames_are_not_lost_though_the_system_says_so(expression: str) -> None:
+    """Those with two tags it drops itself, once the sensor has them or a filter has refused them."""
+    with cable("tapir-tags") as wire, inside(wire.near_space):
+        capture = LiveCapture(CaptureSettings(interfaces=(wire.near,), filter=expression))
+        blocks = capture.blocks()
+        next(blocks)
+        tags = struct.pack(">HHHH", 0x88A8, 7, 0x8100, 42)
+        with raw_socket(wire.far_space, wire.far) as far:
+            for mark in range(500):
+                far.send(frame(mark)[:12] + tags + frame(mark)[12:])
+        while capture.packets[wire.near] < 500 or capture.losses[LiveCount.CARD_UNWANTED] < 500:
+            next(blocks)
+        blocks.close()
+    assert capture.lost[0] == 0
 
 
 @needs_namespaces

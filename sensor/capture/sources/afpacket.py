@@ -79,6 +79,7 @@ class RingSocket:
         self.interfaces = tuple(interfaces)
         self.dropped = self.received = self.frozen = self.lost = 0
         self.cards = Cards(interfaces)
+        self.tagged = 0  # packets so far whose VLAN tag the system took out: whoever reads the ring says so
         self._block_bytes, self._blocks = block_bytes, blocks
         self._promiscuous, self._program = promiscuous, tuple(program)
         self._next = 0
@@ -127,7 +128,7 @@ class RingSocket:
         self.received += before.received
         self.dropped += before.dropped
         self.frozen += before.frozen
-        self.cards = before.cards
+        self.cards, self.tagged = before.cards, before.tagged
 
     def leave(self) -> socket.socket:
         """The socket, to be used again once `without_ring` succeeds; this object is at its end."""
@@ -241,11 +242,12 @@ class RingSocket:
         because the ring was full), and what the cards say.
         """
         self._counted = time.monotonic()
-        self.cards.look()
         received, dropped, frozen = struct.unpack("3I", self._socket.getsockopt(SOL_PACKET, _STATISTICS, 12))
         self.received += received
         self.dropped += dropped
         self.frozen += frozen
+        unwanted = self.tagged and self.tagged + self.dropped
+        self.cards.look(unwanted, self.received if self._program else None)
 
     @property
     def fill(self) -> tuple[int, int]:
