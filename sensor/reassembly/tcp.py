@@ -72,6 +72,10 @@ def _acknowledge(t, stream_row, segment):
     peer = t.streams[stream_row ^ 1]
     number = np.int64(segment["ack"])
     if peer["first"] == 0:
+        stream, begun = t.streams[stream_row], np.int64(segment["seq"])
+        if segment["tcp_flags"] & TcpFlag.SYN == 0 and (begun - stream["first"]) & _MASK != 0:
+            flow = t.flows[stream_row >> 1]  # this is not the first that was sent: nobody saw where the peer began
+            flow["flags"] = flow["flags"] | FlowFlag.MIDSTREAM
         peer["first"] = _FIRST_LAP + number
         peer["next"] = peer["first"]
         peer["acked"] = peer["first"]
@@ -202,6 +206,8 @@ def tcp_segment(t, stream_row, segment, data):
         if syn != 0:
             stream["acked"] -= 1
             _time_round(stream, stream["first"], segment["ts"])
+        else:
+            flow["flags"] = flow["flags"] | FlowFlag.MIDSTREAM  # nobody saw where this side began
     elif (
         syn != 0
         and flags & TcpFlag.ACK != 0

@@ -8,7 +8,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.protocols.http1.messages import request, response
@@ -44,6 +44,19 @@ def test_jitter_loses_nothing(seed: int, micros: int) -> None:
     ]
     (flow,) = outcome.flows
     assert (flow["orig"]["missing_bytes"], flow["resp"]["missing_bytes"], flow["conn_state"]) == (0, 0, "SF")
+
+
+@settings(max_examples=40, deadline=None)
+@example(3, 400)
+@example(139, 400)
+@given(st.integers(0, 2**32), st.sampled_from([100, 400, 2_000]))
+def test_a_shuffled_handshake_makes_no_wrong_pair(seed: int, micros: int) -> None:
+    """What lies before the first data that was seen of a side is not known to belong to the connection."""
+    chance = random.Random(seed)
+    late = [replace(packet, ts=packet.ts + chance.randrange(micros * MICRO)) for packet in FAST]
+    for row in observe(sorted(late, key=lambda packet: packet.ts)).transactions:
+        if row["request"] and row["response"] and row["response_body_max"] >= 0:
+            assert row["response_body_max"] == 20_000 + int(row["uri"].rsplit("/", 1)[1])
 
 
 def test_a_loss_is_known_for_one_soon() -> None:
