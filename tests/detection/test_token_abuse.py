@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sensor.alert import Severity
 from sensor.config import TokenAbuseSettings
 from sensor.detection.stage import DetectionStage
 from sensor.schema import Anomaly, TokenFlag, TransactionFlag
@@ -84,6 +85,13 @@ def test_a_device_with_three_kinds_of_software_that_moves_is_quiet():
     for i in range(90):
         day.use(i, f"10.0.0.{2 + i // 20}", (PHONE, "WebView", "Downloader/1")[i % 3])
     assert day.rules() == []
+
+
+def test_a_key_that_two_programs_have_is_less_grave_than_a_persons_token():
+    day = Day()
+    for i in range(10):
+        day.use(10 * i, auth_scheme="api-key").use(10 * i + 5, THIEF, TOOL, auth_scheme="api-key")
+    assert {(one.rule.id, one.severity) for one in day.found()} == {("token-shared", Severity.MEDIUM)}
 
 
 def test_a_phone_that_moves_from_network_to_network_is_quiet():

@@ -138,8 +138,13 @@ class TokenAbuse(Kept):
             count=int(hit["count"]),
             run=f"{RULES[told].id} {token}@{hit['run_now']}",
             first_ts=int(hit["first_ts"]),
+            severity=Severity.MEDIUM if told == Told.SHARED and self._is_key(transaction) else None,
             details=_shared(hit, transaction, token) if told == Told.SHARED else {"token": token},
         )  # fmt: skip
+
+    def _is_key(self, transaction: Any) -> bool:
+        """Whether a token is an API key: it is a program's, and programs have several machines."""
+        return self.strings.text(int(transaction["auth_scheme"])) == "api-key"
 
 
 def _shared(hit: Any, transaction: Any, token: str) -> dict[str, Any]:
