@@ -145,7 +145,17 @@ def test_many_addresses_with_one_kind_of_software():
     for i in range(40):
         door.fail(100 + 5 * i, i, f"10.9.0.{i % 20}", "curl/8")
     found = [one for one in door.found() if one.rule.id == "password-spraying-distributed"]
-    assert {(one.entity.kind, one.entity.value) for one in found} == {("software", "curl/8")}
+    assert {(one.entity.kind, one.entity.value) for one in found} == {("software", "curl/*")}
+
+
+def test_software_that_tells_another_version_each_time_is_one():
+    door = Door()
+    for i in range(200):
+        door.well(2 * i, 1_000 + i % 50, f"10.1.0.{i % 50}")
+    for i in range(60):
+        door.fail(100 + 2 * i, i, f"10.9.0.{i % 20}", f"Mozilla/5.0 (X11; rv:{90 + i}.0) Firefox/{90 + i}.0")
+    found = [one for one in door.found() if one.rule.id == "password-spraying-distributed"]
+    assert {one.entity.value for one in found} == {"Mozilla/* (X*; rv:*) Firefox/*"}
 
 
 def test_the_software_of_everybody_is_not_accused():
@@ -163,7 +173,7 @@ def test_an_endpoint_at_which_far_more_fails_than_usual():
         door.well(4 * i, 1_000 + i % 100, f"10.1.0.{i % 100}")
     assert door.rules() == set()
     for i in range(200):
-        door.fail(2_400 + 2 * i, 5_000 + i, f"10.2.{i}.1", f"Agent {i}")
+        door.fail(2_400 + 2 * i, 5_000 + i, f"10.2.{i}.1", f"Agent {chr(65 + i % 26) * (1 + i // 26)}")
     found = door.found()
     assert {one.rule.id for one in found} == {"logins-failing"}
     assert found[0].entity.kind == "endpoint"

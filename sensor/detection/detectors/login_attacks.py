@@ -9,6 +9,7 @@ users behind one address who mistype are no attack.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,7 @@ FAILING = Rule(
 )
 RULES = {By.CLIENT: SPRAYING, By.SOFTWARE: DISTRIBUTED, By.ENDPOINT: FAILING, By.DAY: SPRAYING}
 DAY_SECONDS = 86_400.0
+_VERSION = re.compile(r"\d[\d._]*")
 LOGIN = np.uint16(TransactionFlag.LOGIN)
 
 
@@ -102,9 +104,10 @@ class LoginAttacks:
             return detections
         logins, entities = picked(batch.transactions, rows), picked(batch.entities, rows)
         basic = code_of("basic", logins["auth_scheme"], self.strings)
+        pool = self.strings.tables
         self.faults += sweep(
             lambda start: find_attacks(
-                logins, entities, self.strings.tables.entries, start, basic, *self.table.arrays, self.records,
+                logins, entities, pool.entries, pool.bytes, start, basic, *self.table.arrays, self.records,
                 self.bitmaps, self.thresholds, self.hits, self.progress,
             ),
             len(logins),
@@ -118,7 +121,7 @@ class LoginAttacks:
             return Entity("client", address(transaction, "client"))
         http = http_of(transaction, self.strings)
         if by == By.SOFTWARE:
-            return Entity("software", http.user_agent or "no user agent")
+            return Entity("software", _VERSION.sub("*", http.user_agent or "no user agent"))
         return Entity("endpoint", f"{address(transaction, 'server')} {http.endpoint}")
 
     def _detection(self, hit: Any, transaction: Any) -> Detection:

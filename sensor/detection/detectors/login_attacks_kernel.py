@@ -1,15 +1,15 @@
 """Logins as a whole: in: login transactions with their entities; out: rows of hits.
 
-One record stands for whoever makes logins (a client, a kind of software) or takes them (an endpoint): failures,
-successes, lock-outs, and in bitmaps the different accounts that failed and that went well, and the clients that failed,
-over a window of two halves. The one law: an account that fails and then goes well is a user who mistyped.
+One record stands for whoever makes logins (a client, a kind of software of whatever version) or takes them (an
+endpoint): failures, successes, lock-outs, and in bitmaps the different accounts that failed and that went well, and the
+clients that failed, over a window of two halves. The one law: an account that fails and then goes well is a user who mistyped.
 """
 
 from enum import IntEnum
 
 import numpy as np
 
-from sensor._jit import F64s, I64s, U64s, inline_kernel, kernel, part_kernel
+from sensor._jit import Bytes, F64s, I64s, U64s, at, inline_kernel, kernel, part_kernel
 from sensor.schema import TRANSACTION, TransactionFlag
 from sensor.structures.bits import count_bits
 from sensor.structures.entity_table_kernels import ENTITY, touch
@@ -136,6 +136,17 @@ def begin(record, bitmaps, base, transaction, now):
         bitmaps[i] = _ZERO
 
 
+@part_kernel
+def software_hash(data, start, stop):
+    """Hash of a user agent without its digits: who changes the version with each try has the same software."""
+    hashed = np.uint64(stop == start)
+    for i in range(start, stop):
+        byte = at(data, i)
+        if not 0x30 <= byte <= 0x39:
+            hashed = mix(hashed, np.uint64(byte))
+    return hashed
+
+
 @inline_kernel
 def _share(failures, successes):
     return failures / max(failures + successes, 1.0)
@@ -212,7 +223,7 @@ def note(
 
 @kernel
 def find_attacks(
-    transactions: TRANSACTION, entities: ENTITIES, strings: ENTRY, start: int, basic_code: int,
+    transactions: TRANSACTION, entities: ENTITIES, strings: ENTRY, pool: Bytes, start: int, basic_code: int,
     table: ENTITY, slots: U64s, use: I64s, seeds: U64s, records: LOGINS, bitmaps: U64s,
     limits: F64s, hits: HIT, progress: I64s,
 ) -> int:  # fmt: skip
@@ -240,7 +251,9 @@ def find_attacks(
         account = transaction["account"]
         hi = transaction["client_hi"]
         client = mix(hi, transaction["client_lo"] if hi == 0 else _ZERO)
-        agent = strings[np.int64(transaction["user_agent"])]["hash"]
+        software = strings[np.int64(transaction["user_agent"])]
+        begins = np.int64(software["start"])
+        agent = software_hash(pool, begins, begins + np.int64(software["length"]))
         endpoint = np.uint64(entities[row]["endpoint"])
         spraying = False
         for by in range(_KINDS):
