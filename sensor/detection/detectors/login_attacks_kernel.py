@@ -2,7 +2,8 @@
 
 One record stands for whoever makes logins (a client, a kind of software of whatever version) or takes them (an
 endpoint): failures, successes, lock-outs, and in bitmaps the different accounts that failed and that went well, and the
-clients that failed, over a window of two halves. The one law: an account that fails and then goes well is a user who mistyped.
+clients that failed, over a window of two halves. The one law: an account that fails and then goes well is a user who
+mistyped.
 """
 
 from enum import IntEnum
