@@ -19,6 +19,7 @@ class Message:
     def __init__(self, heads: Mapping[str, bytes], bodies: Mapping[str, bytes]) -> None:
         self.heads, self.bodies = heads, bodies
         self._made: dict[tuple[str, str, tuple[str, ...]], bytes | None] = {}
+        self._headers: dict[str, list[tuple[bytes, bytes]]] = {}
 
     def buffer(self, name: str, direction: str, transforms: tuple[str, ...] = ()) -> bytes | None:
         """Raises KeyError for a name that is none of BUFFERS."""
@@ -38,6 +39,11 @@ class Message:
         """(name, value) of each header, of one that is repeated all values where the first stands.
 
         A line that begins with a blank goes on with the one before."""
+        if direction not in self._headers:
+            self._headers[direction] = self._read_headers(direction)
+        return self._headers[direction]
+
+    def _read_headers(self, direction: str) -> list[tuple[bytes, bytes]]:
         lines: list[bytes] = []
         for line in self.heads[direction].split(b"\n")[1:]:
             if line.strip() and line[:1] in (b" ", b"\t") and lines:
