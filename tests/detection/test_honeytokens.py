@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
@@ -42,6 +43,12 @@ def test_in_every_part_at_every_place(tmp_path: Path) -> None:
 
 def test_as_urls_and_forms_write_it(tmp_path: Path) -> None:
     assert told(tmp_path, [(request("/a?mail=eve.o%27bait%40shop.example"), OK)]) == ["10.0.0.1"]
+
+
+@pytest.mark.parametrize("before", ["", "a", "ab", "user:"])
+def test_within_base64_as_credentials_are_sent(tmp_path: Path, before: str) -> None:
+    coded = base64.b64encode(f"{before}plain-bait-value".encode()).decode()
+    assert told(tmp_path, [(request("/a", f"Authorization: Basic {coded}"), OK)]) == ["10.0.0.1"]
 
 
 def test_what_is_not_one(tmp_path: Path) -> None:

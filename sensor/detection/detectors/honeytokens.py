@@ -1,13 +1,15 @@
 """Honeytokens: in: contents; out: a critical alert wherever a value passes that nobody has a reason to use.
 
 The operator plants values (an account, a key, a card, a mail address of no real person) and lists them, each with a
-name. They are looked for in heads and bodies of both sides, as they are and as URLs and JSON write them. The one law:
-alerts give the value's name, never the value.
+name. They are looked for in heads and bodies of both sides, as they are, as URLs and JSON write them, and in base64 as
+credentials are sent. The one law: alerts give the value's name, never the value.
 """
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,7 +35,8 @@ PASSED = Rule(
 )  # fmt: skip
 _PARTS = ("request head", "request body", "response head", "response body")
 _HITS = 256
-_SHORTEST = 6
+_SHORTEST, _SHORTEST_BASE64 = 6, 8
+_CODE = re.compile("%[0-9A-F]{2}")
 _COMMON = np.ones(256)
 _COMMON[np.frombuffer(b'etaoinsrhldcu0123 :",./-=', np.uint8)] = 8
 
@@ -61,8 +64,22 @@ def _listed(settings: HoneytokensSettings) -> list[tuple[str, str]]:
 
 
 def _written(value: str) -> set[bytes]:
-    """The value as it is, in a URL, in a form and in JSON."""
-    return {text.encode() for text in (value, quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1])}
+    """The value as it is, in a URL, in a form, in JSON, and in the midst of base64."""
+    coded = quote(value, safe="")
+    small = _CODE.sub(lambda code: code.group().lower(), coded)
+    texts = {value, coded, small, quote_plus(value), json.dumps(value)[1:-1]}
+    return {text.encode() for text in texts} | _in_base64(value.encode())
+
+
+def _in_base64(octets: bytes) -> set[bytes]:
+    """What of base64 is the same whatever stands before and behind, for each of three places that it may begin at."""
+    found = set()
+    for before in range(3):
+        coded = base64.b64encode(bytes(before) + octets).rstrip(b"=")
+        text = coded[(0, 2, 3)[before] : len(coded) - ((before + len(octets)) % 3 > 0)]
+        if len(text) >= _SHORTEST_BASE64:
+            found.add(text)
+    return found
 
 
 def _tables(values: list[str]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint8], npt.NDArray[np.void]]:
