@@ -130,6 +130,8 @@ _SOURCES = KernelSources(_PACKAGE)
 KERNELS: list[Any] = []
 
 
+_DIGEST_LENGTH = 16  # of a function's argument types in its symbol
+
 _NO_CODE = ctypes.cast(ctypes.pythonapi.PyErr_NoMemory, ctypes.c_void_p).value
 """Where a callee that was compiled for a kernel only would have its entry from Python: raises MemoryError."""
 
@@ -170,8 +172,9 @@ def _one_module(name: str) -> Iterator[None]:
         return _dynfunc.make_function(fndesc.lookup_module(), function, "part of a kernel", _NO_CODE, env, (library,))
 
     def optimise(library: Any) -> None:
+        own = f"{len(name) + 1 + _DIGEST_LENGTH}{name}_"  # as the mangler has it, with its length before it
         for defined in library._final_module.functions:
-            if not defined.is_declaration and name not in defined.name:
+            if not defined.is_declaration and own not in defined.name:
                 defined.linkage = "internal"  # so that arguments nobody uses are not passed
         passes, builder = library._codegen._module_pass_manager()
         passes.run(library._final_module, builder)
@@ -180,7 +183,7 @@ def _one_module(name: str) -> Iterator[None]:
         module.data_layout = library._codegen._data_layout
 
     def mangler(context: Any, function: str, kinds: Any, *, abi_tags: Any = (), uid: Any = None) -> Any:
-        digest = hashlib.sha256(" ".join(map(str, kinds)).encode()).hexdigest()[:16]
+        digest = hashlib.sha256(" ".join(map(str, kinds)).encode()).hexdigest()[:_DIGEST_LENGTH]
         return itanium_mangler.mangle(f"{function}_{digest}", (), abi_tags=abi_tags, uid=uid)
 
     with (
