@@ -1,7 +1,8 @@
 """Columns that a detector keeps by the row of a shared entity table: in: the table, at the first batch; out: records.
 
 A record's first field is `generation`: a kernel that finds another one there than the table has clears the record. The
-one law: the columns are as long as the table, and what was kept before a restart is there before the first row.
+one law: the columns are as long as the table, or as `rows_max` where that is less, and what was kept before a restart
+is there before the first row.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ Array = npt.NDArray[Any]
 
 
 class ByRow:
-    """Records of `dtype`, `per_row` for each row of a table that is not known before `of` is first asked."""
+    """Records of `dtype`, `per_row` for each row of a table that is not known before `of` is first asked; rows from
+    `rows_max` on have none.
+    """
 
-    def __init__(self, dtype: npt.DTypeLike, per_row: int = 1) -> None:
-        self._dtype, self._per_row = np.dtype(dtype), per_row
+    def __init__(self, dtype: npt.DTypeLike, per_row: int = 1, rows_max: int | None = None) -> None:
+        self._dtype, self._per_row, self._rows_max = np.dtype(dtype), per_row, rows_max
         self._array: Array | None = None
         self._saved: Array | None = None
         self._table: SharedTable | None = None
@@ -31,7 +34,8 @@ class ByRow:
         """The records, rows * per_row of them."""
         if self._array is None:
             self._table = table
-            self._array = np.zeros(table.rows * self._per_row, self._dtype)
+            rows = table.rows if self._rows_max is None else min(table.rows, self._rows_max)
+            self._array = np.zeros(rows * self._per_row, self._dtype)
             if self._saved is not None:
                 rows = min(len(self._saved), len(self._array))
                 for name in set(self._dtype.names or ()) & set(self._saved.dtype.names or ()):

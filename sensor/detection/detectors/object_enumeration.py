@@ -30,6 +30,7 @@ from sensor.detection.detectors.object_enumeration_kernel import (
 )
 from sensor.detection.evidence import detection_of, identity_of
 from sensor.detection.kept import Kept
+from sensor.limits import IDENTITIES_MAX
 from sensor.structures.entity_table import EntityTable
 
 ENUMERATION = Rule(
@@ -101,7 +102,7 @@ class ObjectEnumeration(Kept):
         self.cohorts = np.zeros(settings.cohorts_max, COHORT)
         self.histograms = np.zeros(settings.cohorts_max * BINS, np.int32)
         self.pairs, self.bitmaps = ByRow(OBJECTS), ByRow(np.uint64, WORDS)
-        self.listed, self.readers = ByRow(LISTED), ByRow(READER)
+        self.listed, self.readers = ByRow(LISTED), ByRow(READER, rows_max=IDENTITIES_MAX)
         super().__init__(
             "cohort_rows", EntityTable(settings.cohorts_max),
             {"cohorts": self.cohorts, "histograms": self.histograms},

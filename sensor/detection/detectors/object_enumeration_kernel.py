@@ -378,7 +378,7 @@ def find_enumeration(
         who = np.int64(entity["identity"])
         known = listed[who]["generation"] == identity_generations[who]
         given = np.float64(listed[who]["records"]) if known else 0.0
-        if accepted:
+        if accepted and who < len(readers):
             seen = np.int64(pair["seen"])
             note_reader(
                 readers[who], identity_generations[who], seen, role, cohorts, histograms, table, slots, use, seeds, now
@@ -386,7 +386,7 @@ def find_enumeration(
         judge(pair, cohorts[cohort], histograms, role, given, kind, row, now, limits, hits, progress)
         enough = np.int64(pair["seen"]) >= limits[Threshold.OBJECTS] and (pair["bits"] + pair["refused_bits"]) & 3 == 0
         few = enough and np.int64(cohorts[cohort]["members"]) <= limits[Threshold.PEERS]
-        if few and readers[who]["generation"] == identity_generations[who]:
+        if few and who < len(readers) and readers[who]["generation"] == identity_generations[who]:
             _judge_elsewhere(
                 pair, readers[who], cohorts, histograms, role, given, kind, row, now, limits, hits, progress
             )

@@ -21,6 +21,7 @@ from sensor.detection.detector import Batch, Strings, nanoseconds
 from sensor.detection.detectors.privilege_abuse_body_kernel import NAMES, WORDS, hash_names
 from sensor.detection.detectors.privilege_abuse_kernel import (
     ACCESS,
+    BARRED,
     FIELDS,
     HIT,
     REFUSALS,
@@ -30,6 +31,7 @@ from sensor.detection.detectors.privilege_abuse_kernel import (
 )
 from sensor.detection.evidence import detection_of, identity_of
 from sensor.detection.kept import Kept
+from sensor.limits import IDENTITIES_MAX
 from sensor.schema import Wanted
 from sensor.structures.entity_table import EntityTable
 from sensor.structures.word_search import folded_words
@@ -101,26 +103,27 @@ class PrivilegeAbuse(Kept):
         self.admin_words, self.sensitive = folded_words(ADMIN_WORDS), hashes_of(RIGHTS)
         self.accesses = np.zeros(settings.accesses_max, ACCESS)
         self.names = np.zeros(2 * NAMES, np.uint64)
-        self.refusals, self.fields, self.bitmaps = ByRow(REFUSALS), ByRow(FIELDS), ByRow(np.uint64, WORDS)
+        self.refusals, self.barred = ByRow(REFUSALS), ByRow(BARRED, rows_max=IDENTITIES_MAX)
+        self.fields, self.bitmaps = ByRow(FIELDS), ByRow(np.uint64, WORDS)
         super().__init__(
             "access_rows", EntityTable(settings.accesses_max), {"accesses": self.accesses},
-            {"refusals": self.refusals, "fields": self.fields, "bitmaps": self.bitmaps}, HIT, len(Progress),
+            {"refusals": self.refusals, "barred": self.barred, "fields": self.fields, "bitmaps": self.bitmaps},
+            HIT, len(Progress),
         )  # fmt: skip
 
     def process(self, batch: Batch) -> list[Detection]:
         detections: list[Detection] = []
         endpoint, identity = batch.tables.endpoint, batch.tables.identity
-        columns = (
-            self.refusals.of(identity), identity.generations, self.fields.of(endpoint), self.bitmaps.of(endpoint),
-            endpoint.generations,
-        )  # fmt: skip
+        refusals, barred = self.refusals.of(identity), self.barred.of(identity)
+        fields, bitmaps = self.fields.of(endpoint), self.bitmaps.of(endpoint)
         pool = self.strings.tables
         self.sweep(
             len(batch.transactions),
             lambda start: find_above_role(
                 batch.transactions, batch.entities, batch.contents, batch.arena, start,
-                pool.entries, pool.bytes, self.admin_words, *self.table.arrays, self.accesses, *columns,
-                self.names, self.sensitive, self.thresholds, self.hashes, self.hits, self.progress,
+                pool.entries, pool.bytes, self.admin_words, *self.table.arrays, self.accesses,
+                refusals, barred, identity.generations, fields, bitmaps, endpoint.generations, self.names,
+                self.sensitive, self.thresholds, self.hashes, self.hits, self.progress,
             ),
             lambda hit: detections.append(self._detection(hit, batch)),
         )  # fmt: skip

@@ -30,12 +30,15 @@ ACCESS = np.dtype(
 )
 """Of an endpoint and a role; of a role alone; of an endpoint and all roles. `holders`: 64 bits, by identity."""
 REFUSALS = np.dtype(
-    [("generation", "u4"), ("reported", "u4"), ("endpoints", "u8"), ("since_now", "i8"), ("first_ts", "i8"),
-     ("role", "u8"), ("rights_now", "i8"), ("latest", "i4"), ("before", "i4")],
-    align=True,
+    [("generation", "u4"), ("reported", "u4"), ("endpoints", "u8"), ("since_now", "i8"), ("first_ts", "i8")], align=True
+)
+"""Of an identity: endpoints that were refused it (403), 64 bits; `reported` is 1 once it was told of them."""
+BARRED = np.dtype(
+    [("generation", "u4"), ("latest", "i4"), ("before", "i4"), ("role", "u8"), ("rights_now", "i8"),
+     ("since_now", "i8")], align=True,
 )  # fmt: skip
-"""Of an identity: endpoints that were refused it (403), 64 bits, and the last two that it only asked to read, under
-`role`; when it sent a field that gives rights, 0 when it has not; `reported` is 1 once it was told of them.
+"""Of an identity: the last two endpoints that it asked to read and was refused since `since_now`, under `role`; when it
+sent a field that gives rights, 0 when it has not.
 """
 FIELDS = np.dtype([("generation", "u4"), ("bodies", "u4"), ("senders", "u8"), ("known_now", "i8")], align=True)
 HIT = np.dtype(
@@ -126,28 +129,36 @@ def _note_refusal(known, generation, endpoint, transaction, now, limits):
         known["since_now"] = now
         known["first_ts"] = transaction["ts"]
         known["reported"] = 0
-        known["rights_now"] = 0
-        known["latest"] = 0
-        known["before"] = 0
     known["endpoints"] |= _bit(endpoint)
-    if transaction["request_body_len"] == 0:
-        if known["latest"] != endpoint:
-            known["before"] = known["latest"]
-            known["latest"] = endpoint
-        known["role"] = transaction["role"]
     return count_bits(known["endpoints"])
 
 
+@inline_kernel
+def _note_barred(barred, known, endpoint, transaction):
+    """Note what was refused to an identity, whose refusals are `known`."""
+    if barred["generation"] != known["generation"] or barred["since_now"] != known["since_now"]:
+        barred["generation"] = known["generation"]
+        barred["since_now"] = known["since_now"]
+        barred["rights_now"] = 0
+        barred["latest"] = 0
+        barred["before"] = 0
+    if transaction["request_body_len"] == 0:
+        if barred["latest"] != endpoint:
+            barred["before"] = barred["latest"]
+            barred["latest"] = endpoint
+        barred["role"] = transaction["role"]
+
+
 @part_kernel
-def has_gained(known, generation, endpoint, transaction, now, limits):
+def has_gained(barred, generation, endpoint, transaction, now, limits):
     """Whether an identity is let in where it was refused, as it has sent a field that gives rights since; then it is
     another role, where tokens name one.
     """
-    if known["generation"] != generation or (known["latest"] != endpoint and known["before"] != endpoint):
+    if barred["generation"] != generation or (barred["latest"] != endpoint and barred["before"] != endpoint):
         return False
-    if known["rights_now"] == 0 or now - np.int64(known["rights_now"]) > limits[Threshold.WINDOW_NS]:
+    if barred["rights_now"] == 0 or now - np.int64(barred["rights_now"]) > limits[Threshold.WINDOW_NS]:
         return False
-    return transaction["role"] == 0 or transaction["role"] != known["role"]
+    return transaction["role"] == 0 or transaction["role"] != barred["role"]
 
 
 @inline_kernel
@@ -219,7 +230,8 @@ def find_above_role(
     transactions: TRANSACTION, entities: ENTITIES, contents: CONTENT, arena: Bytes, start: int,
     strings: ENTRY, pool_bytes: Bytes, admin_words: U64s,
     table: ENTITY, slots: U64s, use: I64s, seeds: U64s, accesses: ACCESS,
-    refusals: REFUSALS, identity_generations: U32s, fields: FIELDS, bitmaps: U64s, endpoint_generations: U32s,
+    refusals: REFUSALS, barred: BARRED, identity_generations: U32s, fields: FIELDS, bitmaps: U64s,
+    endpoint_generations: U32s,
     names: U64s, sensitive: U64s, limits: F64s, hashes: U64s, hits: HIT, progress: I64s,
 ) -> int:  # fmt: skip
     """Look at transactions from row `start` on; returns the row to go on with.
@@ -251,28 +263,32 @@ def find_above_role(
             continue
         now = np.int64(transaction["now"])
         identity = np.int64(entity["identity"])
+        followed = identity < len(barred)
         if status == 403:
             known = refusals[identity]
             count = _note_refusal(known, identity_generations[identity], endpoint, transaction, now, limits)
             if count >= limits[Threshold.PROBED] and known["reported"] == 0:
                 known["reported"] = 1
                 _hit(hits, progress, row, Why.PROBING, np.float64(count), 0.0, known["first_ts"], 0, 0)
+            if followed:
+                _note_barred(barred[identity], known, endpoint, transaction)
         elif len(contents) > 0 and contents[row]["request_body_len"] > 0:
-            known, offset = refusals[identity], np.int64(contents[row]["request_body_offset"])
-            if known["generation"] == identity_generations[identity] and known["latest"] != 0 and has_rights(
+            offset = np.int64(contents[row]["request_body_offset"])
+            was_barred = followed and barred[identity]["latest"] != 0
+            if was_barred and barred[identity]["generation"] == identity_generations[identity] and has_rights(
                 arena, offset, offset + min(np.int64(contents[row]["request_body_len"]), _BODY_MAX), names, seeds,
                 sensitive,
             ):  # fmt: skip
-                known["rights_now"] = now
+                barred[identity]["rights_now"] = now
             _note_body(
                 arena, contents[row], fields, bitmaps, endpoint, endpoint_generations[endpoint], identity, names,
                 seeds, sensitive, row, transaction, now, limits, hits, progress,
             )  # fmt: skip
-        elif transaction["request_body_len"] == 0:
-            known = refusals[identity]
-            if has_gained(known, identity_generations[identity], endpoint, transaction, now, limits):
-                known["rights_now"] = 0
-                _hit(hits, progress, row, Why.GAINED, 1.0, 0.0, known["first_ts"], 0, 0)
+        elif followed and transaction["request_body_len"] == 0 and has_gained(
+            barred[identity], identity_generations[identity], endpoint, transaction, now, limits
+        ):
+            barred[identity]["rights_now"] = 0
+            _hit(hits, progress, row, Why.GAINED, 1.0, 0.0, refusals[identity]["first_ts"], 0, 0)
         role = transaction["role"]
         if role == 0:
             continue
