@@ -22,6 +22,7 @@ from sensor.detection.detectors.object_enumeration_cohorts_kernel import (
     usual_of,
 )
 from sensor.schema import TRANSACTION
+from sensor.structures.bits import set_bit
 from sensor.structures.entity_table_kernels import ENTITY, Use
 from sensor.structures.entity_tables import ENTITIES, IdentityKind
 from sensor.structures.prefetch import FAR_AHEAD, prefetch
@@ -111,17 +112,6 @@ def estimate(bits, size):
     """Different items that set so many bits of `size` (linear counting)."""
     free = max(size - bits, 1)
     return np.int64(-np.float64(size) * np.log(np.float64(free) / np.float64(size)) + 0.5)
-
-
-@inline_kernel
-def _set_bit(bitmaps, base, bit):
-    """Set a bit; whether it was not set before."""
-    word = base + (bit >> 6)
-    mask = _ONE << np.uint64(bit & 63)
-    if bitmaps[word] & mask != 0:
-        return False
-    bitmaps[word] |= mask
-    return True
 
 
 @inline_kernel
@@ -356,7 +346,7 @@ def find_enumeration(
             pair["first_ts"] = transaction["ts"]
         bit = _bit_of(transaction)
         if accepted:
-            if not _set_bit(bitmaps, base, bit):
+            if not set_bit(bitmaps, base, bit):
                 continue
             pair["bits"] += 1
             pair["seen"] = estimate(np.int64(pair["bits"]), _BITS)
@@ -364,7 +354,7 @@ def find_enumeration(
             _note_minute(pair, now)
         else:
             gone = bitmaps[base + (bit >> 6)] & (_ONE << np.uint64(bit & 63)) != 0  # it was there for this identity
-            if gone or not _set_bit(bitmaps, base + _REFUSED_AT, bit & (_REFUSED_BITS - 1)):
+            if gone or not set_bit(bitmaps, base + _REFUSED_AT, bit & (_REFUSED_BITS - 1)):
                 continue
             pair["refused_bits"] += 1
             pair["refused"] = estimate(np.int64(pair["refused_bits"]), _REFUSED_BITS)

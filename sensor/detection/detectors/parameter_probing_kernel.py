@@ -8,8 +8,9 @@ from enum import IntEnum
 
 import numpy as np
 
-from sensor._jit import Bytes, I64s, U64s, at, inline_kernel, kernel, part_kernel
+from sensor._jit import Bytes, I64s, U64s, at, kernel, part_kernel
 from sensor.schema import TRANSACTION
+from sensor.structures.bits import set_bit
 from sensor.structures.bytesearch import find_byte
 from sensor.structures.hashing import finish, mix
 from sensor.structures.prefetch import AHEAD, prefetch
@@ -24,17 +25,6 @@ _QUERY, _AND, _IS, _OPEN, _ESCAPE = 0x3F, 0x26, 0x3D, 0x5B, 0x25
 class Progress(IntEnum):
     ROW = 0
     FOUND = 1
-
-
-@inline_kernel
-def _is_new(known, hashed):
-    """Whether a name was not met before; from now on it was."""
-    bit = hashed & np.uint64(64 * len(known) - 1)
-    word, mask = np.int64(bit >> np.uint64(6)), _ONE << (bit & np.uint64(63))
-    if known[word] & mask != 0:
-        return False
-    known[word] |= mask
-    return True
 
 
 @part_kernel
@@ -59,7 +49,7 @@ def _read_names(data, i, stop, place, known, row, rows, names, found):
         end = find_byte(data, i, stop, _AND)
         equals = find_byte(data, i, end, _IS)
         hashed = name_hash(data, i, equals, place) if equals < end else np.uint64(0)
-        if hashed != 0 and _is_new(known, hashed):
+        if hashed != 0 and set_bit(known, 0, np.int64(hashed & np.uint64(64 * len(known) - 1))):
             rows[found] = row
             names[found] = hashed
             found += 1

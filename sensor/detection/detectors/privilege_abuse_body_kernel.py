@@ -7,6 +7,7 @@ looked at.
 import numpy as np
 
 from sensor._jit import Bytes, I64s, U64s, at, inline_kernel, kernel, part_kernel
+from sensor.structures.bits import set_bit
 from sensor.structures.bytesearch import match32, trailing_zeros
 from sensor.structures.folding import fold_bytes
 from sensor.structures.hashing import finish, mix
@@ -121,11 +122,8 @@ def read_fields(arena, start, stop, bitmaps, base, names, seeds, sensitive, judg
             break
         hashed = _known_hash(arena, key, end, names, seeds)
         bit = np.int64(hashed >> np.uint64(20)) & (64 * WORDS - 1)
-        mask = _ONE << np.uint64(bit & 63)
-        if bitmaps[base + (bit >> 6)] & mask == 0:
-            bitmaps[base + (bit >> 6)] |= mask
-            if judged and found_len == 0 and _is_sensitive(sensitive, hashed):
-                found, found_len = key, end - key
+        if set_bit(bitmaps, base, bit) and judged and found_len == 0 and _is_sensitive(sensitive, hashed):
+            found, found_len = key, end - key
         i = end + 1
     return found, found_len
 

@@ -22,7 +22,7 @@ from sensor.protocols.http1.redact import clean
 from sensor.protocols.http1.tables import CLEAN_AT, OPEN_STACK, Count, Field, Method, Scalar
 from sensor.protocols.http1.targets import read_query
 from sensor.protocols.http1.tokens import token_place, use_token
-from sensor.protocols.http1.traits import Trait, path_traits, session_flags
+from sensor.protocols.http1.traits import SESSION_FLAGS, Trait, path_traits
 from sensor.protocols.http1.uri import template
 from sensor.protocols.http1.words import literal, put_word, short_word
 from sensor.schema import TRANSACTION, Anomaly, FlowFlag, TokenFlag, TransactionFlag
@@ -247,7 +247,7 @@ def fill_request(t, data, message):
     if token_len > 0:
         _stands_for(t, data, token, token_len, mark, row)
     if is_unsafe(data, method, method_len):
-        row["flags"] = row["flags"] | session_flags(path_traits(t.pool, row["endpoint"]))
+        row["flags"] = row["flags"] | (path_traits(t.pool, row["endpoint"]) & SESSION_FLAGS)
     t.numbers[Count.REQUESTS] += 1
 
 

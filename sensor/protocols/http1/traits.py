@@ -22,28 +22,25 @@ class Trait(IntEnum):
     """Bits of an entry's `traits`."""
 
     PATH = 1         # it was read as a path
-    LOGIN = 2        # takes names and passwords, or the codes of a second factor
-    LOGOUT = 4
-    REFRESH = 8
-    ACCOUNT = 16     # takes passwords for something else than to log in
-    ASKS = 32        # is asked about an account by its name
-    GRAPHQL = 64
-    TYPE = 128       # it was read as a media type
-    JSON = 256
-    FORM = 512
+    ACCOUNT = 2      # takes passwords for something else than to log in
+    ASKS = 4         # is asked about an account by its name
+    GRAPHQL = 8
+    TYPE = 32        # it was read as a media type
+    JSON = 64
+    FORM = 128
     MEDIA = 1024     # pictures, sound, fonts
+
+
+SESSION_FLAGS = int(TransactionFlag.LOGIN | TransactionFlag.LOGOUT | TransactionFlag.REFRESH)
+"""What a path says of sessions stands among its traits as it does in the flags of transactions."""
 
 
 @part_kernel
 def _read_path(data, start, stop):
-    traits = np.int64(Trait.PATH)
-    session = path_flags(data, start, stop)
-    if session == TransactionFlag.LOGOUT:
-        traits |= Trait.LOGOUT
-    elif session == TransactionFlag.REFRESH:
-        traits |= Trait.REFRESH
-    elif is_login_path(data, start, stop) or is_code_path(data, start, stop):
-        traits |= Trait.LOGIN
+    session = np.int64(path_flags(data, start, stop))
+    traits = np.int64(Trait.PATH) | session
+    if session == 0 and (is_login_path(data, start, stop) or is_code_path(data, start, stop)):
+        traits |= TransactionFlag.LOGIN
     if is_account_path(data, start, stop):
         traits |= Trait.ACCOUNT
     if asks_for_account(data, start, stop):
@@ -68,32 +65,26 @@ def _read_type(data, start, stop):
 
 
 @inline_kernel
-def path_traits(pool, code):
-    """What the path, or endpoint, with this code says."""
+def _traits(pool, code, kind):
+    """What the text with this code says as a path or as a media type: `kind` is Trait.PATH or TYPE."""
     entry = pool.entries[np.int64(code)]
     traits = np.int64(entry["traits"])
-    if traits & Trait.PATH == 0:
-        traits |= _read_path(pool.bytes, np.int64(entry["start"]), np.int64(entry["start"]) + entry["length"])
+    if traits & kind == 0:
+        start = np.int64(entry["start"])
+        stop = start + np.int64(entry["length"])
+        read = _read_path(pool.bytes, start, stop) if kind == Trait.PATH else _read_type(pool.bytes, start, stop)
+        traits |= read
         entry["traits"] = traits
     return traits
 
 
 @inline_kernel
-def session_flags(traits):
-    """TransactionFlag's LOGIN, LOGOUT or REFRESH, as a path's traits have it, or 0."""
-    if traits & Trait.LOGIN != 0:
-        return np.int64(TransactionFlag.LOGIN)
-    if traits & Trait.LOGOUT != 0:
-        return np.int64(TransactionFlag.LOGOUT)
-    return np.int64(TransactionFlag.REFRESH) if traits & Trait.REFRESH != 0 else 0
+def path_traits(pool, code):
+    """What the path, or endpoint, with this code says."""
+    return _traits(pool, code, Trait.PATH)
 
 
 @inline_kernel
 def type_traits(pool, code):
     """What the media type with this code says."""
-    entry = pool.entries[np.int64(code)]
-    traits = np.int64(entry["traits"])
-    if traits & Trait.TYPE == 0:
-        traits |= _read_type(pool.bytes, np.int64(entry["start"]), np.int64(entry["start"]) + entry["length"])
-        entry["traits"] = traits
-    return traits
+    return _traits(pool, code, Trait.TYPE)
