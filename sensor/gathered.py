@@ -59,11 +59,17 @@ class Gathered:
         if len(parts) < 2:
             return parts[0] if parts else Ended()
         return Ended(
-            joined([part.flows for part in parts]),
-            joined([part.streams for part in parts]),
-            joined([part.told for part in parts]),
-            joined([part.told_streams for part in parts]),
+            _joined([part.flows for part in parts]),
+            _joined([part.streams for part in parts]),
+            _joined([part.told for part in parts]),
+            _joined([part.told_streams for part in parts]),
             [row for part in parts for row in part.tls],
             [row for part in parts for row in part.websockets],
             joined_lookups([part.dns for part in parts if len(part.dns.rows)]),
         )
+
+
+def _joined(tables: Sequence[Rows]) -> Rows:
+    """One after the other; the one that has rows itself where no other has."""
+    filled = [table for table in tables if len(table)]
+    return joined(filled) if len(filled) > 1 else (filled or tables)[0]

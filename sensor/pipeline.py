@@ -221,7 +221,7 @@ class Pipeline:
         table. Time moves on with the last.
         """
         self._overload.leave_unread(part.chunks, self._reassembly.flows, self._reassembly.counters[FlowCount.FLOWS])
-        dns = self._dns.process(data, datagrams, self._reassembly.pages, part.chunks, part.now)
+        dns = self._dns.process(data, datagrams, self._reassembly.pages, part.chunks, part.dns_chunks, part.now)
         tls = self._tls.process(data, datagrams, self._reassembly.pages, part.chunks)
         last = None
         yield from self._end()
@@ -234,7 +234,7 @@ class Pipeline:
                 yield from self._end()
         found = self._protocols.tunnels, data, datagrams, self._reassembly.pages, part.chunks
         tls += self._tls.process_tunnels(*found)
-        told = turned(copied(part.told), copied(part.told_streams))
+        told = turned(copied(part.told), copied(part.told_streams)) if len(part.told) else (NO_FLOWS, NO_STREAMS)
         self._gathered.add(Ended(*self._ended(part.ended), *told, tls, self._websockets.process(*found), dns), part.now)
         if last:
             self._now = max(self._now, part.now)

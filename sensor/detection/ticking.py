@@ -123,8 +123,8 @@ class Distinct:
         """Note hashes in the present step; rows may repeat."""
         place = int(self._place[0])
         bits = (hashes ^ hashes >> np.uint64(32)) * _SPREAD >> np.uint64(64 - self.BITS.bit_length() + 1)
-        words = (bits // np.uint64(64)).astype(np.intp)
-        np.bitwise_or.at(self.cells[place], (rows, words), np.uint64(1) << (bits % np.uint64(64)))
+        words = rows.astype(np.intp) * (self.BITS // 64) + (bits // np.uint64(64)).astype(np.intp)
+        np.bitwise_or.at(self.cells[place].reshape(-1), words, np.uint64(1) << (bits % np.uint64(64)))
         self._used[place] |= len(rows) > 0
         noted = self._noted[place]
         if noted is not None:

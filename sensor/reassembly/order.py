@@ -41,6 +41,7 @@ def emit(t, stream_row, kind, source, offset, length, seq, ack, ts):
     chunk["source"] = source
     chunk["service"] = service
     t.state[Scalar.CHUNKS] += 1
+    t.state[Scalar.DNS_CHUNKS] += service >= Service.MAYBE_DNS
 
 
 @inline_kernel

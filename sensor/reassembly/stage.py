@@ -33,17 +33,19 @@ from sensor.reassembly.tables import (
 )
 from sensor.reassembly.track import end_all, pass_time, recycle, track
 from sensor.schema import CHUNK, FLOW, STREAM, FlowFlag
+from sensor.structures.records import picked
 
 _SPARE_ROWS = limits.BATCH_FRAMES
 """Rows beyond flows_max, because a row that ended stays as it is until its batch is over."""
 
 
 class Part(NamedTuple):
-    """Chunks (CHUNK) in order of packet time, rows of the flows that ended, packet time (ns) after them, and copies of
-    the rows of flows that live and carry much: FLOW and two STREAM each.
+    """Chunks (CHUNK) in order of packet time, of which `dns_chunks` are, or may be, DNS; rows of the flows that ended,
+    packet time (ns) after them, and copies of the rows of flows that live and carry much: FLOW and two STREAM each.
     """
 
     chunks: npt.NDArray[np.void]
+    dns_chunks: int
     ended: npt.NDArray[np.int32]
     now: int
     told: npt.NDArray[np.void]
@@ -180,6 +182,7 @@ class ReassemblyStage:
         state = self._tables.state
         return Part(
             self._tables.chunks[: state[Scalar.CHUNKS]],
+            int(state[Scalar.DNS_CHUNKS]),
             self._tables.ended[: state[Scalar.ENDED]],
             int(state[Scalar.NOW]),
             self._tables.told[: state[Scalar.TOLD]],
@@ -190,11 +193,12 @@ class ReassemblyStage:
 def turned(
     flows: npt.NDArray[np.void], streams: npt.NDArray[np.void]
 ) -> tuple[npt.NDArray[np.void], npt.NDArray[np.void]]:
-    """Where the responder sent the requests, the two change places, in place."""
-    sides = flows["flags"] & FlowFlag.FLIPPED != 0
-    if sides.any():
-        pairs = streams.reshape(-1, 2)
-        pairs[sides] = pairs[sides, ::-1]
-        for one, other in (("orig_hi", "resp_hi"), ("orig_lo", "resp_lo"), ("orig_port", "resp_port")):
-            flows[one][sides], flows[other][sides] = flows[other][sides], flows[one][sides]
-    return flows, streams
+    """The same rows: where the responder sent the requests, the two have changed places, in the flows themselves."""
+    rows = np.flatnonzero(flows["flags"] & FlowFlag.FLIPPED)
+    if not len(rows):
+        return flows, streams
+    for one, other in (("orig_hi", "resp_hi"), ("orig_lo", "resp_lo"), ("orig_port", "resp_port")):
+        flows[one][rows], flows[other][rows] = flows[other][rows], flows[one][rows]
+    order = np.arange(len(streams)).reshape(-1, 2)
+    order[rows] = order[rows, ::-1]
+    return flows, picked(streams, order.reshape(-1))

@@ -118,6 +118,7 @@ class Scalar(IntEnum):
     IDLE_OTHER_NS = 17
     TOLD = 18           # flows told of in this batch while they live
     ASKED = 19          # streams of which a SYN is noted that may open another connection
+    DNS_CHUNKS = 20     # chunks of this batch whose flow is, or may be, DNS
 
 
 class Count(IntEnum):

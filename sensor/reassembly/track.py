@@ -41,6 +41,7 @@ def recycle(t: Tables) -> None:
     t.state[Scalar.PENDING] = 0
     t.state[Scalar.NODE_PENDING] = 0
     t.state[Scalar.CHUNKS] = 0
+    t.state[Scalar.DNS_CHUNKS] = 0
     t.state[Scalar.TOLD] = 0
     t.state[Scalar.ENDED] = 0
 

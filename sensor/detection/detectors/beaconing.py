@@ -196,6 +196,8 @@ class Beaconing:
             return _NO_CALLS
         rows, beats, periods = np.zeros(len(flows), np.int64), np.zeros(len(flows)), np.zeros(len(flows))
         found = int(find_beats(flows, streams, rows, beats, periods))
+        if not found:
+            return _NO_CALLS
         rows, beats, periods = rows[:found], beats[:found], periods[:found]
         steady = np.flatnonzero(~np.isin(flows["resp_port"][rows], _HEARTBEATS))
         if not len(steady):

@@ -69,14 +69,16 @@ class DnsStage:
 
     def process(
         self, data: npt.NDArray[np.uint8], datagrams: npt.NDArray[np.uint8], pages: npt.NDArray[np.uint8],
-        chunks: Rows, now: int,
+        chunks: Rows, dns_chunks: int, now: int,
     ) -> Lookups:  # fmt: skip
-        """What these chunks complete, and what was given up until packet time `now` (ns)."""
-        places = np.flatnonzero(chunks["service"] >= Service.MAYBE_DNS) if len(chunks) else _NO_CHUNKS
+        """What these chunks complete, and what was given up until packet time `now` (ns). `dns_chunks` of them are, or
+        may be, DNS.
+        """
         first = self._tables.numbers[Scalar.FIRST]
         waits = first >= 0 and self._tables.pending["now"][first] + TIMEOUT_NS <= now
-        if not (len(places) or waits):
+        if not (dns_chunks or waits):
             return NO_LOOKUPS
+        places = np.flatnonzero(chunks["service"] >= Service.MAYBE_DNS) if dns_chunks else _NO_CHUNKS
         return self._read(data, datagrams, pages, chunks, places, now)
 
     def finish(self, now: int) -> Lookups:

@@ -65,10 +65,10 @@ def looked_up(packets: Sequence[Packet], batch: int = 1_000, **bounds: int) -> t
         rows, data = segments(packets[start : start + batch])
         for part in reassembly.process(data, none, rows):
             now = max(now, part.now)
-            found.append(copied(stage.process(data, none, reassembly.pages, part.chunks, part.now)))
+            found.append(copied(stage.process(data, none, reassembly.pages, part.chunks, part.dns_chunks, part.now)))
     for part in reassembly.finish():
         now = max(now, part.now)
-        found.append(copied(stage.process(none, none, reassembly.pages, part.chunks, part.now)))
+        found.append(copied(stage.process(none, none, reassembly.pages, part.chunks, part.dns_chunks, part.now)))
     found.append(copied(stage.finish(now)))
     return joined_lookups(found), stage
 
