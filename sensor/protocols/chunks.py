@@ -95,6 +95,9 @@ def read_chunks(t: Tables, data: Bytes, datagrams: Bytes, pages: Bytes, chunks: 
         stream = t.http_streams[stream_row]
         kind = chunk["kind"]
         length = chunk["length"]
+        if kind == ChunkKind.DATA:
+            ahead = chunk["source"] == ChunkSource.PAGES
+            stream["latest"] = max(stream["latest"], chunk["ts"]) if ahead else chunk["ts"]
         if (
             kind == ChunkKind.DATA
             and stream["state"] == State.LENGTH

@@ -12,6 +12,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,18 +46,18 @@ def nothing() -> Seen:
     return Seen(*(Counter() for _ in Seen._fields))
 
 
-def frames(path: Path) -> list[Frame]:
-    """The fields of each frame, several values of one in order."""
+def frames(path: Path, names: Sequence[str] = FIELDS, *options: str) -> list[Frame]:
+    """The named fields of each frame, several values of one in order."""
     command = ["tshark", "-n", "-r", str(path), "-T", "fields", "-E", f"separator={_BETWEEN}", "-E", "occurrence=a"]
-    command += ["-E", f"aggregator={_AMONG}"]
-    for name in FIELDS:
+    command += ["-E", f"aggregator={_AMONG}", *options]
+    for name in names:
         command += ["-e", name]
     run = subprocess.run(command, capture_output=True, timeout=120, check=False)
     rows = (line.split(_BETWEEN) for line in run.stdout.decode("latin1").split("\n"))
     return [
-        {name: value.split(_AMONG) if value else [] for name, value in zip(FIELDS, row, strict=True)}
+        {name: value.split(_AMONG) if value else [] for name, value in zip(names, row, strict=True)}
         for row in rows
-        if len(row) == len(FIELDS)
+        if len(row) == len(names)
     ]
 
 

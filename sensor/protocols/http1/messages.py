@@ -176,14 +176,14 @@ def end_message(t, stream_row, ts):
         row = t.open[message]
         set_lengths(t, stream_row, True)
         if is_client(t, stream_row):
-            row["request_end_ts"] = ts
+            row["request_end_ts"] = max(ts, stream["latest"])
             row["flags"] = row["flags"] | TransactionFlag.REQUEST_DONE
             if stream["json_flags"] & JsonFlag.LOGIN != 0 and stream["hold"] > 0:
                 _note_request(t, stream, row)
             stream["message"] = -1
             finish_if_done(t, message)
         else:
-            row["response_end_ts"] = ts
+            row["response_end_ts"] = max(ts, stream["latest"])
             row["flags"] = row["flags"] | TransactionFlag.RESPONSE_DONE
             if stream["json_flags"] & JsonFlag.ANSWER != 0 and stream["hold"] > 0:
                 start = held_start(stream)

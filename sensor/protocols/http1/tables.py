@@ -15,6 +15,7 @@ HTTP_STREAM = np.dtype(
     [
         ("delivered", "i8"),   # stream offset behind the last byte seen or given up
         ("remaining", "i8"),   # body or chunk bytes still to come
+        ("latest", "i8"),      # when the latest of the bytes up to `delivered` came; those behind a hole came earlier
         ("body", "i8"),        # body bytes of the present message so far, lost ones of known length included
         ("unknown", "i8"),     # bytes that may or may not belong to the body, since its framing was lost
         ("chunk_size", "i8"),  # of the chunk-size line being read

@@ -57,7 +57,8 @@ def end_side(t, slot, direction, ts):
                 t.open[message]["anomalies"] |= np.uint64(Anomaly.LENGTH_MISMATCH)
         note_messages(t, slot, direction)
         asks = record["tunnel"] == Tunnel.GRANTED and t.http_flows[stream_row >> 1]["client"] == direction
-        end_message(t, stream_row, t.open[message]["ts"] if asks else ts)
+        carrier = 2 * np.int64(t.h2.connections[record["connection"]]["flow"]) + direction
+        end_message(t, stream_row, t.open[message]["ts"] if asks else max(ts, t.http_streams[carrier]["latest"]))
     record["ended"] = record["ended"] | (1 << direction)
     settle_slot(t, slot)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from tests.protocols.http1.messages import OK, chunked, one, request, response, rows, talk, told
-from tests.traffic import FIN, RST, Row, Talk, observe
+from tests.traffic import FIN, RST, SECOND, Row, Talk, in_new_order, observe
 
 GET = request("/a")
 
@@ -330,6 +330,24 @@ def test_times() -> None:
     assert row["request_end_ts"] == packets[5].ts
     assert row["response_ts"] == packets[6].ts
     assert row["response_end_ts"] == packets[8].ts
+
+
+def test_times_of_heads_in_pieces() -> None:
+    """Without a body the head's last byte is the message's; a client that dribbles it is not a slow server."""
+    answer = b"HTTP/1.1 204 No Content\r\nServer: a\r\n\r\n"
+    packets = Talk(step=SECOND).open().client(request("/a"), [5, 20]).server(answer, [10, 30]).close().packets
+    row = observe(packets).only
+    assert (row["ts"], row["request_end_ts"]) == (packets[3].ts, packets[5].ts)
+    assert (row["response_ts"], row["response_end_ts"]) == (packets[6].ts, packets[8].ts)
+
+
+@pytest.mark.parametrize("head", [response(b"y" * 3_000), response(b"", "X: " + "y" * 3_000)])
+def test_a_message_ends_when_its_last_missing_byte_comes(head: bytes) -> None:
+    packets = Talk().open().client(request("/a")).server(head).close().packets
+    late = in_new_order(packets, [0, 1, 2, 3, 4, 6, 5, *range(7, len(packets))])
+    row = observe(late).only
+    assert row["complete"]
+    assert (row["response_ts"], row["response_end_ts"]) == (late[4].ts, late[6].ts)
 
 
 def test_one_frame_full_of_the_shortest_requests() -> None:
