@@ -214,6 +214,8 @@ class SigmaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """
     location_table: str = ""
     """A MaxMind DB of countries or cities, for the fields `country` and `server_country` of the category `api`."""
+    placeholders: dict[str, tuple[str, ...]] = {}
+    """What `%name%` stands for in values with the modifier `expand`: any of these."""
 
 
 class SignatureSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

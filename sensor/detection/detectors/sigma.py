@@ -69,7 +69,9 @@ class Sigma:
         return self._run.process(batch) if self._run else []
 
 
-def loaded(rules: Sequence[str], places: Map | None = None) -> RuleSet:
+def loaded(
+    rules: Sequence[str], places: Map | None = None, placeholders: Mapping[str, Sequence[str]] | None = None
+) -> RuleSet:
     """The rules of these files and folders, countries from `places`; SettingError when pySigma is missing, or one
     cannot be read.
     """
@@ -77,12 +79,13 @@ def loaded(rules: Sequence[str], places: Map | None = None) -> RuleSet:
         from sensor.detection.sigma.rules import load
     except ImportError as error:
         raise SettingError(f"detection.sigma.rules needs {error.name}: pip install 'tapir-sensor[rules]'") from None
-    return load(rules, places)
+    return load(rules, places, placeholders)
 
 
 def _run(settings: SigmaSettings, strings: Strings) -> SigmaRun:
     table = settings.location_table
-    rules = loaded(settings.rules, Map(table, "detection.sigma.location_table") if table else None)
+    places = Map(table, "detection.sigma.location_table") if table else None
+    rules = loaded(settings.rules, places, settings.placeholders)
     from sensor.detection.sigma.run import SigmaRun
 
     return SigmaRun(rules, strings)

@@ -6,6 +6,7 @@ holds when it holds for one of them. The one law: a test runs once for each dist
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from enum import Enum
 from typing import NamedTuple
@@ -41,6 +42,26 @@ class Of(Enum):
     def moments(self) -> tuple[str, str]:
         """Columns: when a row began, and at which packet time it is told."""
         return ("start_ts", "end_now") if self is Of.FLOWS else ("ts", "now")
+
+
+_OCTETS = re.compile(r"(?:\\x[0-9a-f]{2})+")
+
+
+def spellings(text: str) -> tuple[str, ...]:
+    """A text as the string pool has it, octets that are no signs of ASCII as \\xNN, and with these read as UTF-8."""
+    if "\\x" not in text:
+        return (text,)
+    read = _OCTETS.sub(_read, text)
+    return (text,) if read == text else (text, read)
+
+
+def _read(octets: re.Match[str]) -> str:
+    written = octets[0]
+    try:
+        found = bytes.fromhex(written.replace("\\x", "")).decode()
+    except UnicodeDecodeError:
+        return written
+    return written if any(" " <= char <= "~" for char in found) else found  # a client wrote these itself
 
 
 def spelled(value: float) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from sensor.detection.detector import Batch, Strings
 from sensor.detection.evidence import address_text, community_id
 from sensor.detection.places import Map
-from sensor.detection.sigma.column import Column, Of, Rows, Values, spelled
+from sensor.detection.sigma.column import Column, Of, Rows, Values, spelled, spellings
 from sensor.detection.sigma.content_columns import LOGGED, WHOLE, ZEEK
 from sensor.detection.sigma.dns_columns import DNS
 from sensor.detection.sigma.sensitive_columns import SENSITIVE
@@ -28,9 +28,14 @@ from sensor.schema import Anomaly, ConnState, EndReason, Proto, Service, TokenFl
 def _pooled(name: str, derive: Callable[[str], tuple[str, ...]] = lambda text: (text,)) -> Column:
     def texts(batch: Batch, strings: Strings, rows: Rows) -> Values:
         codes, which = np.unique(batch.transactions[name][rows], return_inverse=True)
-        return [derive(strings.text(code)) if code else () for code in codes.tolist()], which
+        return [_derived(strings.text(code), derive) if code else () for code in codes.tolist()], which
 
     return Column(texts, scanned=name)
+
+
+def _derived(text: str, derive: Callable[[str], tuple[str, ...]]) -> tuple[str, ...]:
+    """Of each spelling."""
+    return tuple(found for spelling in spellings(text) for found in derive(spelling))
 
 
 def _url(batch: Batch, strings: Strings, rows: Rows) -> Values:
@@ -41,7 +46,8 @@ def _url(batch: Batch, strings: Strings, rows: Rows) -> Values:
     values: list[tuple[str, ...]] = []
     for pair in pairs.tolist():
         host, uri = strings.text(pair >> 32), strings.text(pair & 0xFFFFFFFF)
-        values.append((uri, f"http://{host}{uri}") if host and uri.startswith("/") else (uri,))
+        whole = (f"http://{host}{uri}",) if host and uri.startswith("/") else ()
+        values.append(tuple(found for text in (uri, *whole) for found in spellings(text)) if uri else ())
     return values, which
 
 
@@ -183,7 +189,7 @@ COMMON: Mapping[str, Column] = {
     "cs-method": _pooled("method"),
     "cs-host": _pooled("host"),
     "cs-version": _HTTP_VERSION,
-    "sc-status": _plain("status_code"),
+    "sc-status": _positive("status_code"),
     "cs-uri": _pooled("uri"),
     "cs-uri-stem": _pooled("uri", _path),
     "cs-uri-query": _pooled("uri", _query),
@@ -233,7 +239,7 @@ ZEEK_HTTP: Mapping[str, Column] = {
     "user_agent": _pooled("user_agent"),
     "referrer": _pooled("referrer"),
     "version": _VERSION,
-    "status_code": _plain("status_code"),
+    "status_code": _positive("status_code"),
     "status_msg": _pooled("status_msg"),
     "request_body_len": _plain("request_body_len"),
     "response_body_len": _plain("response_body_len"),
@@ -295,7 +301,7 @@ _STATE = _each(lambda row: ConnState(int(row["conn_state"])).name, "conn_state",
 _SERVICES = {int(Service.HTTP): "http", int(Service.SSL): "ssl", int(Service.QUIC): "quic", int(Service.DNS): "dns"}
 _SECONDS = _number("flows", lambda rows: (rows["last_ts"] - rows["start_ts"]) / 1e9)
 _STREAM = {
-    "pkts": "packets", "ip_bytes": "ip_bytes", "retransmitted_bytes": "retransmitted_bytes",
+    "pkts": "packets", "bytes": "payload_bytes", "ip_bytes": "ip_bytes", "retransmitted_bytes": "retransmitted_bytes",
     "missing_bytes": "missing_bytes", "overlap_bytes": "overlap_bytes", "out_of_order_pkts": "out_of_order_packets",
     "dup_pkts": "duplicate_packets", "size_min": "size_min", "size_max": "size_max",
 }  # fmt: skip
@@ -314,6 +320,12 @@ CONNECTION: Mapping[str, Column] = {
     "community_id": _community("orig", "resp", "flows"),
     **{f"orig_{name}": _stream(field, 0) for name, field in _STREAM.items()},
     **{f"resp_{name}": _stream(field, 1) for name, field in _STREAM.items()},
+    "SourceIp": _SOURCE_IP,  # as logs of hosts call them
+    "SourcePort": _plain("orig_port", "flows"),
+    "DestinationIp": _TARGET_IP,
+    "DestinationPort": _plain("resp_port", "flows"),
+    "Protocol": _TRANSPORT,
+    "Initiated": _each(lambda row: "true", "proto", table="flows"),  # told from the side of its origin
     "source.ip": _SOURCE_IP,
     "source.port": _plain("orig_port", "flows"),
     "destination.ip": _TARGET_IP,

@@ -6,6 +6,7 @@ value once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from typing import NamedTuple, Protocol
@@ -24,8 +25,10 @@ from sigma.types import (
     SigmaExpansion,
     SigmaFieldReference,
     SigmaNull,
+    SigmaNumber,
     SigmaString,
     SigmaTimestampPart,
+    SpecialChars,
 )
 
 from sensor.detection.detector import Batch
@@ -254,12 +257,14 @@ def _together(group: Sequence[TextIs]) -> TextIs:
 
 def _keyword(column: Column, value: object) -> Node:
     """A value without a field occurs anywhere in the text."""
+    if isinstance(value, SigmaNumber):
+        value = SigmaString(str(value.number))
     if not isinstance(value, SigmaString):
         return _test(column, value)
     around = value
-    if not value.startswith("*"):
+    if not value.startswith(SpecialChars.WILDCARD_MULTI):
         around = SigmaString("*") + around
-    if not value.endswith("*"):
+    if not value.endswith(SpecialChars.WILDCARD_MULTI):
         around = around + SigmaString("*")
     return _test(column, around)
 
@@ -304,7 +309,7 @@ def _test(column: Column, value: object) -> Node:
     text = text_test(value)
     if text is None:
         raise Unsupported(f"a value of kind {type(value).__name__} for this field")
-    absent = isinstance(value, SigmaString) and text("")
+    absent = isinstance(value, SigmaString) and not value.s  # a wildcard stands for a value that is there
     return TextIs(column, text, {}, absent, _guard(column, value), (value,))
 
 
@@ -315,7 +320,13 @@ def _guard(column: Column, value: object) -> Guard | None:
     guards = [_literal_guard(column.scanned, literal) for literal in literals(value)]
     if not guards or None in guards:
         return None
-    return frozenset().union(*(guard for guard in guards if guard is not None))
+    found = {(scanned, _ascii(literal)) for guard in guards if guard is not None for scanned, literal in guard}
+    return frozenset(found) if all(len(literal) >= GUARD_LENGTH_MIN for _, literal in found) else None
+
+
+def _ascii(literal: str) -> str:
+    """The longest part whose letters the scan knows in both cases."""
+    return max(re.split(r"[^ -~]+", literal), key=len)
 
 
 def _literal_guard(scanned: str, literal: str) -> Guard | None:

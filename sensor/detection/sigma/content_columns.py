@@ -1,7 +1,8 @@
 """Fields of a message's headers, cookies and body: in: a batch's contents; out: columns for log sources.
 
 A header block that was met before in the batch is not taken apart again. What is not ASCII stands as in the string
-pool: \\xNN. The one law: a batch without contents has none of these fields, and nothing here is stored or shown.
+pool: \\xNN, and as people read it. The one law: a batch without contents has none of these fields, and nothing here is
+stored or shown.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from sensor.detection.detector import Batch, Strings
-from sensor.detection.sigma.column import Column, Rows, Values
+from sensor.detection.sigma.column import Column, Rows, Values, spellings
 from sensor.schema import Wanted
 
 BODY_BYTES = 65_536
@@ -40,6 +41,10 @@ def _octets(batch: Batch, part: str, rows: Rows) -> list[bytes]:
     ]
 
 
+def _spelled(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(spelling for text in texts for spelling in spellings(text))
+
+
 def _head(side: str, describe: Callable[[Pairs], tuple[str, ...]]) -> Column:
     """What `describe` makes of a side's header lines."""
 
@@ -48,7 +53,8 @@ def _head(side: str, describe: Callable[[Pairs], tuple[str, ...]]) -> Column:
         which = [
             places.setdefault(head.partition(b"\n")[2], len(places)) for head in _octets(batch, f"{side}_head", rows)
         ]
-        return [describe(_pairs(block)) if block else () for block in places], np.array(which, np.intp)
+        found = [_spelled(describe(_pairs(block))) if block else () for block in places]
+        return found, np.array(which, np.intp)
 
     return Column(texts, wanted=Wanted(request_head=side == "request", response_head=side == "response"))
 
@@ -56,7 +62,7 @@ def _head(side: str, describe: Callable[[Pairs], tuple[str, ...]]) -> Column:
 def _body(side: str) -> Column:
     def texts(batch: Batch, strings: Strings, rows: Rows) -> Values:
         bodies = _octets(batch, f"{side}_body", rows)
-        return [(_shown(body),) if body else () for body in bodies], np.arange(len(rows))
+        return [spellings(_shown(body)) if body else () for body in bodies], np.arange(len(rows))
 
     wanted = Wanted(request_body=BODY_BYTES) if side == "request" else Wanted(response_body=BODY_BYTES)
     return Column(texts, wanted=wanted)

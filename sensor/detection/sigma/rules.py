@@ -23,6 +23,7 @@ from sensor.detection.sigma.columns import Source, source_of
 from sensor.detection.sigma.conditions import Any, Node, fields_of, tree
 from sensor.detection.sigma.correlation_rules import Correlation, correlation_of
 from sensor.detection.sigma.predicates import Unsupported
+from sensor.detection.sigma.spelling import Placeholders, respelled
 from sensor.detection.signatures.ruleset import shipped_folder
 from sensor.errors import SettingError
 from sensor.schema import Wanted
@@ -40,10 +41,18 @@ _CORRELATED = 0.8
 _ENDINGS = (".yml", ".yaml")
 _NAME_MAX = 80
 _TECHNIQUE = re.compile(r"attack\.t\d{4}(\.\d{3})?")
-
+_MISTAKEN = (TypeError, AttributeError, ValueError, LookupError, RecursionError)
+"""What pySigma runs into where a list stands for a text, and the like."""
 
 LIMITS = "limits"
 """The name under which the rules with limits that ship are asked for."""
+
+
+class _Given(NamedTuple):
+    """What the settings bring to rules."""
+
+    places: Map | None
+    placeholders: Placeholders
 
 
 class Problem(NamedTuple):
@@ -95,20 +104,21 @@ def wanted_of(source: Source, fields: Iterable[str]) -> Wanted:
     return most(source.fields[name].wanted for name in fields if name in source.fields)
 
 
-def load(paths: Iterable[str], places: Map | None = None) -> RuleSet:
+def load(paths: Iterable[str], places: Map | None = None, placeholders: Placeholders | None = None) -> RuleSet:
     """All rules of these files and folders, countries from `places`; SettingError when one cannot be read."""
+    given = _Given(places, placeholders or {})
     found = RuleSet()
     for path in _files(paths):
         try:
-            documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+            documents = list(yaml.safe_load_all(path.read_bytes()))
         except OSError as error:
             raise SettingError(f"{path}: cannot be read: {error.strerror}") from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             found.problems.append(Problem(str(path), f"not YAML: {' '.join(str(error).split())}"))
             continue
         shared: dict[str, AnyValue] = {}
         for document in documents:
-            shared = _read(document, shared, str(path), found, places)
+            shared = _read(document, shared, str(path), found, given)
     _check_references(found)
     return found
 
@@ -125,7 +135,7 @@ def _files(paths: Iterable[str]) -> Iterator[Path]:
 
 
 def _read(
-    document: AnyValue, shared: dict[str, AnyValue], file: str, found: RuleSet, places: Map | None
+    document: AnyValue, shared: dict[str, AnyValue], file: str, found: RuleSet, given: _Given
 ) -> dict[str, AnyValue]:
     """Add one document; returns what the next ones of the file start from (`action: global`)."""
     if document is None:
@@ -144,15 +154,20 @@ def _read(
             confidence = _CONFIDENCES.get(str(document.get("status")), _CORRELATED)
             found.correlations.append(correlation_of(document, rule_of(document, "correlation"), confidence))
         else:
-            found.detecting.append(_detecting(document, places))
+            found.detecting.append(_detecting(document, given))
     except (Unsupported, SigmaError, SettingError) as error:
         found.problems.append(Problem(file, f"{document.get('title', 'untitled')}: {' '.join(str(error).split())}"))
+    except _MISTAKEN as error:
+        reason = f"a part of the rule is of the wrong kind: {' '.join(str(error).split())}"
+        found.problems.append(Problem(file, f"{document.get('title', 'untitled')}: {reason}"))
     return shared
 
 
-def _detecting(document: dict[str, AnyValue], places: Map | None) -> Detecting:
-    parsed = SigmaRule.from_dict(document)
-    source = source_of(parsed.logsource.category, parsed.logsource.product, parsed.logsource.service, places)
+def _detecting(document: dict[str, AnyValue], given: _Given) -> Detecting:
+    if "filter" in document and "detection" not in document:
+        raise Unsupported("a filter, which is not applied here: its selection belongs into the rules that it is for")
+    parsed = SigmaRule.from_dict({**document, "detection": respelled(document.get("detection"), given.placeholders)})
+    source = source_of(parsed.logsource.category, parsed.logsource.product, parsed.logsource.service, given.places)
     if source is None:
         parts = (parsed.logsource.category, parsed.logsource.product, parsed.logsource.service)
         raise Unsupported(f"log source {'/'.join(part for part in parts if part)}: the wire has nothing of it")

@@ -82,13 +82,13 @@ class SigmaRun:
         """Give matches to the correlations in order of packet time, and what they bring about to those above them."""
         places = [place for place in matched if self._feeds[place]]
         moments = sorted(
-            (now, place, row, at)
+            (now, row, place, at)
             for place in places
             for at, (now, row) in enumerate(self._moments(batch, place, matched[place]))
         )
         detections = []
         ready: dict[tuple[int, int], tuple[list[Key], list[tuple[str, ...]]]] = {}
-        for now, place, row, at in moments:
+        for now, row, place, at in moments:
             rule = self.loaded.detecting[place]
             for above, number in self._feeds[place]:
                 if (place, above) not in ready:

@@ -35,7 +35,7 @@ class Scan:
             for column, literal in guard or ():
                 by_literal[column][literal.lower()].add(rule)
         for column, literals in by_literal.items():
-            patterns = [_escaped(literal) for literal in literals]
+            patterns = ["".join(f"\\x{ord(char):02x}" for char in literal).encode() for literal in literals]
             database = hyperscan.Database()
             flags = [hyperscan.HS_FLAG_CASELESS] * len(patterns)
             database.compile(expressions=patterns, ids=list(range(len(patterns))), elements=len(patterns), flags=flags)
@@ -86,11 +86,3 @@ class Scan:
         places = np.searchsorted(offsets, table[:, 1] - 1, side="right") - 1
         pairs = np.unique(np.column_stack([table[:, 0], places]), axis=0)
         return {int(literal): pairs[pairs[:, 0] == literal, 1] for literal in np.unique(pairs[:, 0])}
-
-
-def _escaped(literal: str) -> bytes:
-    """As the pool has it: what is not printable ASCII stands there as \\xNN."""
-    pooled = "".join(
-        char if " " <= char <= "~" else "".join(f"\\x{byte:02x}" for byte in char.encode()) for char in literal
-    )
-    return "".join(f"\\x{ord(char):02x}" for char in pooled).encode()

@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.detection.test_sigma import SELECTION, matched
+from sensor.detection.detector import Batch
+from sensor.detection.sigma.rules import load
+from sensor.detection.sigma.run import SigmaRun
+from tests.detection.tables import NO_FLOWS, NO_STREAMS, NO_TABLES, Pool, join, transaction
+from tests.detection.test_sigma import SELECTION, matched, rule
 
 # (field, modifiers and value; a row that matches; a row that does not)
 CORNERS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
@@ -34,6 +38,17 @@ CORNERS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("sc-status: [404, 5*]", {"status_code": 503}, {"status_code": 200}),
     ("sc-status|gt: 399\n    sc-status|lt: 500", {"status_code": 404}, {"status_code": 500}),
     ("cs-user-agent: [null, curl]", {"user_agent": ""}, {"user_agent": "wget"}),
+    ("cs-user-agent: '*'", {"user_agent": "curl"}, {"user_agent": ""}),
+    ("sc-status|exists: false", {"status_code": 0}, {"status_code": 404}),
+    ("sc-status|lt: 400", {"status_code": 200}, {"status_code": 0}),
+    ("c-uri|exists: false", {"uri": ""}, {"uri": "/"}),
+    ("sc-status|startswith: 5", {"status_code": 503}, {"status_code": 405}),
+    ("cs-uri-query|contains: [8080, x=]", {"uri": "/?p=8080"}, {"uri": "/?p=808"}),
+    ("cs-uri-query|utf16le|base64offset|contains: 'foo'", {"uri": "/?x=ZgBvAG8A"}, {"uri": "/?x=Zm9v"}),
+    ("cs-user-agent|neq: [curl, wget]", {"user_agent": "ab"}, {"user_agent": "wget"}),
+    ("cs-uri-stem|contains: KÄSE", {"uri": r"/k\xc3\xa4se"}, {"uri": r"/k\xc3\xa5se"}),
+    ("cs-user-agent|contains: 'M?zilla'", {"user_agent": r"M\xc3\xb6zilla"}, {"user_agent": r"M\xc3\xb6\xc3\xb6zilla"}),
+    (r"cs-user-agent|contains: '\xff'", {"user_agent": r"a\xff"}, {"user_agent": "a"}),
 ]  # fmt: skip
 
 
@@ -61,6 +76,30 @@ def test_keywords_any_or_all(tmp_path: Path) -> None:
     every = "  keywords:\n    '|all':\n      - aaa\n      - ccc\n  condition: keywords\n"
     assert matched(tmp_path, every, uri="/aaa?ccc")
     assert not matched(tmp_path, every, uri="/aaa")
+
+
+def test_a_keyword_may_end_with_a_star_that_is_none_or_be_a_number(tmp_path: Path) -> None:
+    star = "  keywords: ['a\\*']\n  condition: keywords\n"
+    assert matched(tmp_path, star, uri="/xa*x")
+    assert not matched(tmp_path, star, uri="/xab")
+    assert matched(tmp_path, "  keywords: [777]\n  condition: keywords\n", uri="/x7771")
+
+
+def test_placeholders_stand_for_what_the_settings_say(tmp_path: Path) -> None:
+    (tmp_path / "r.yml").write_text(rule(SELECTION.format("cs-host|expand|endswith: ['.%zones%', '%own%']")))
+    pool = Pool()
+    told = load([str(tmp_path)], placeholders={"zones": ("a.test", "b.test"), "own": ("me",)})
+    rows = join([transaction(pool, n, host=host) for n, host in enumerate(("x.a.test", "x.b.test", "b.test", "some"))])
+    found = SigmaRun(told, pool).process(Batch(rows, NO_FLOWS, NO_STREAMS, 0, None, NO_TABLES))  # type: ignore[arg-type]
+    assert [each.http.host for each in found] == ["x.a.test", "x.b.test", "some"]
+    (problem,) = load([str(tmp_path)], placeholders={"own": ("me",)}).problems
+    assert "placeholder %zones%" in problem.reason
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_files_may_begin_with_a_byte_order_mark(tmp_path: Path, coding: str) -> None:
+    (tmp_path / "r.yml").write_bytes(rule(SELECTION.format("cs-host: ä")).replace("\n", "\r\n").encode(coding))
+    assert [each.rule.title for each in load([str(tmp_path)]).detecting] == ["A rule"]
 
 
 def test_names_that_begin_with_an_underscore_are_none_of_them(tmp_path: Path) -> None:
