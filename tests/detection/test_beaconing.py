@@ -10,6 +10,7 @@ import pytest
 
 from sensor.alert import Alert, Detection
 from sensor.config import BeaconingSettings, CaptureSettings, DetectionSettings, Settings
+from sensor.detection.detectors.beaconing import beat_of
 from sensor.detection.stage import DetectionStage
 from sensor.pipeline import Pipeline
 from sensor.schema import ConnState
@@ -60,6 +61,29 @@ def test_missed_beats_and_another_sleep() -> None:
 def test_a_visitor_has_no_beat(seed: int) -> None:
     gaps = np.random.default_rng(seed).exponential(10, 60)
     assert over_http(40 + np.cumsum(gaps), Pool()) == []
+
+
+def test_a_visitor_of_many_hours_has_none_for_a_while() -> None:
+    """Among so many intervals some dozen in a row are steady by chance."""
+    gaps = 2 + np.random.default_rng(13).exponential(35, 900)
+    starts = (np.cumsum(gaps) * 1e9).astype(np.int64)
+    by_chance = [n for n in range(32, 900) if beat_of(starts[n - 12 : n], np.zeros(12, np.int64))]
+    assert by_chance
+    assert over_http(40 + np.cumsum(gaps), Pool(), 4_096) == []
+
+
+def test_destinations_that_many_have_do_not_make_all_others_popular() -> None:
+    stage = stage_of(Pool())
+    detector = stage.detectors["beaconing"]
+    for destination in range(1, 300_000):
+        detector.clients[destination] = set()
+        detector._forget(destination)
+    pool = stage.strings
+    starts = beats(5, 30, 0.1)
+    rows = [transaction(pool, n, f"10.0.0.{n % 8}") for n in range(int(max(starts)) + 40)]
+    rows += [transaction(pool, start, INSIDER, server=FAR, request_body_len=120) for start in starts]
+    rows.sort(key=lambda row: row["now"][0])
+    assert {hit.entity.value for hit in run_transactions(stage, join(rows))} == {INSIDER}
 
 
 def test_sizes_that_vary_are_no_beacon() -> None:

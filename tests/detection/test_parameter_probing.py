@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor._jit import Bytes, kernel
-from sensor.detection.detectors.parameter_probing_kernel import name_hash
+from sensor._jit import Bytes, I64s, U64s, kernel
+from sensor.detection.detectors import parameter_probing
+from sensor.detection.detectors.parameter_probing_kernel import Met, is_new_name, name_hash
 from tests.detection.watched import Watched
 
 CLIENT = "10.0.0.66"
@@ -100,6 +101,34 @@ def test_a_restart_costs_nothing() -> None:
     wire = Wire().guess()
     assert wire.restarted(60) == wire.found()
     assert not wire.stage().memories["detection.parameter_probing"].restore({})
+
+
+@kernel
+def _meet(names: U64s, known: U64s, met: I64s) -> int:
+    new = 0
+    for name in names:
+        new += is_new_name(known, met, name)
+    return new
+
+
+def test_a_flood_of_names_does_not_make_every_name_a_known_one() -> None:
+    """What is new after many times more names than there is room for is still seen to be."""
+    draw = np.random.default_rng(5)
+    known, met = np.zeros(2 * 64, np.uint64), np.zeros(len(Met), np.int64)
+    for _ in range(50):
+        _meet(draw.integers(0, 1 << 63, 10_000).astype(np.uint64), known, met)
+    fresh = draw.integers(0, 1 << 63, 300).astype(np.uint64)
+    assert _meet(fresh, known, met) > 200
+    assert _meet(fresh[-100:], known, met) == 0  # and what was sent lately is known
+
+
+def test_guesses_behind_a_flood_of_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parameter_probing, "_KNOWN_BITS", 1 << 12)
+    wire = Wire(known_seconds=60.0)
+    for number in range(2_000):  # fifteen new names each, while all of them are only learned
+        query = "&".join(f"{WORDS[number % 400]}{WORDS[place]}{WORDS[number // 400]}=1" for place in range(15))
+        wire.ask(1 + number / 40, query, f"10.0.3.{number % 200}")
+    assert {hit.entity.value for hit in wire.guess(start=200).found()} == {CLIENT}
 
 
 @kernel

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from sensor._jit import Bytes, I64s, U64s, kernel
 from sensor.alert import Severity
 from sensor.config import PrivilegeAbuseSettings
 from sensor.detection.detectors.privilege_abuse import RIGHTS, hashes_of
-from sensor.detection.detectors.privilege_abuse_body_kernel import NAMES, WORDS, next_field, read_fields
+from sensor.detection.detectors.privilege_abuse_body_kernel import NAMES, next_field, read_fields
 from sensor.detection.stage import DetectionStage
 from sensor.schema import CONTENT
 from tests.detection.tables import (
@@ -223,24 +224,40 @@ json_values = st.recursive(
 )
 
 
+SEEDS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F], np.uint64)  # as good as drawn: small ones do not spread
+
+
 @kernel
-def _read_twice(data: Bytes, stop: int, names: U64s, seeds: U64s, bitmaps: U64s) -> None:
-    for base in (0, WORDS):
-        read_fields(data, 0, stop, bitmaps, base, names, seeds, bitmaps[:0], False)
+def _read(data: Bytes, stop: int, names: U64s, sensitive: U64s, out: I64s) -> np.uint64:
+    rights, found, length = read_fields(data, 0, stop, np.uint64(out[2]), names, SEEDS, sensitive)
+    out[0], out[1] = found, length
+    return rights
 
 
-@given(json_values)
-def test_a_name_that_was_met_before_is_the_same_field(value):
-    """However many names take the place of others in the memory of names."""
+def read(value: Any, names: npt.NDArray[np.uint64], sent: int = 0) -> tuple[int, bytes]:
     raw = json.dumps(value).encode()
-    names, bitmaps = np.zeros(2 * NAMES, np.uint64), np.zeros(2 * WORDS, np.uint64)
-    seeds = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F], np.uint64)  # as good as drawn: small ones do not spread
-    _read_twice(np.frombuffer(raw + b"\0" * 8, np.uint8).copy(), len(raw), names, seeds, bitmaps)
-    expected = np.zeros(WORDS, np.uint64)
-    for hashed in hashes_of((*(json.dumps(key)[1:-1] for key in keys_of(value)), "")).tolist()[:-1]:
-        bit = hashed >> 20 & (64 * WORDS - 1)
-        expected[bit >> 6] |= np.uint64(1 << (bit & 63))
-    assert bitmaps.reshape(2, WORDS).tolist() == [expected.tolist()] * 2
+    out = np.array([0, 0, sent])
+    rights = _read(np.frombuffer(raw + b"\0" * 8, np.uint8).copy(), len(raw), names, hashes_of(RIGHTS), out)
+    return int(rights), raw[out[0] : out[0] + out[1]]
+
+
+@given(json_values, st.sampled_from(RIGHTS))
+def test_a_name_that_was_met_before_is_the_same_field(value: Any, right: str) -> None:
+    """However many names take the place of others in the memory of names."""
+    names = np.zeros(2 * NAMES, np.uint64)
+    for number in range(2):
+        rights, first = read([value, {right.upper(): 1}], names)
+        assert rights == 1 << RIGHTS.index(right), number
+        assert first.decode() == right.upper()
+        assert read([value, {right: 1}], names, rights) == (rights, b"")
+
+
+def test_a_flood_of_names_takes_no_field_for_one_that_was_sent() -> None:
+    names, rights = np.zeros(2 * NAMES, np.uint64), 0
+    for turn in range(200):
+        rights, first = read({f"field_{turn}_{number}": 1 for number in range(100)}, names, rights)
+        assert (rights, first) == (0, b"")
+    assert read({"name": "a", "is_admin": True}, names, rights) == (1 << RIGHTS.index("isadmin"), b"is_admin")
 
 
 @given(json_values)

@@ -1,7 +1,8 @@
 """Beaconing: in: requests, and flows without HTTP; out: detections of clients that call somewhere at a steady beat.
 
 A beat may jitter, miss and change its period; what counts is that nearly all intervals of the latest calls are the
-usual one or a few times that, and that sizes are alike, or small in many calls. One connection that stays open may beat
+usual one or a few times that, and that sizes are alike, or small in many calls. Of calls that have no beat as a whole
+the latest ones need a steadier one: among many calls at odd times some few in a row look steady. One connection that stays open may beat
 as well (structures/beats.py), but not to services whose protocols have heartbeats. Only destinations that few clients
 have are looked at, and only pairs that were not there when watching began: pollers and health checks are there from the
 start. What also looks like this: a monitor that was set up today. The one law: one call a second and pair at most is
@@ -41,6 +42,10 @@ BEACON = Rule(
 KEPT = 32
 """Latest calls of a pair."""
 _SHARE, _STEADY, _SPREAD, _MISSED = 0.85, 0.6, 0.2, 4
+_LATEST, _LATEST_SHARE, _LATEST_SPREAD = 8, 0.9, 0.15
+"""Of the latest calls alone, when all of them have no beat: so many more, as near and within. A dozen in a row among odd
+times have a beat by chance two times in a thousand, these once in 100,000.
+"""
 _SIZES, _SMALL_BYTES, _SMALL_CALLS = 0.3, 1_400, 18
 _HEARTBEATS = np.array(
     [22, 25, 143, 993, 1883, 2181, 3306, 4222, 5222, 5223, 5228, 5432, 5671, 5672, 6379, 8883, 9092, 27017, 61613],
@@ -49,6 +54,7 @@ _HEARTBEATS = np.array(
 """Ports of SSH, mail, MQTT, AMQP, XMPP, push services and data bases, which keep connections alive by messages."""
 _STEP_NS = nanoseconds(10)
 _POPULAR = 1 << 16
+"""Popular destinations that are remembered, each in its place, where a later one takes it over."""
 _CALL = np.dtype([(name, "u8") for name in ("client_hi", "client_lo", "server_hi", "server_lo", "port", "destination")]
                  + [(name, "i8") for name in ("now", "ts", "size", "beats", "period")])  # fmt: skip
 _NO_CALLS = np.zeros(0, _CALL)
@@ -97,8 +103,12 @@ class Beat(NamedTuple):
     calls: int
 
 
-def beat_of(starts: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64]) -> Beat | None:
-    """The beat of calls, None when they have none: intervals are folded to the nearest multiple of the median."""
+def beat_of(
+    starts: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64], share: float = _SHARE, spread: float = _SPREAD
+) -> Beat | None:
+    """The beat of calls, None when they have none: intervals are folded to the nearest multiple of the median, `share`
+    of them are near it, and half of them within `spread` of it.
+    """
     gaps = np.diff(np.sort(starts)).astype(np.float64)
     period = float(np.median(gaps))
     times = np.clip(np.round(gaps / period), 1, _MISSED)
@@ -108,10 +118,10 @@ def beat_of(starts: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64]) -> Beat
     alike = np.abs(sizes - usual) <= np.maximum(_SIZES * usual, 64)
     if len(sizes) >= _SMALL_CALLS:
         alike |= sizes <= _SMALL_BYTES
-    if near.mean() < _SHARE or (near & (times == 1)).mean() < _STEADY or alike.mean() < _SHARE:
+    if near.mean() < share or (near & (times == 1)).mean() < _STEADY or alike.mean() < _SHARE:
         return None
     jitter = float(np.median(off))
-    return Beat(period, jitter, len(starts)) if jitter <= _SPREAD else None
+    return Beat(period, jitter, len(starts)) if jitter <= spread else None
 
 
 class Beaconing:
@@ -126,7 +136,7 @@ class Beaconing:
         self.began = np.zeros(1, np.int64)
         self.pairs: dict[Key, Pair] = {}
         self.clients: dict[int, set[tuple[int, int]]] = {}
-        self.popular = np.zeros(_POPULAR, np.bool_)
+        self.popular = np.zeros(_POPULAR, np.uint64)
         self.servers = ByRow(_SERVER)  # those known as popular, whose requests need no look
         self.owners = Owners("server", self.servers)
         self.evicted = 0
@@ -138,16 +148,16 @@ class Beaconing:
         told = [(pair.known, pair.told) for pair in self.pairs.values()]
         return {
             "keys": np.array(list(self.pairs), np.uint64).reshape(-1, len(Key._fields)), "times": times,
-            "told": np.array(told, np.int64).reshape(-1, 2), "popular": self.popular, "began": self.began,
+            "told": np.array(told, np.int64).reshape(-1, 2), "destinations": self.popular, "began": self.began,
             "ticks": self.ticks.current, "fresh": np.array([pair.fresh for pair in self.pairs.values()], np.bool_),
         }  # fmt: skip
 
     def restore(self, saved: Mapping[str, npt.NDArray[Any]]) -> bool:
-        if any(name not in saved for name in ("keys", "times", "told", "popular", "began")):
+        if any(name not in saved for name in ("keys", "times", "told", "destinations", "began")):
             return False
-        if saved["times"].shape[1:] != (2, KEPT) or saved["popular"].shape != self.popular.shape:
+        if saved["times"].shape[1:] != (2, KEPT) or saved["destinations"].shape != self.popular.shape:
             return False
-        self.began[:], self.popular[:] = saved["began"], saved["popular"]
+        self.began[:], self.popular[:] = saved["began"], saved["destinations"]
         self.ticks.current[:] = saved.get("ticks", -1)
         fresh = saved.get("fresh", np.zeros(len(saved["keys"]), np.bool_)).tolist()
         for words, times, (known, told), is_fresh in zip(
@@ -218,7 +228,7 @@ class Beaconing:
         rows = picked(batch.transactions, rare)
         calls = self._taken(rows, ("client", "server"), "now", "ts", rows["request_body_len"])
         if len(calls) < len(rows):
-            known = self.popular[_place(_destination(rows, "server"))]
+            known = self._is_popular(_destination(rows, "server"))
             popular[batch.entities["server"][rare[known]]] = 1
         return calls
 
@@ -228,7 +238,7 @@ class Beaconing:
     ) -> Table:  # fmt: skip
         source, target = sides
         destinations = _destination(rows, target)
-        rare = np.flatnonzero(~self.popular[_place(destinations)])
+        rare = np.flatnonzero(~self._is_popular(destinations))
         calls, rows = np.zeros(len(rare), _CALL), picked(rows, rare)
         for word in ("hi", "lo"):
             calls[f"client_{word}"], calls[f"server_{word}"] = rows[f"{source}_{word}"], rows[f"{target}_{word}"]
@@ -242,7 +252,7 @@ class Beaconing:
         known_until = int(self.began[0]) + nanoseconds(self.settings.known_seconds)
         for *words, now, ts, size, beats, period in calls.tolist():
             key = Key(*words)
-            if self.popular[key.destination % _POPULAR]:
+            if self.popular[key.destination % _POPULAR] == key.destination:
                 continue
             clients = self.clients.setdefault(key.destination, set())
             clients.add((key.client_hi, key.client_lo))
@@ -267,9 +277,13 @@ class Beaconing:
                 pair.fresh = True
                 del pair.starts[:-KEPT], pair.sizes[:-KEPT]
 
+    def _is_popular(self, destinations: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+        same: npt.NDArray[np.bool_] = self.popular[_place(destinations)] == destinations
+        return same
+
     def _forget(self, destination: int) -> None:
         """So many have it that it is no rare destination."""
-        self.popular[destination % _POPULAR] = True
+        self.popular[destination % _POPULAR] = destination
         del self.clients[destination]
         for key in [key for key in self.pairs if key.destination == destination]:
             del self.pairs[key]
@@ -281,8 +295,10 @@ class Beaconing:
             pair.fresh = pair.fresh and not due
             if not due or len(pair.starts) < self.settings.calls_min:
                 continue
-            for latest in (len(pair.starts), self.settings.calls_min):
-                beat = beat_of(np.array(pair.starts[-latest:]), np.array(pair.sizes[-latest:]))
+            calls, few = len(pair.starts), self.settings.calls_min + _LATEST
+            bounds = [(calls, _SHARE, _SPREAD), *([(few, _LATEST_SHARE, _LATEST_SPREAD)] if calls > few else [])]
+            for latest, share, spread in bounds:
+                beat = beat_of(np.array(pair.starts[-latest:]), np.array(pair.sizes[-latest:]), share, spread)
                 if beat and max(pair.starts) - min(pair.starts[-latest:]) >= nanoseconds(self.settings.span_seconds):
                     pair.told = tick
                     detections.append(self._detection(key, pair, beat, tick))

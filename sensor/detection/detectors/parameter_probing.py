@@ -16,7 +16,7 @@ import numpy.typing as npt
 from sensor.alert import Detection, Kind, Numbers, Rule, Severity
 from sensor.config import ParameterProbingSettings
 from sensor.detection.detector import Batch, Strings, nanoseconds, sweep
-from sensor.detection.detectors.parameter_probing_kernel import NAMES_MAX, Progress, find_new_names
+from sensor.detection.detectors.parameter_probing_kernel import NAMES_MAX, Met, Progress, find_new_names
 from sensor.detection.suspects import Probing, Suspect, told
 
 RULE = Rule(
@@ -30,6 +30,7 @@ RULE = Rule(
     attack=("T1595.003",),
 )
 _KNOWN_BITS = 1 << 20
+"""Of each of two bitmaps of names."""
 _ROOM = 16 * NAMES_MAX
 _REQUESTS_MIN = 6
 """Requests with new names: one form may have many."""
@@ -46,18 +47,21 @@ class ParameterProbing(Probing):
         self.faults = 0
         self._began = np.zeros(1, np.int64)
         self._read = np.zeros(len(strings.tables.entries), np.uint64)
-        self._known = np.zeros(_KNOWN_BITS // 64, np.uint64)
+        self._known = np.zeros(2 * _KNOWN_BITS // 64, np.uint64)
+        self._met = np.zeros(len(Met), np.int64)
         self._rows, self._names = np.zeros(_ROOM, np.int64), np.zeros(_ROOM, np.uint64)
         self._progress = np.zeros(len(Progress), np.int64)
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
-        return {**super().state(), "known": self._known, "began": self._began}
+        return {**super().state(), "known": self._known, "met": self._met, "began": self._began}
 
     def restore(self, saved: Mapping[str, npt.NDArray[Any]]) -> bool:
-        known, began = saved.get("known"), saved.get("began")
-        if known is None or began is None or known.shape != self._known.shape or not super().restore(saved):
+        known, met, began = (saved.get(name) for name in ("known", "met", "began"))
+        if known is None or met is None or began is None or known.shape != self._known.shape:
             return False
-        self._known[:], self._began[:] = known, began
+        if not super().restore(saved):
+            return False
+        self._known[:], self._met[:], self._began[:] = known, met, began
         return True
 
     def look(self, batch: Batch) -> Iterator[Detection]:
@@ -86,8 +90,8 @@ class ParameterProbing(Probing):
 
         self.faults += sweep(
             lambda start: find_new_names(
-                batch.transactions, pool.entries, pool.bytes, start, self._read, self._known, self._rows, self._names,
-                self._progress,
+                batch.transactions, pool.entries, pool.bytes, start, self._read, self._known, self._met, self._rows,
+                self._names, self._progress,
             ),
             len(batch.transactions), self._progress, collect,
         )  # fmt: skip

@@ -18,7 +18,7 @@ from sensor.alert import Detection, Kind, Numbers, Rule, Severity
 from sensor.config import PrivilegeAbuseSettings
 from sensor.detection.by_row import ByRow
 from sensor.detection.detector import Batch, Strings, nanoseconds
-from sensor.detection.detectors.privilege_abuse_body_kernel import NAMES, WORDS, hash_names
+from sensor.detection.detectors.privilege_abuse_body_kernel import NAMES, hash_names
 from sensor.detection.detectors.privilege_abuse_kernel import (
     ACCESS,
     BARRED,
@@ -104,10 +104,10 @@ class PrivilegeAbuse(Kept):
         self.accesses = np.zeros(settings.accesses_max, ACCESS)
         self.names = np.zeros(2 * NAMES, np.uint64)
         self.refusals, self.barred = ByRow(REFUSALS), ByRow(BARRED, rows_max=IDENTITIES_MAX)
-        self.fields, self.bitmaps = ByRow(FIELDS), ByRow(np.uint64, WORDS)
+        self.fields = ByRow(FIELDS)
         super().__init__(
             "access_rows", EntityTable(settings.accesses_max), {"accesses": self.accesses},
-            {"refusals": self.refusals, "barred": self.barred, "fields": self.fields, "bitmaps": self.bitmaps},
+            {"refusals": self.refusals, "barred": self.barred, "field_rights": self.fields},
             HIT, len(Progress),
         )  # fmt: skip
 
@@ -115,14 +115,14 @@ class PrivilegeAbuse(Kept):
         detections: list[Detection] = []
         endpoint, identity = batch.tables.endpoint, batch.tables.identity
         refusals, barred = self.refusals.of(identity), self.barred.of(identity)
-        fields, bitmaps = self.fields.of(endpoint), self.bitmaps.of(endpoint)
+        fields = self.fields.of(endpoint)
         pool = self.strings.tables
         self.sweep(
             len(batch.transactions),
             lambda start: find_above_role(
                 batch.transactions, batch.entities, batch.contents, batch.arena, start,
                 pool.entries, pool.bytes, self.admin_words, *self.table.arrays, self.accesses,
-                refusals, barred, identity.generations, fields, bitmaps, endpoint.generations, self.names,
+                refusals, barred, identity.generations, fields, endpoint.generations, self.names,
                 self.sensitive, self.thresholds, self.hashes, self.hits, self.progress,
             ),
             lambda hit: detections.append(self._detection(hit, batch)),

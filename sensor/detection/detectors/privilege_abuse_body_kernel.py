@@ -1,27 +1,25 @@
 """Fields of JSON bodies: in: bytes of a request's body; out: the names in it that are new, or give rights.
 
-Names are hashed without regard to case, `_` and `-`. The one law: a name is known by its hash alone, and no value is
-looked at.
+Names are hashed without regard to case, `_` and `-`. Of an endpoint it is kept which of the fields that give rights were
+sent, a bit each, so that no number of other names can fill what is kept. The one law: a name is known by its hash alone,
+and no value is looked at.
 """
 
 import numpy as np
 
 from sensor._jit import Bytes, I64s, U64s, at, inline_kernel, kernel, part_kernel
-from sensor.structures.bits import set_bit
 from sensor.structures.bytesearch import match32, trailing_zeros
 from sensor.structures.folding import fold_bytes
 from sensor.structures.hashing import finish, mix
 
-_ONE = np.uint64(1)
+_ZERO, _ONE = np.uint64(0), np.uint64(1)
 _QUOTE, _BACKSLASH, _COLON = 0x22, 0x5C, 0x3A
 KEY_MAX = 64
 _NAME_SEED = np.uint64(0x6669656C64)
-WORDS = 8
-"""Of an endpoint's bitmap of fields: 512 bits."""
 ROLE_FIELDS = 18
 """Of the fields that give rights those that come first are roles and the like."""
 NAMES = 512
-"""Names of fields whose hashes are remembered."""
+"""Names of fields of which it is remembered whether they give rights."""
 
 
 @inline_kernel
@@ -90,29 +88,32 @@ def hash_names(data: Bytes, ends: I64s, out: U64s) -> None:
         start = ends[i]
 
 
-@inline_kernel
-def _is_sensitive(sensitive, hashed):
-    found = False
+@part_kernel
+def _place_of(sensitive, hashed):
+    """1 + where the hash stands among those of fields that give rights; 0 for none of them."""
     for i in range(len(sensitive)):
-        found |= sensitive[i] == hashed
-    return found
+        if sensitive[i] == hashed:
+            return np.uint64(i + 1)
+    return _ZERO
 
 
 @inline_kernel
-def _known_hash(data, start, stop, names, seeds):
-    """As field_hash; `names` remembers the hashes of those that come again and again, by a keyed hash of their bytes.
+def _right(data, start, stop, names, seeds, sensitive):
+    """As _place_of of a name; `names` remembers the places of those that come again and again, by a keyed hash of their
+    bytes.
     """
     folded = fold_bytes(seeds[0], seeds[1], data, start, stop - start) | _ONE  # 0 is none
     place = 2 * np.int64((folded >> np.uint64(8)) & np.uint64(NAMES - 1))
     if names[place] != folded:
         names[place] = folded
-        names[place + 1] = field_hash(data, start, stop)
-    return names[place + 1]
+        names[place + 1] = _place_of(sensitive, field_hash(data, start, stop))
+    return np.int64(names[place + 1])
 
 
 @part_kernel
-def read_fields(arena, start, stop, bitmaps, base, names, seeds, sensitive, judged):
-    """Learn the fields of one body; (start, length) of one that gives rights and is new where `judged`, or (start, 0).
+def read_fields(arena, start, stop, rights, names, seeds, sensitive):
+    """The fields of one body that give rights: `rights`, a bit for each that was sent before, with theirs, and (start,
+    length) of the first of them that is new, or (start, 0).
     """
     found, found_len = start, 0
     i = start
@@ -120,12 +121,14 @@ def read_fields(arena, start, stop, bitmaps, base, names, seeds, sensitive, judg
         key, end = next_field(arena, i, stop)
         if key < 0:
             break
-        hashed = _known_hash(arena, key, end, names, seeds)
-        bit = np.int64(hashed >> np.uint64(20)) & (64 * WORDS - 1)
-        if set_bit(bitmaps, base, bit) and judged and found_len == 0 and _is_sensitive(sensitive, hashed):
-            found, found_len = key, end - key
+        right = _right(arena, key, end, names, seeds, sensitive)
+        if right > 0:
+            bit = _ONE << np.uint64(right - 1)
+            if rights & bit == 0 and found_len == 0:
+                found, found_len = key, end - key
+            rights |= bit
         i = end + 1
-    return found, found_len
+    return rights, found, found_len
 
 
 @part_kernel
@@ -136,9 +139,7 @@ def has_rights(arena, start, stop, names, seeds, sensitive):
         key, end = next_field(arena, i, stop)
         if key < 0:
             return False
-        hashed = _known_hash(arena, key, end, names, seeds)
-        for j in range(ROLE_FIELDS):
-            if sensitive[j] == hashed:
-                return True
+        if 0 < _right(arena, key, end, names, seeds, sensitive) <= ROLE_FIELDS:
+            return True
         i = end + 1
     return False

@@ -10,7 +10,7 @@ from enum import IntEnum
 import numpy as np
 
 from sensor._jit import Bytes, F64s, I64s, U32s, U64s, at, inline_kernel, kernel, part_kernel
-from sensor.detection.detectors.privilege_abuse_body_kernel import KEY_MAX, WORDS, has_rights, read_fields
+from sensor.detection.detectors.privilege_abuse_body_kernel import KEY_MAX, has_rights, read_fields
 from sensor.schema import CONTENT, TRANSACTION, TransactionFlag
 from sensor.structures.bits import count_bits
 from sensor.structures.entity_ahead import ask_for_rows
@@ -40,7 +40,10 @@ BARRED = np.dtype(
 """Of an identity: the last two endpoints that it asked to read and was refused since `since_now`, under `role`; when it
 sent a field that gives rights, 0 when it has not.
 """
-FIELDS = np.dtype([("generation", "u4"), ("bodies", "u4"), ("senders", "u8"), ("known_now", "i8")], align=True)
+FIELDS = np.dtype(
+    [("generation", "u4"), ("bodies", "u4"), ("senders", "u8"), ("known_now", "i8"), ("rights", "u8")], align=True
+)
+"""Of an endpoint's bodies; `rights` has a bit for each field that gives rights and was sent."""
 HIT = np.dtype(
     [("row", "i8"), ("why", "i8"), ("observed", "f8"), ("usual", "f8"), ("first_ts", "i8"), ("field", "i8"),
      ("field_len", "i8")]
@@ -163,21 +166,20 @@ def has_gained(barred, generation, endpoint, transaction, now, limits):
 
 @inline_kernel
 def _note_body(
-    arena, content, fields, bitmaps, endpoint, generation, identity, names, seeds, sensitive, row, transaction, now,
+    arena, content, fields, endpoint, generation, identity, names, seeds, sensitive, row, transaction, now,
     limits, hits, progress,
 ):  # fmt: skip
     start = np.int64(content["request_body_offset"])
     stop = start + min(np.int64(content["request_body_len"]), _BODY_MAX)
     if stop <= start or (at(arena, start) != _OPEN and at(arena, start) != _LIST):
         return
-    known, base = fields[endpoint], endpoint * WORDS
+    known = fields[endpoint]
     if known["generation"] != generation:
         known["generation"] = generation
         known["bodies"] = 0
         known["senders"] = _ZERO
         known["known_now"] = now
-        for i in range(base, base + WORDS):
-            bitmaps[i] = _ZERO
+        known["rights"] = _ZERO
     senders = count_bits(known["senders"])
     judged = (
         known["bodies"] >= limits[Threshold.BODIES]
@@ -186,8 +188,9 @@ def _note_body(
     )
     known["bodies"] += 1
     known["senders"] |= _bit(identity)
-    field, length = read_fields(arena, start, stop, bitmaps, base, names, seeds, sensitive, judged)
-    if length > 0:
+    rights, field, length = read_fields(arena, start, stop, known["rights"], names, seeds, sensitive)
+    known["rights"] = rights
+    if judged and length > 0:
         bodies = np.float64(known["bodies"])
         _hit(hits, progress, row, Why.FIELD, 1.0, bodies, transaction["ts"], field, min(length, KEY_MAX))
 
@@ -213,7 +216,7 @@ def _look_ahead(transactions, entities, start, endpoint_generations, table, slot
 
 
 @inline_kernel
-def _ask(content, arena, endpoint, fields, bitmaps):
+def _ask(content, arena, endpoint, fields):
     """Ask for the memory of a request's body, and for what is known of its endpoint's fields."""
     length = np.int64(content["request_body_len"])
     if length > 0:
@@ -221,8 +224,6 @@ def _ask(content, arena, endpoint, fields, bitmaps):
         for place in range(body, body + min(length, 512), 64):
             prefetch(arena, place)
         prefetch(fields, endpoint)
-        prefetch(bitmaps, endpoint * WORDS)
-        prefetch(bitmaps, (endpoint + 1) * WORDS - 1)
 
 
 @kernel
@@ -230,9 +231,8 @@ def find_above_role(
     transactions: TRANSACTION, entities: ENTITIES, contents: CONTENT, arena: Bytes, start: int,
     strings: ENTRY, pool_bytes: Bytes, admin_words: U64s,
     table: ENTITY, slots: U64s, use: I64s, seeds: U64s, accesses: ACCESS,
-    refusals: REFUSALS, barred: BARRED, identity_generations: U32s, fields: FIELDS, bitmaps: U64s,
-    endpoint_generations: U32s,
-    names: U64s, sensitive: U64s, limits: F64s, hashes: U64s, hits: HIT, progress: I64s,
+    refusals: REFUSALS, barred: BARRED, identity_generations: U32s, fields: FIELDS,
+    endpoint_generations: U32s, names: U64s, sensitive: U64s, limits: F64s, hashes: U64s, hits: HIT, progress: I64s,
 ) -> int:  # fmt: skip
     """Look at transactions from row `start` on; returns the row to go on with.
 
@@ -251,7 +251,7 @@ def find_above_role(
                 transactions, entities, row, endpoint_generations, table, slots, seeds, accesses, hashes
             )
         if row + AHEAD < len(contents):
-            _ask(contents[row + AHEAD], arena, np.int64(entities[row + AHEAD]["endpoint"]), fields, bitmaps)
+            _ask(contents[row + AHEAD], arena, np.int64(entities[row + AHEAD]["endpoint"]), fields)
         transaction = transactions[row]
         entity = entities[row]
         endpoint = np.int64(entity["endpoint"])
@@ -281,8 +281,8 @@ def find_above_role(
             ):  # fmt: skip
                 barred[identity]["rights_now"] = now
             _note_body(
-                arena, contents[row], fields, bitmaps, endpoint, endpoint_generations[endpoint], identity, names,
-                seeds, sensitive, row, transaction, now, limits, hits, progress,
+                arena, contents[row], fields, endpoint, endpoint_generations[endpoint], identity, names, seeds,
+                sensitive, row, transaction, now, limits, hits, progress,
             )  # fmt: skip
         elif followed and transaction["request_body_len"] == 0 and has_gained(
             barred[identity], identity_generations[identity], endpoint, transaction, now, limits
