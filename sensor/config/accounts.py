@@ -218,9 +218,10 @@ class FailedLoginsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     """Failed logins that one account may have within its window, from whatever address; one more is a detection."""
     account_window_seconds: Seconds = 300.0
     """Packet time in which an account's failed logins are counted."""
-    account_day_failures_max: NotNegative = 40
-    """Failed logins that one account may have within a day: more, with four different passwords or more and at most
-    four in ten of them alike, are slow guessing. The request's length tells passwords apart, or Basic's fingerprint.
+    account_day_failures_max: NotNegative = 20
+    """Failed logins that one account may have within a day beyond those that went well: more are slow guessing, when
+    half of the passwords are different. Where bodies were not seen the request's length tells passwords apart: six,
+    none of them four in ten. Basic's are told apart by their fingerprint.
     """
     entities_max: AtLeastOne = limits.LOGIN_ENTITIES_MAX
     """Clients, and accounts, remembered; those not used lately give way and are counted."""

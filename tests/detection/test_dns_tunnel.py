@@ -125,6 +125,13 @@ def test_commands_over_txt_in_short_names() -> None:
     assert hit.details["txt_null_cname_share"] == 1
 
 
+@pytest.mark.parametrize(("answer", "told"), [(120, True), (20, False)])
+def test_long_names_whose_answers_carry_much_need_less(answer: int, told: bool) -> None:
+    asks = [Ask(6 * n, f"{label(50)}.{label(40)}.t.evil.example", qtype=TXT, answers=[(TXT, "a" * answer)])
+            for n in range(90)]  # fmt: skip
+    assert bool(named(asks)) is told
+
+
 def test_an_idle_tunnel_is_found_within_a_day() -> None:
     """As iodine's pings, one in four seconds, of type NULL."""
     (hit, *_) = named([Ask(4 * n, f"p{label(15)}.t.c2.net", qtype=NULL) for n in range(21_000)])

@@ -65,6 +65,16 @@ def test_a_walk_is_found_once_and_again_when_it_has_grown(numbers: list[int], ba
     assert len({one.run for one in found}) == 1
 
 
+@pytest.mark.parametrize("apart", [4, 7])
+def test_a_walk_between_ordinary_looks_at_the_list(apart: int) -> None:
+    """By one's own account, who goes on with the day's work."""
+    sensor = Sensor()
+    pages = [each for page in range(1, 60) for each in ([page, 2 + page % 3] if page % apart == 0 else [page])]
+    found = sensor.read([*sensor.browsers(), *sensor.pages(500, 99, pages)])
+    assert {one.rule.id for one in found} == {"page-walk"}
+    assert len({one.run for one in found}) == 1
+
+
 @pytest.mark.parametrize("lost", [7, 4, 3])
 def test_a_walk_of_which_pages_were_lost(lost: int) -> None:
     sensor = Sensor()

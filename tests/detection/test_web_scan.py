@@ -63,6 +63,15 @@ def test_a_scan_of_a_server_that_refuses_strangers_before_it_looks(status: int) 
     assert {each.entity.value for each in found(rows + ordinary(pool, 60), pool)} == {SCANNER}
 
 
+def test_others_who_miss_the_same_again_and_again_do_not_hide_a_scan() -> None:
+    pool = Pool()
+    rows = misses(pool, 50, 60.0)
+    for client in range(1, 9):
+        rows += misses(pool, 300, 10.0, f"10.0.0.1{client}", same=True)
+        rows += [transaction(pool, 10 * n + 3, f"10.0.0.1{client}") for n in range(300)]
+    assert {each.entity.value for each in found(rows, pool)} == {SCANNER}
+
+
 @pytest.mark.parametrize(("count", "apart"), [(60, 60.0), (200, 400.0)])
 def test_slow_scans_add_up(count: int, apart: float) -> None:
     pool = Pool()

@@ -1,12 +1,12 @@
 """Beaconing: in: requests, and flows without HTTP; out: detections of clients that call somewhere at a steady beat.
 
 A beat may jitter, miss and change its period; what counts is that nearly all intervals of the latest calls are the
-usual one or a few times that, and that sizes are alike, or small in many calls. Of calls that have no beat as a whole
-the latest ones need a steadier one: among many calls at odd times some few in a row look steady. One connection that stays open may beat
-as well (structures/beats.py), but not to services whose protocols have heartbeats. Only destinations that few clients
-have are looked at, and only pairs that were not there when watching began: pollers and health checks are there from the
-start. What also looks like this: a monitor that was set up today. The one law: one call a second and pair at most is
-looked at.
+usual one or a few times that, and that sizes are alike, or small in many calls. Of calls that have no beat as a
+whole the latest ones need a steadier one: among many calls at odd times some few in a row look steady. One connection
+that stays open may beat as well (structures/beats.py), but not to services whose protocols have heartbeats. Only
+destinations that few clients have are looked at, and only pairs that were not there when watching began: pollers and
+health checks are there from the start. What also looks like this: a monitor that was set up today. The one law: one
+call a second and pair at most is looked at.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ KEPT = 32
 """Latest calls of a pair."""
 _SHARE, _STEADY, _SPREAD, _MISSED = 0.85, 0.6, 0.2, 4
 _LATEST, _LATEST_SHARE, _LATEST_SPREAD = 8, 0.9, 0.15
-"""Of the latest calls alone, when all of them have no beat: so many more, as near and within. A dozen in a row among odd
-times have a beat by chance two times in a thousand, these once in 100,000.
+"""Of the latest calls alone, when all of them have no beat: so many more, as near and within. A dozen in a row among
+odd times have a beat by chance two times in a thousand, these once in 100,000.
 """
 _SIZES, _SMALL_BYTES, _SMALL_CALLS = 0.3, 1_400, 18
 _HEARTBEATS = np.array(

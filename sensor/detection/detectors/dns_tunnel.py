@@ -52,6 +52,10 @@ BELOW_MIN, BELOW_HASH, BELOW_LONG = 12, 20, 80
 ENTROPY_MIN = 2.5
 HASHES_FACTOR, SHARED_FACTOR = 8, 4
 """How much more is needed of names like hashes that ask for addresses, and of domains that many ask like this."""
+BOTH_FACTOR, ANSWER_MIN = 3, 48
+"""How much less is needed of names that are long and whose answers carry data, so many bytes each: reputation services
+answer with less.
+"""
 SHARED_CLIENTS = 5
 SEEN_MAX = 65_536
 """Names of all clients that are remembered."""
@@ -258,7 +262,10 @@ def _enough(sums: _Figures, least: float) -> float:
     below = sums.bytes / names
     if below < BELOW_MIN or sums.entropy / names < ENTROPY_MIN:
         return float("inf")
-    if below >= BELOW_LONG or 2 * sums.carrying >= sums.questions:
+    carries = 2 * sums.carrying >= sums.questions
+    if below >= BELOW_LONG and carries and sums.answered >= ANSWER_MIN * sums.questions:
+        return least // BOTH_FACTOR
+    if below >= BELOW_LONG or carries:
         return least
     return least * HASHES_FACTOR if below >= BELOW_HASH else float("inf")
 

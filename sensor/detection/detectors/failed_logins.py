@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from sensor import limits
 from sensor.alert import Detection, Entity, Kind, Numbers, Rule, Severity
@@ -18,8 +19,10 @@ from sensor.config import FailedLoginsSettings
 from sensor.detection.by_code import code_of
 from sensor.detection.detector import REPORT_SECONDS, Batch, Strings, Table, nanoseconds, sweep
 from sensor.detection.detectors.failed_logins_kernel import GUESSED, HIT, By, Progress, find_guessing
+from sensor.detection.detectors.login_passwords_kernel import tell_passwords
 from sensor.detection.evidence import address, detection_of
 from sensor.schema import TransactionFlag
+from sensor.schema_contents import Wanted
 from sensor.structures.entity_table import EntityTable
 from sensor.structures.memory import Memory
 from sensor.structures.records import picked
@@ -57,6 +60,7 @@ SLOW = Rule(
 DAY_SECONDS = 86_400.0
 SLOW_MAX = 4_096
 """Accounts of which a day's failures are remembered: that takes 1 KB each."""
+BODY_BYTES = 1_024
 LOGIN = np.uint16(TransactionFlag.LOGIN)
 
 
@@ -86,6 +90,7 @@ class FailedLogins:
     """See the file's head; settings: FailedLoginsSettings."""
 
     rules = (CLIENT, ACCOUNT, SLOW)
+    wanted = Wanted(request_body=BODY_BYTES)
 
     def __init__(self, settings: FailedLoginsSettings, strings: Strings) -> None:
         self.strings = strings
@@ -123,10 +128,11 @@ class FailedLogins:
         if not rows.size:
             return detections
         logins = picked(batch.transactions, rows)
+        passwords = self._passwords(batch, rows)
         basic_code = code_of("basic", logins["auth_scheme"], self.strings)
         for kind in self.kinds:
             self.faults += sweep(
-                lambda start, kind=kind: self._find(kind, logins, basic_code, start),  # type: ignore[misc]
+                lambda start, kind=kind: self._find(kind, logins, passwords, basic_code, start),  # type: ignore[misc]
                 len(logins),
                 self.progress,
                 lambda hits, kind=kind: detections.extend(  # type: ignore[misc]
@@ -135,10 +141,20 @@ class FailedLogins:
             )
         return detections
 
-    def _find(self, kind: _Guesses, logins: Table, basic_code: int, start: int) -> int:
+    def _passwords(self, batch: Batch, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.uint64]:
+        """What tells the passwords of these logins apart; 0 where they were not seen."""
+        out = np.zeros(len(rows), np.uint64)
+        if len(batch.contents) == len(batch.transactions):
+            seeds = self.kinds[By.SLOW].table.seeds
+            tell_passwords(picked(batch.contents, rows), batch.arena, np.uint64(seeds[0]), out)  # type: ignore[call-arg]
+        return out
+
+    def _find(
+        self, kind: _Guesses, logins: Table, passwords: npt.NDArray[np.uint64], basic_code: int, start: int
+    ) -> int:
         window_ns, report_ns = nanoseconds(kind.window_seconds), nanoseconds(REPORT_SECONDS)
         return find_guessing(
-            logins, start, int(kind.by), basic_code, *kind.table.arrays,
+            logins, passwords, start, int(kind.by), basic_code, *kind.table.arrays,
             kind.guessed, kind.times, kind.starts, kind.whose, kind.size, kind.slow_ns, window_ns, report_ns,
             self.hits, self.progress,
         )  # type: ignore[no-any-return]  # fmt: skip

@@ -4,8 +4,9 @@ A failed login is a transaction with TransactionFlag.LOGIN answered 401, or 400,
 Basic: with Basic credentials every endpoint carries the flag, and those codes then speak of the request. Other 401s (a
 token that ran out) carry no flag and do not count. The one law: an entity is over "more than N in W" exactly when the
 (N+1)th most recent failure lies within W; failures that were slips are none: an account's, one or two, before it went
-well from the same client, while that was over nothing. Who slips while others guess is not taken for one of them, and
-an address from which many more accounts go well than fail is an office and not a guesser.
+well from the same client, while that was over nothing; over a day each login that goes well makes up for one. Who slips
+while others guess is not taken for one of them, and an address from which many more accounts go well than fail is an
+office and not a guesser.
 """
 
 from enum import IntEnum
@@ -13,6 +14,7 @@ from enum import IntEnum
 import numpy as np
 
 from sensor._jit import I64s, U64s, inline_kernel, kernel, part_kernel
+from sensor.detection.detectors.login_passwords_kernel import PASSWORD
 from sensor.schema import TRANSACTION, TransactionFlag
 from sensor.structures.bits import count_bits
 from sensor.structures.entity_table_kernels import ENTITY, find, touch
@@ -21,7 +23,8 @@ from sensor.structures.windows import NEVER, clear_times, ring_push
 
 _SLIPS_MAX = 2
 """Wrong passwords of an account that are its owner's slips."""
-_KINDS_MIN = 4
+_KINDS_MIN = 6
+"""Different lengths among the passwords of somebody who guesses; of passwords that were seen half are different."""
 _OFFICE_MIN, _OFFICE_TIMES = 4, 2
 """Accounts that go well from an office, and times those that fail and have not gone well."""
 
@@ -75,9 +78,13 @@ def is_failure(status, basic):
 
 
 @inline_kernel
-def _tried(transaction, basic):
-    """What is different when another password is: the fingerprint of Basic credentials, else the body's length."""
-    return transaction["user"] if basic else np.uint64(max(np.int64(transaction["request_body_len"]), 0))
+def _tried(transaction, basic, password):
+    """What is different when another password is: the fingerprint of Basic credentials, what stands for the password
+    where it was seen, else the body's length.
+    """
+    if basic:
+        return transaction["user"]
+    return password if password != 0 else np.uint64(max(np.int64(transaction["request_body_len"]), 0))
 
 
 @part_kernel
@@ -92,7 +99,7 @@ def is_guessing(tried, base, size):
         kinds += first
         if 10 * alike > 4 * size:
             return False
-    return kinds >= _KINDS_MIN
+    return kinds >= (size // 2 if tried[base] & PASSWORD != 0 else min(_KINDS_MIN, size))
 
 
 @part_kernel
@@ -197,6 +204,14 @@ def take_back_slips(entity, times, starts, whose, base, size, account, since):
         times[base + (cursor + i) % size] = NEVER
 
 
+@part_kernel
+def take_back_latest(entity, times, base, size):
+    """Forget the latest failure."""
+    cursor = (np.int64(entity["cursor"]) + size - 1) % size
+    times[base + cursor] = NEVER
+    entity["cursor"] = cursor
+
+
 @inline_kernel
 def _client_of(transaction):
     return mix(transaction["client_hi"], transaction["client_lo"])
@@ -229,16 +244,16 @@ def _report(hits, progress, entity, row, now):
 
 @kernel
 def find_guessing(
-    transactions: TRANSACTION, start: int, by: int, basic_code: int,
+    transactions: TRANSACTION, passwords: U64s, start: int, by: int, basic_code: int,
     entities: ENTITY, slots: U64s, use: I64s, seeds: U64s,
     guessed: GUESSED, times: I64s, starts: I64s, whose: U64s, size: int, slow_ns: int, window_ns: int,
     report_ns: int, hits: HIT, progress: I64s,
 ) -> int:  # fmt: skip
     """Look at transactions from row `start` on; returns the row to go on with.
 
-    `by` says whose failures are counted; `times`, `starts` and `whose` hold `size` items, one more than are allowed,
-    for each entity; `basic_code` is the auth_scheme code of Basic, -1 when the batch has none; `slow_ns` is that of
-    note_failure.
+    `passwords` are those of tell_passwords; `by` says whose failures are counted; `times`, `starts` and `whose` hold
+    `size` items, one more than are allowed, for each entity; `basic_code` is the auth_scheme code of Basic, -1 when the
+    batch has none; `slow_ns` is that of note_failure.
     """
     progress[Progress.HITS] = 0
     for row in range(start, len(transactions)):
@@ -261,7 +276,10 @@ def find_guessing(
             entity_row = find(entities, slots, seeds, key0, key1, zero, zero)
             if entity_row >= 0 and by == By.CLIENT:
                 note_outcome(guessed[entity_row], transaction["account"], False, now, window_ns // 2)
-            if by != By.SLOW and entity_row >= 0 and is_success_of(
+            if by == By.SLOW:
+                if entity_row >= 0 and guessed[entity_row]["run_now"] == 0:
+                    take_back_latest(guessed[entity_row], times, entity_row * size, size)
+            elif entity_row >= 0 and is_success_of(
                 guessed[entity_row], whose, entity_row * size, size, transaction, by, window_ns
             ):  # fmt: skip
                 guessed[entity_row]["succeeded"] = 1
@@ -279,7 +297,7 @@ def find_guessing(
             continue
         tried = transaction["account"]
         if by != By.CLIENT:
-            tried = _tried(transaction, basic) if by == By.SLOW else _client_of(transaction)
+            tried = _tried(transaction, basic, passwords[row]) if by == By.SLOW else _client_of(transaction)
         entity_row = touch(entities, slots, use, seeds, key0, key1, zero, zero)
         if entity_row < 0:
             entity_row = -1 - entity_row

@@ -24,6 +24,8 @@ PAGERS = 3
 """Others who page from which on a walk is compared with theirs, but for so many that may be a role."""
 STEPS_MAX = 4
 """Steps that may lie between two pages that were seen."""
+STRAYS, WALKED = 3, 4
+"""Pages elsewhere in the list that a walk of so many pages outlasts, looked at between its own."""
 RECENT = 16
 KEPT = 2_048
 """Answers after which an endpoint's histogram is halved: what is usual follows slowly."""
@@ -46,6 +48,7 @@ WALK = np.dtype(
         ("longest", "i4"),      # walk of the latest day
         ("habit", "i4"),        # the same of the day before
         ("days", "i4"),         # earlier days with a walk
+        ("strays", "i4"),       # pages elsewhere since the walk's latest
     ],
     align=True,
 )
@@ -147,6 +150,7 @@ def _begin_walker(walk, shelves, walks_of, generation, endpoint, endpoint_genera
     walk["longest"] = 0
     walk["habit"] = 0
     walk["days"] = 0
+    walk["strays"] = 0
     walk["last_now"] = 0
 
 
@@ -161,7 +165,7 @@ def _keeps_step(step, moved):
 
 @part_kernel
 def _step(walk, transaction, pause_ns):
-    """Add a page to the walk, or begin another; returns whether it went on."""
+    """Add a page to the walk, or begin another; returns whether it went on. Who walks may look elsewhere in between."""
     page = np.int64(transaction["page"])
     now = np.int64(transaction["now"])
     moved = page - np.int64(walk["page"])
@@ -169,8 +173,13 @@ def _step(walk, transaction, pause_ns):
         goes_on = walk["page"] == CURSOR
     else:
         goes_on = walk["page"] >= 0 and moved > 0 and _keeps_step(np.int64(walk["step"]), moved)
-    goes_on = goes_on and walk["pages"] > 0 and now - walk["last_now"] <= pause_ns
+    lives = walk["pages"] > 0 and now - walk["last_now"] <= pause_ns
+    goes_on = goes_on and lives
+    if not goes_on and lives and page != CURSOR and walk["pages"] >= WALKED and walk["strays"] < STRAYS:
+        walk["strays"] += page != walk["page"]
+        return False
     walk["last_now"] = now
+    walk["strays"] = 0
     if not goes_on:
         if page != walk["page"] or page == CURSOR:
             walk["pages"] = 1

@@ -1,9 +1,9 @@
 """Names of query parameters: in: transactions; out: names that their endpoint was never asked with.
 
-A name goes by its letters: digits are left out, and what follows a bracket or an escape. Names that were met are kept in
-two bitmaps, that of now and the one before; when so many were met that the one of now would take others for known, it
-becomes the one before, and what nobody sent since is forgotten. The one law: a name is new once, for the first request
-that has it, while it is remembered.
+A name goes by its letters: digits are left out, and what follows a bracket or an escape. Names that were met are kept
+in two bitmaps, that of now and the one before; when so many were met that the one of now would take others for known,
+it becomes the one before, and what nobody sent since is forgotten. The one law: a name is new once, for the first
+request that has it, while it is remembered.
 """
 
 from enum import IntEnum

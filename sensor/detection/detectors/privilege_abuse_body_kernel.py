@@ -1,8 +1,8 @@
 """Fields of JSON bodies: in: bytes of a request's body; out: the names in it that are new, or give rights.
 
-Names are hashed without regard to case, `_` and `-`. Of an endpoint it is kept which of the fields that give rights were
-sent, a bit each, so that no number of other names can fill what is kept. The one law: a name is known by its hash alone,
-and no value is looked at.
+Names are hashed without regard to case, `_` and `-`. Of an endpoint it is kept which of the fields that give rights
+were sent, a bit each, so that no number of other names can fill what is kept. The one law: a name is known by its hash
+alone, and no value is looked at.
 """
 
 import numpy as np

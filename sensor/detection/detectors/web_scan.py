@@ -62,7 +62,8 @@ _SCANNERS = re.compile(
     re.IGNORECASE,
 )
 
-
+_OTHERS_MAX = 1_024
+"""Clients, evenly picked, with whose different misses a suspect's are compared."""
 _MISSED_MAX = 256
 """Batches with misses of one step that are kept before they are added to the spans."""
 
@@ -281,13 +282,15 @@ class WebScan:
         suspects = np.flatnonzero((span.misses.total[:used] >= least) & (self._untold[:used] > 0))
         if not len(suspects):
             return []
-        active = np.sort(span.misses.total[span.requests.total > 0])
+        active = np.flatnonzero(span.requests.total[:used] > 0)
+        active = active[:: 1 + len(active) // _OTHERS_MAX]
+        targets = np.minimum(span.targets.count(active), span.misses.total[active])
         detections = []
         for client, found in zip(suspects.tolist(), span.targets.count(suspects).tolist(), strict=True):
             misses, requests = int(span.misses.total[client]), int(span.requests.total[client])
             seen = self._seen.get(client)
-            others = np.delete(active, np.searchsorted(active, misses))
-            usual = float(others[len(others) * 3 // 4]) if len(others) else 0.0
+            others = np.sort(targets[active != client])
+            usual = float(round(others[len(others) * 3 // 4])) if len(others) else 0.0
             certain = is_long and misses >= _CERTAIN_SHARE * requests
             threshold = max(round(least) if certain else span.targets_min, self.settings.ratio_min * usual)
             if seen is None or seen.last_ts < since or found < threshold or misses < self.settings.share_min * requests:
