@@ -50,6 +50,8 @@ class Status(msgspec.Struct, kw_only=True):
     trust: str = ""              # what says that it is genuine: signature, checksum, tls, file, nothing
     etag: str = ""
     last_modified: str = ""
+    taken: float = 0.0           # when its entries were last read, not only known to be as they were
+    read_as: str = ""            # by which of the settings they were read
     confidence: float = 0.7
     stale_seconds: float = 259_200.0
 

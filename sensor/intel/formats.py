@@ -1,13 +1,15 @@
 """Bytes of a feed into indicators: in: bytes, the feed's settings; out: indicators, and what was left out, counted.
 
-Text has one entry a line, with # ; or // comments behind it; CSV a header, or none. The one law: what is not understood
-is counted by reason, and bytes that are no feed at all raise FeedError.
+Text has one entry a line, with # ; or // comments behind it; CSV a header, or none. Octets are UTF-8 or, with its mark,
+UTF-16. The one law: what is not understood is counted by reason, and bytes that are no feed at all raise FeedError.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -46,7 +48,8 @@ class Entry(NamedTuple):
 
 def parse(octets: bytes, feed: FeedSettings, fetched: float) -> Parsed:
     """`fetched` is when (seconds since 1970) the feed was known to be as it is."""
-    chosen = feed.format if feed.format != "auto" else _format_of(octets)
+    octets = _utf8(octets)
+    chosen = feed.format if feed.format != "auto" else _format_of(octets, feed.kind)
     skipped: Counter[str] = Counter()
     found: dict[tuple[str, str], Indicator] = {}
     for entry in _entries(chosen, octets, feed, skipped):
@@ -66,10 +69,20 @@ def parse(octets: bytes, feed: FeedSettings, fetched: float) -> Parsed:
     return Parsed(list(found.values()), skipped)
 
 
-def _format_of(octets: bytes) -> str:
+def _utf8(octets: bytes) -> bytes:
+    """Without a byte order mark."""
+    if octets.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        octets = octets.decode("utf-16", "replace").encode()
+    return octets.removeprefix(codecs.BOM_UTF8)
+
+
+def _format_of(octets: bytes, kind: str) -> str:
+    """JSON by what it holds; lines with commas each are CSV, but for user agents, which have commas of their own."""
     start = octets[:4096].lstrip()
-    if start[:1] not in (b"{", b"["):
-        return "text"
+    if start[:1] not in (b"{", b"[") or start.startswith(b"[Adblock"):
+        lines = [line for line in start.splitlines()[:-1] if line.strip() and line[:1] not in b"#;!"]
+        has_columns = bool(lines) and all(b"," in line.partition(b"#")[0] for line in lines)
+        return "csv" if has_columns and kind != "user_agent" else "text"
     return "stix" if b'"bundle"' in start or b'"spec_version"' in start or b'"objects"' in start else "misp"
 
 
@@ -77,13 +90,13 @@ def _entries(chosen: str, octets: bytes, feed: FeedSettings, skipped: Counter[st
     if chosen in ("misp", "stix"):
         try:
             document = msgspec.json.decode(octets)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise FeedError(f"not JSON: {error}") from None
         read: Callable[[object, Counter[str]], Iterable[tuple[object, ...]]]
         read = entries_of_misp if chosen == "misp" else entries_of_stix
         yield from (Entry(*each) for each in read(document, skipped))  # type: ignore[arg-type]
         return
-    text = octets.decode("utf-8", "replace").lstrip("\ufeff")
+    text = octets.decode("utf-8", "replace")
     if text[:512].lstrip().lower().startswith(("<!doctype", "<html")):
         raise FeedError("a web page, not a feed")
     try:
@@ -92,21 +105,25 @@ def _entries(chosen: str, octets: bytes, feed: FeedSettings, skipped: Counter[st
         raise FeedError(f"not CSV: {error}") from None
 
 
+_HOSTS_FILE = ("0.0.0.0", "127.0.0.1", "::", "::1")
 _COMMENT = re.compile(r"\s+(?:[#;]|//)\s*")
 
 
 def _lines(text: str, feed: FeedSettings) -> Iterator[Entry]:
     whole = feed.kind == "user_agent"  # whose values may hold all the signs of comments
     for line in map(str.strip, text.splitlines()):
-        if not line or line[0] in "#;" or line.startswith("//"):
+        if not line or line[0] in "#;!" or line.startswith(("//", "[Adblock")):
             continue
         if whole:
             yield Entry(feed.kind, line)
             continue
         entry, *rest = _COMMENT.split(line, maxsplit=1)
         words = defanged(entry).split()
-        is_hosts_file = len(words) == 2 and words[0] in ("0.0.0.0", "127.0.0.1")
-        yield Entry(feed.kind, words[1] if is_hosts_file else " ".join(words), note=rest[0] if rest else "")
+        if words and words[0].startswith("||"):  # as filters of advertisements name domains
+            words[0] = words[0][2:].partition("^")[0]
+        is_hosts_file = len(words) > 1 and words[0] in _HOSTS_FILE
+        for value in words[1:] if is_hosts_file else [" ".join(words)]:
+            yield Entry(feed.kind, value, note=rest[0] if rest else "")
 
 
 _CONFIDENCES = ("confidence", "confidence_level", "score", "threat_score")
@@ -164,5 +181,7 @@ def _share(text: str) -> float | None:
     try:
         value = float(text)
     except ValueError:
+        return None
+    if math.isnan(value):
         return None
     return min(max(value if "." in text and value <= 1 else value / 100, 0.0), 1.0)

@@ -39,7 +39,9 @@ class NotOne(ValueError):
 
 
 _NAME = re.compile(r"(?:\*\.|\.)?(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+(?:[a-z]{2,63}|xn--[a-z0-9-]{2,59})\.?")
+_WITH_PORT = re.compile(r"^(\d{1,3}(?:\.\d{1,3}){3}):\d{1,5}$")
 _JA4 = re.compile(r"[tqd][0-9s][0-9di][0-9a-z]{7}_[0-9a-f]{12}_[0-9a-f]{12}")
+_BRACKETED = re.compile(r"\s?[\[({](\.|dot|://|:)[\])}]\s?", re.IGNORECASE)
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _WIDEST = {4: 8, 6: 19}
 NOTE_CHARS_MAX = 200
@@ -50,6 +52,7 @@ def indicator(kind: str, text: str, confidence: float | None = None, expires: fl
               special: bool = False) -> list[Indicator]:  # fmt: skip
     """The indicators that a text of this kind (or "auto") is: a range of addresses may be several networks."""
     text = text.strip().strip("\"'")
+    text = text if kind == Kind.USER_AGENT else defanged(text)
     chosen = kind_of(text) if kind == "auto" else Kind(kind)
     note = " ".join(note.split())[:NOTE_CHARS_MAX]
     if chosen == Kind.ADDRESS:
@@ -60,15 +63,15 @@ def indicator(kind: str, text: str, confidence: float | None = None, expires: fl
 def kind_of(text: str) -> Kind:
     """What a text looks like."""
     low = text.lower()
-    if "://" in low or low.startswith("hxxp"):
+    if "://" in low:
         return Kind.URL
     if _JA4.fullmatch(low):
         return Kind.JA4
     if re.fullmatch(r"[0-9a-f:.]+(?:/\d+|\s*-\s*[0-9a-f:.]+)?", low) and (":" in low or low.count(".") >= 3):
         return Kind.ADDRESS
-    if _NAME.fullmatch(low):
+    if _NAME.fullmatch(_ascii(low)):
         return Kind.DOMAIN
-    if "/" in low and _NAME.fullmatch(low.partition("/")[0]):
+    if "/" in low and _NAME.fullmatch(_ascii(low.partition("/")[0])):
         return Kind.URL
     raise NotOne("neither address, name nor URL")
 
@@ -76,6 +79,7 @@ def kind_of(text: str) -> Kind:
 def networks_of(text: str, special: bool = False) -> list[Network]:
     """The networks that an address, a network or a range (FIRST-LAST) is."""
     try:
+        text = _WITH_PORT.sub(r"\1", text)
         first, dash, last = text.partition("-")
         if dash:
             ends = ipaddress.ip_address(first.strip()), ipaddress.ip_address(last.strip())
@@ -91,8 +95,18 @@ def networks_of(text: str, special: bool = False) -> list[Network]:
     return found
 
 
+def _ascii(name: str) -> str:
+    """A name as DNS has it (RFC 3490); as it is when it cannot be one."""
+    if name.isascii():
+        return name
+    try:
+        return name.encode("idna").decode("ascii")
+    except UnicodeError:
+        return name
+
+
 def _name(text: str) -> str:
-    text = defanged(text).lower()
+    text = _ascii(text.lower())
     if not _NAME.fullmatch(text):
         raise NotOne("not a domain name")
     return text.removeprefix("*").strip(".")
@@ -105,12 +119,11 @@ def url_spelling(host: str, target: str) -> str:
 
 
 def _url(text: str) -> str:
-    text = defanged(text)
     rest = re.sub(r"^[a-z]+://", "", text, flags=re.IGNORECASE)
     host, slash, target = rest.partition("/")
     if not host or " " in host or not {".", ":"} & set(host):
         raise NotOne("not a URL")
-    return url_spelling(host.rpartition("@")[2], slash + target)
+    return url_spelling(_ascii(host.rpartition("@")[2].lower()), slash + target)
 
 
 def _agent(text: str) -> str:
@@ -126,8 +139,9 @@ def _matched(pattern: re.Pattern[str], what: str, text: str) -> str:
 
 
 def defanged(text: str) -> str:
-    """As it was before somebody made it harmless: hxxp://, [.]"""
-    return re.sub(r"^hxxp", "http", text, flags=re.IGNORECASE).replace("[.]", ".").replace("[:]", ":")
+    """As it was before somebody made it harmless: hxxp://, [.], (dot), [:]//"""
+    text = _BRACKETED.sub(lambda found: {"dot": ".", ".": ".", ":": ":", "://": "://"}[found[1].lower()], text)
+    return re.sub(r"^h(?:xx|tt|\*\*|xt|tx)p(s?)(?=://)", r"http\1", text, flags=re.IGNORECASE)
 
 
 _SPELL: dict[Kind, Callable[[str], str]] = {

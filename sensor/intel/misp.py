@@ -59,7 +59,8 @@ def _attributes(document: object, note: str) -> Iterator[tuple[str, dict[str, An
 
 
 def _confidence(attribute: dict[str, Any]) -> float | None:
-    for tag in attribute.get("Tag") or ():
+    tags = attribute.get("Tag")
+    for tag in tags if isinstance(tags, list) else ():
         name = str(tag.get("name", "")) if isinstance(tag, dict) else ""
         if name.startswith("misp:confidence-level="):
             return _SURE.get(name.partition("=")[2].strip('"'))

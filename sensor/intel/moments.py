@@ -1,6 +1,6 @@
 """Moments as feeds write them: in: a text or a number; out: seconds since 1970, None when it is neither.
 
-The one law: without a zone it is UTC.
+The one law: without a zone it is UTC, and what no calendar has is none.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 _MILLISECONDS_FROM = 1e11
+_LAST = 253_402_300_800
+"""The end of the year 9999."""
 
 
 def moment(value: object) -> float | None:
@@ -15,8 +17,9 @@ def moment(value: object) -> float | None:
         return None
     try:
         seconds = float(value)
-        return seconds / 1000 if seconds > _MILLISECONDS_FROM else seconds or None
-    except ValueError:
+        seconds = seconds / 1000 if seconds > _MILLISECONDS_FROM else seconds
+        return seconds if 0 < seconds < _LAST else None
+    except (ValueError, OverflowError):
         pass
     try:
         found = datetime.fromisoformat(str(value).strip().replace(" UTC", "+00:00").replace("Z", "+00:00"))

@@ -66,9 +66,18 @@ def status_of(folder: Path, feed: FeedSettings) -> Status:
 
 
 def _forget_others(folder: Path, names: set[str]) -> None:
-    for path in [*folder.glob("*.json"), *folder.glob("*.npz")]:
-        if path.stem not in names:
+    for path in folder.glob("*.json"):
+        if path.stem not in names and _is_ours(path):
+            path.with_suffix(".npz").unlink(missing_ok=True)
             path.unlink()
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether an update wrote this file: the folder may have others."""
+    try:
+        return read_status(path).name == path.stem
+    except StateError:
+        return False
 
 
 def _update(
@@ -77,7 +86,7 @@ def _update(
     """Fetch one feed and note in its status what became of it."""
     status.tried = now
     try:
-        known = (folder / f"{feed.name}.npz").exists() and not force
+        known = (folder / f"{feed.name}.npz").exists() and not force and not _to_read_again(feed, status, now)
         found = fetch(
             feed.url, feed.headers, settings.bytes_max, settings.timeout_seconds,
             status.etag if known else "", status.last_modified if known else "",
@@ -88,6 +97,16 @@ def _update(
     except FeedError as error:
         status.failures += 1
         status.error = str(error)
+
+
+def _to_read_again(feed: FeedSettings, status: Status, now: float) -> bool:
+    """Whether entries are read though the server has no others: they would expire, or are to be read otherwise."""
+    ageing = 0 < feed.expire_seconds < 2 * (now - status.taken)
+    return ageing or status.read_as != _read_as(feed)
+
+
+def _read_as(feed: FeedSettings) -> str:
+    return f"{feed.format} {feed.kind} {feed.column} {feed.expire_seconds:g} {feed.special_addresses}"
 
 
 def _take(
@@ -106,6 +125,7 @@ def _take(
     status.url, status.trust, status.entries = feed.url, trust, entries
     status.skipped, status.sha256 = dict(parsed.skipped), hashlib.sha256(octets).hexdigest()
     status.etag, status.last_modified = found.etag, found.last_modified
+    status.taken, status.read_as = now, _read_as(feed)
 
 
 def _trusted(octets: bytes, feed: FeedSettings, settings: ThreatIntelSettings) -> str:

@@ -71,6 +71,47 @@ def test_what_is_left_out_is_counted_with_the_reason(line: str, reason: str) -> 
     assert found.skipped == {reason: 1}
 
 
+HARMLESS = (
+    "hxxp://evil[.]example.org/a", "hXXps[:]//evil[.]example[.]org/a", "http[://]evil(.)example{dot}org/a",
+    "h**p://evil [dot] example.org/a",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+@pytest.mark.parametrize("form", ["{}\n", "id,url\n1,{}\n", '{{"type": "url", "value": "{}"}}'])
+def test_what_was_made_harmless_is_read_in_every_format(text: str, form: str) -> None:
+    assert entries(form.format(text)) == {("url", "evil.example.org/a")}
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize(
+    "text", ["45.1.2[.]3\r\n", "when,ip\r\n2026,45.1.2[.]3\r\n", '{"type": "ip-dst", "value": "45.1.2[.]3"}']
+)
+def test_codings_and_marks_of_byte_order(coding: str, text: str) -> None:
+    assert entries(text.encode(coding)) == {("address", "45.1.2.3/32")}
+
+
+def test_names_that_are_not_ascii_ports_filters_and_hosts_files() -> None:
+    text = "[Adblock Plus 2.0]\n! a filter\n||ads.example.org^$third-party\nBücher.example\n45.1.2.3:8080\n"
+    text += "0.0.0.0 a.example.org b.example.org # two\n:: c.example.org\nhttp://bücher.example/x\n"
+    names = ("ads.example.org", "xn--bcher-kva.example", "a.example.org", "b.example.org", "c.example.org")
+    assert entries(text) == {
+        *(("domain", name) for name in names), ("address", "45.1.2.3/32"), ("url", "xn--bcher-kva.example/x")
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("moment", ["nan", "inf", "1e400", "-5", "99999999999999999999"])
+def test_moments_that_no_calendar_has_are_none(moment: str) -> None:
+    (one,) = parsed(f"ip,valid_until,confidence\n45.1.2.3,{moment},nan\n", format="csv").indicators
+    assert (one.expires, one.confidence) == (None, None)
+
+
+def test_json_of_an_odd_shape_is_entries_or_an_error() -> None:
+    assert entries('{"Attribute": [{"type": "url", "value": "http://a.test/", "Tag": 5}]}') == {("url", "a.test/")}
+    with pytest.raises(FeedError, match="not JSON"):
+        parsed("[" * 100_000)
+
+
 def test_private_addresses_are_taken_when_asked_for() -> None:
     assert entries("10.1.0.0/16\n", special_addresses=True) == {("address", "10.1.0.0/16")}
 

@@ -29,6 +29,8 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         self.pages: dict[str, bytes | int] = {}
+        self.redirects: dict[str, str] = {}
+        self.lengths: dict[str, int] = {}
         self.asked: list[tuple[str, dict[str, str]]] = []
         super().__init__(("127.0.0.1", 0), Answer)
 
@@ -48,6 +50,10 @@ class Answer(BaseHTTPRequestHandler):
         self.send_response(status)
         if isinstance(page, bytes):
             self.send_header("ETag", tag)
+        if self.path in self.server.redirects:
+            self.send_header("Location", self.server.redirects[self.path])
+        if self.path in self.server.lengths:
+            self.send_header("Content-Length", str(self.server.lengths[self.path]))
         self.end_headers()
         if isinstance(page, bytes) and status == 200:
             self.wfile.write(page)
@@ -114,6 +120,49 @@ def test_the_last_good_one_stays(tmp_path: Path, server: Server, page: bytes | i
     assert knows(tmp_path)
     server.pages["/list"] = b"\n".join(b"45.9.8.%d" % n for n in range(39))
     assert one(update(settings(tmp_path, server), NOW + DAY * 2 + 1)).error == ""  # a failed one is due at once
+
+
+def test_entries_do_not_expire_while_the_server_says_that_nothing_changed(tmp_path: Path, server: Server) -> None:
+    server.pages["/list"] = b"45.9.8.7\n"
+    given = settings(tmp_path, server, expire_seconds=30 * DAY)
+    for day in range(60):
+        assert one(update(given, NOW + DAY * day)).error == ""
+    assert Matcher.of_folder(tmp_path).host("45.9.8.7", NOW + 61 * DAY)
+    asked = [headers.get("If-None-Match") is None for _, headers in server.asked]
+    assert sum(asked) <= 5
+
+
+def test_a_feed_that_is_to_be_read_otherwise_is_fetched_anew(tmp_path: Path, server: Server) -> None:
+    server.pages["/list"] = b"10.0.0.1\n45.9.8.7\n"
+    assert one(update(settings(tmp_path, server), NOW)).entries == 1
+    assert one(update(settings(tmp_path, server, special_addresses=True), NOW + DAY)).entries == 2
+
+
+def test_keys_do_not_follow_to_another_server_and_what_ends_early_is_refused(tmp_path: Path, server: Server) -> None:
+    with Server() as other:
+        thread = threading.Thread(target=other.serve_forever)
+        thread.start()
+        other.pages["/there"] = b"45.9.8.7\n"
+        server.redirects = {"/list": other.address + "/there", "/near": "/far"}
+        server.pages |= {"/list": 302, "/near": 301, "/far": b"45.9.8.7\n"}
+        keys = {"Authorization": "secret", "X-Api-Key": "secret"}
+        assert one(update(settings(tmp_path, server, headers=keys), NOW)).error == ""
+        assert one(update(settings(tmp_path / "b", server, "/near", headers=keys), NOW)).error == ""
+        other.shutdown()
+        thread.join(10)
+    assert "secret" not in str(other.asked)
+    assert "secret" in str(server.asked[-1])
+    server.lengths = {"/far": 50}
+    told = one(update(settings(tmp_path / "c", server, "/far"), NOW)).error
+    assert "ended after 9 of 50 bytes" in told
+
+
+def test_files_of_others_in_the_folder_stay(tmp_path: Path, server: Server) -> None:
+    server.pages["/list"] = b"45.9.8.7\n"
+    for name in ("own.json", "arrays.npz", "x.json"):
+        (tmp_path / name).write_text('{"name": "own settings"}')
+    update(settings(tmp_path, server), NOW)
+    assert {"own.json", "arrays.npz", "x.json"} <= {path.name for path in tmp_path.iterdir()}
 
 
 def test_packed_feeds_and_keys_from_the_environment(
