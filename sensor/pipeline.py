@@ -43,8 +43,9 @@ from sensor.protocols.stage import Part as Read
 from sensor.protocols.stage import ProtocolStage
 from sensor.protocols.tls.stage import TlsStage
 from sensor.protocols.websocket.stage import WebSocketStage
-from sensor.reassembly.stage import Part, ReassemblyStage, turned
+from sensor.reassembly.stage import Part, ReassemblyStage
 from sensor.reassembly.tables import Count as FlowCount
+from sensor.reassembly.turning import turned
 from sensor.schema import CONTENT, TRANSACTION, Wanted
 from sensor.sharing import crew_of
 from sensor.state_run import RunState

@@ -10,7 +10,7 @@ from sensor._jit import Bytes, I64s, inline_kernel, kernel
 from sensor.export.columns import FLOW_COLUMNS, FLOW_DIRECTION_COLUMNS, FLOW_RECORD_COLUMNS
 from sensor.export.json_lines import NULL
 from sensor.export.texts import put_address, put_history, put_uid
-from sensor.schema import FLOW, STREAM, ConnState, Proto
+from sensor.schema import FLOW, STREAM, ConnState, FlowFlag, Proto
 from sensor.structures.community_id_kernels import TEXT_BYTES, put_community_id
 from sensor.structures.uid import flow_uid
 
@@ -106,7 +106,8 @@ def _put_flow(cells, cell, row, tunnels, protos, states, reasons, services):
     cells[cell + PROTO] = protos[np.int64(row["proto"])]
     cells[cell + SERVICE] = services[np.int64(row["service"])]
     cells[cell + CONN_STATE] = states[np.int64(row["conn_state"])]
-    cells[cell + MISSED_EXACT] = _EXACT >> np.int64(row["conn_state"]) & 1
+    whole = 1 if row["flags"] & FlowFlag.MIDSTREAM == 0 else 0
+    cells[cell + MISSED_EXACT] = _EXACT >> np.int64(row["conn_state"]) & whole
     cells[cell + END_REASON] = reasons[np.int64(row["end_reason"])]
     cells[cell + VLAN] = row["vlan"] if row["vlan"] != 0 else NULL
     cells[cell + TUNNEL] = tunnels[np.int64(row["tunnel"])]

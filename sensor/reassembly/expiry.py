@@ -9,11 +9,12 @@ import numpy as np
 
 from sensor._jit import inline_kernel, part_kernel
 from sensor.limits import NS
+from sensor.reassembly.conn_state import conn_state
 from sensor.reassembly.flow_table import release_flow
 from sensor.reassembly.order import emit, emit_gap, skip_hole
 from sensor.reassembly.reuse import forget_asked
 from sensor.reassembly.tables import CHUNKS_PER_STEP, WHEEL_SECONDS, Count, Scalar
-from sensor.schema import ChunkKind, ConnState, EndReason, FlowFlag, Proto, TcpFlag, TcpState
+from sensor.schema import ChunkKind, EndReason, FlowFlag, Proto, TcpState
 
 _TRIES = 64
 
@@ -64,48 +65,6 @@ def link(t, row, first):
     t.flows[head]["wheel_prev"] = row
 
 
-@inline_kernel
-def _tcp_conn_state(t, row):
-    orig = t.streams[2 * row]
-    resp = t.streams[2 * row + 1]
-    orig_syn = orig["tcp_flags"] & TcpFlag.SYN != 0
-    resp_syn = resp["tcp_flags"] & TcpFlag.SYN != 0
-    if not orig_syn:
-        if resp_syn:
-            if resp["reset"] != 0:
-                return ConnState.RSTRH
-            return ConnState.SHR if resp["fin"] >= 0 else ConnState.OTH
-        return ConnState.OTH
-    if not resp_syn:
-        if resp["reset"] != 0:
-            return ConnState.REJ
-        if orig["reset"] != 0:
-            return ConnState.RSTOS0
-        if resp["packets"] > 0:
-            return ConnState.OTH
-        return ConnState.SH if orig["fin"] >= 0 else ConnState.S0
-    if resp["reset"] != 0:  # of both sides' resets Zeek names the responder's
-        silent = orig["payload_bytes"] == 0 and resp["payload_bytes"] == 0
-        return ConnState.REJ if orig["reset"] != 0 and silent else ConnState.RSTR
-    if orig["reset"] != 0:
-        return ConnState.RSTO
-    if orig["fin"] >= 0 and resp["fin"] >= 0:
-        return ConnState.SF
-    if orig["fin"] >= 0:
-        return ConnState.S2
-    return ConnState.S3 if resp["fin"] >= 0 else ConnState.S1
-
-
-@inline_kernel
-def _conn_state(t, row):
-    """Zeek's conn_state; without TCP it says who spoke."""
-    if t.flows[row]["proto"] == Proto.TCP:
-        return _tcp_conn_state(t, row)
-    if t.streams[2 * row]["packets"] == 0:
-        return ConnState.SHR
-    return ConnState.SF if t.streams[2 * row + 1]["packets"] > 0 else ConnState.S0
-
-
 @part_kernel
 def _flush_stream(t, stream_row):
     """Deliver what still waits, and mark what the other side acknowledged but nobody saw."""
@@ -136,7 +95,7 @@ def end_flow(t, row, reason):
     emit(t, 2 * row, ChunkKind.STOP, 0, 0, 0, 0, -1, t.state[Scalar.NOW])
     emit(t, 2 * row + 1, ChunkKind.STOP, 0, 0, 0, 0, -1, t.state[Scalar.NOW])
     emit(t, 2 * row, ChunkKind.END, 0, 0, 0, 0, -1, t.state[Scalar.NOW])
-    flow["conn_state"] = np.uint8(_conn_state(t, row))
+    flow["conn_state"] = np.uint8(conn_state(t, row))
     flow["end_now"] = t.state[Scalar.NOW]
     if reason == EndReason.IDLE and flow["state"] == TcpState.CLOSED:
         reset = t.streams[2 * row]["reset"] != 0 or t.streams[2 * row + 1]["reset"] != 0

@@ -8,6 +8,7 @@ import numpy as np
 
 from sensor._jit import inline_kernel, part_kernel
 from sensor.limits import PATHS_MAX
+from sensor.reassembly.measures import LETTER_FLIPPED
 from sensor.reassembly.tables import STREAM, Count, Scalar
 from sensor.schema import FlowFlag, Proto, Service, TcpFlag, TcpState
 from sensor.structures.hash_table import find_row, following, home, insert, remove, row_of, same_tag
@@ -153,9 +154,9 @@ def create_flow(t, segment, hashed, path, flags):
     flow["last_ts"] = segment["ts"]
     flow["end_now"] = 0
     flow["told_ts"] = segment["ts"]
-    flow["history_low"] = np.uint64(0)
+    flow["history_low"] = np.uint64(LETTER_FLIPPED if direction == 1 else 0)
     flow["history_high"] = np.uint64(0)
-    flow["history_len"] = 0
+    flow["history_len"] = direction
     flow["history_seen"] = 0
     flow["flags"] = 0
     if segment["proto"] == Proto.TCP and flags & TcpFlag.SYN == 0:

@@ -9,7 +9,7 @@ from sensor.schema import HISTORY_LETTERS
 
 LETTER_S, LETTER_H, LETTER_A, LETTER_D = (HISTORY_LETTERS.index(x) + 1 for x in "SHAD")
 LETTER_F, LETTER_R, LETTER_G, LETTER_T = (HISTORY_LETTERS.index(x) + 1 for x in "FRGT")
-LETTER_W, LETTER_I, LETTER_Q = (HISTORY_LETTERS.index(x) + 1 for x in "WIQ")
+LETTER_W, LETTER_I, LETTER_Q, LETTER_FLIPPED = (HISTORY_LETTERS.index(x) + 1 for x in "WIQ^")
 
 
 @inline_kernel

@@ -135,5 +135,7 @@ def begin_asked(t, stream_row, number, ts):
     stream["tcp_flags"] = TcpFlag.SYN
     stream["first"] = stream["next"] = number
     stream["acked"] = number - 1
-    t.flows[stream_row >> 1]["start_ts"] = ts
-    note(t.flows[stream_row >> 1], LETTER_S, stream_row & 1)
+    flow = t.flows[stream_row >> 1]
+    flow["start_ts"] = ts
+    flow["history_low"], flow["history_len"] = np.uint64(0), 0
+    note(flow, LETTER_S, stream_row & 1)

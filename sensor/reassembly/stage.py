@@ -33,7 +33,6 @@ from sensor.reassembly.tables import (
 )
 from sensor.reassembly.track import end_all, pass_time, recycle, track
 from sensor.schema import CHUNK, FLOW, STREAM, FlowFlag
-from sensor.structures.records import picked
 
 _SPARE_ROWS = limits.BATCH_FRAMES
 """Rows beyond flows_max, because a row that ended stays as it is until its batch is over."""
@@ -188,17 +187,3 @@ class ReassemblyStage:
             self._tables.told[: state[Scalar.TOLD]],
             self._tables.told_streams[: 2 * state[Scalar.TOLD]],
         )
-
-
-def turned(
-    flows: npt.NDArray[np.void], streams: npt.NDArray[np.void]
-) -> tuple[npt.NDArray[np.void], npt.NDArray[np.void]]:
-    """The same rows: where the responder sent the requests, the two have changed places, in the flows themselves."""
-    rows = np.flatnonzero(flows["flags"] & FlowFlag.FLIPPED)
-    if not len(rows):
-        return flows, streams
-    for one, other in (("orig_hi", "resp_hi"), ("orig_lo", "resp_lo"), ("orig_port", "resp_port")):
-        flows[one][rows], flows[other][rows] = flows[other][rows], flows[one][rows]
-    order = np.arange(len(streams)).reshape(-1, 2)
-    order[rows] = order[rows, ::-1]
-    return flows, picked(streams, order.reshape(-1))

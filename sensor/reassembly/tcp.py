@@ -13,6 +13,7 @@ from sensor.reassembly.measures import (
     LETTER_D,
     LETTER_F,
     LETTER_H,
+    LETTER_I,
     LETTER_Q,
     LETTER_R,
     LETTER_S,
@@ -44,21 +45,29 @@ def _unwrap(expected, number):
 
 
 @inline_kernel
-def _note_flags(flow, flags, length, window, direction):
-    if flags & TcpFlag.SYN != 0:
+def _note_flags(flow, stream, peer, flags, length, window, direction):
+    """A packet with SYN, FIN or RST is noted for that alone, one with several of them for being odd."""
+    control = flags & (TcpFlag.SYN | TcpFlag.FIN | TcpFlag.RST)
+    if control == 0:
+        if length > 0:
+            note(flow, LETTER_D, direction)
+        elif flags & TcpFlag.ACK != 0:
+            note(flow, LETTER_A, direction)
+    elif control == TcpFlag.SYN:
         note(flow, LETTER_H if flags & TcpFlag.ACK != 0 else LETTER_S, direction)
-        if flags & (TcpFlag.FIN | TcpFlag.RST) != 0:
-            note(flow, LETTER_Q, direction)
-    elif flags & TcpFlag.ACK != 0 and length == 0 and flags & (TcpFlag.FIN | TcpFlag.RST) == 0:
-        note(flow, LETTER_A, direction)
-        if window == 0:
-            note(flow, LETTER_W, direction)
-    if length > 0:
-        note(flow, LETTER_D, direction)
-    if flags & TcpFlag.FIN != 0:
+    elif control == TcpFlag.FIN:
         note(flow, LETTER_F, direction)
-    if flags & TcpFlag.RST != 0:
+    elif control == TcpFlag.RST:
         note(flow, LETTER_R, direction)
+    else:
+        note(flow, LETTER_I if control & TcpFlag.SYN == 0 else LETTER_Q, direction)
+    if (
+        window == 0  # of no interest where nothing is going to come
+        and control & TcpFlag.RST == 0
+        and stream["reset"] == 0
+        and (peer["fin"] < 0 or peer["reset"] != 0)
+    ):
+        note(flow, LETTER_W, direction)
 
 
 @inline_kernel
@@ -190,7 +199,7 @@ def tcp_segment(t, stream_row, segment, data):
     flags = np.int64(segment["tcp_flags"])
     length = np.int64(segment["payload_len"])
     number = np.int64(segment["seq"])
-    _note_flags(flow, flags, length, segment["window"], direction)
+    _note_flags(flow, stream, peer, flags, length, segment["window"], direction)
     _handshake(flow, flags, direction, length)
     syn = 1 if flags & TcpFlag.SYN != 0 else 0
     if (
@@ -222,7 +231,8 @@ def tcp_segment(t, stream_row, segment, data):
     if flags & TcpFlag.RST != 0:
         inside = stream["acked"] - 1 <= seq <= stream["next"] + RST_BYTES
         if stream["first"] == 0 or inside or (number == 0 and flow["state"] < TcpState.ESTABLISHED):
-            stream["reset"] = 1
+            if stream["fin"] < 0 or peer["fin"] < 0:  # behind both FINs it ends nothing
+                stream["reset"] = 1
             _close(t, row, flow)
         else:
             t.counts[Count.RST_IGNORED] += 1
@@ -239,6 +249,8 @@ def tcp_segment(t, stream_row, segment, data):
             _payload(t, stream_row, segment, data, seq, ack)
     if flags & TcpFlag.FIN != 0 and stream["fin"] < 0 and abs(seq - stream["next"]) < FAR_BYTES:
         stream["fin"] = seq + length
+        if peer["fin"] >= 0 and stream["reset"] == 0:
+            peer["reset"] = 0  # the peer had ended before it reset: both have
     skip_lost_holes(t, stream_row, peer)
     if peer["hold_head"] >= 0:
         skip_lost_holes(t, stream_row ^ 1, stream)

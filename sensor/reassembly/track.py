@@ -21,7 +21,7 @@ from sensor.reassembly.duplicates import (
 from sensor.reassembly.expiry import end_flow, end_next, evict_oldest, expire, link
 from sensor.reassembly.flow_table import create_flow, find_flow, path_of
 from sensor.reassembly.lookahead import begin_looking, look_ahead
-from sensor.reassembly.measures import measure_packet
+from sensor.reassembly.measures import LETTER_D, measure_packet, note
 from sensor.reassembly.reuse import Anew, asked_for, begin_asked, goes_on_anew, may_be_over, opens_another
 from sensor.reassembly.tables import CHUNKS_PER_STEP, LIVE_NS, NODES_PER_STEP, Count, Scalar, Tables
 from sensor.reassembly.tcp import tcp_segment
@@ -119,6 +119,7 @@ def track(t: Tables, data: Bytes, datagrams: Bytes, segments: SEGMENT, start: in
         if segment["proto"] == Proto.TCP:
             tcp_segment(t, stream_row, segment, buffer)
         elif segment["proto"] == Proto.UDP:
+            note(flow, LETTER_D, stream_row & 1)
             read_datagram(t, stream_row, segment, buffer)
         if segment["ts"] - flow["told_ts"] >= LIVE_NS:
             tell(t, stream_row >> 1, segment["ts"])

@@ -21,7 +21,7 @@ from sensor.detection.evidence import address, community_id, identity_of
 from sensor.detection.findings import Cases, endpoint_name, found, server_name
 from sensor.detection.known_keys import KnownKeys
 from sensor.detection.reloading import Reloading
-from sensor.schema import ConnState, Service
+from sensor.schema import ConnState, FlowFlag, Service
 
 EDGE = Rule(
     id="edge-not-allowed", version=1, title="Call that the allowed edges do not have", category="segmentation",
@@ -145,7 +145,8 @@ class Segmentation:
     def _other_flows(self, batch: Batch) -> list[Detection]:
         """Flows that are not HTTP and were answered."""
         assert self.allowed is not None
-        flows, said = batch.flows, []
+        said: list[Detection] = []
+        flows = batch.flows[batch.flows["flags"] & FlowFlag.MIDSTREAM == 0]  # who opened the others is not known
         keys = self._flows.keys(*(flows[name] for name in _ENDS), flows["service"], flows["conn_state"])
         for row in self._flows.fresh(keys).tolist():
             one = flows[row]

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from sensor.detection.detector import Strings
 from sensor.detection.evidence import address
-from sensor.schema import ConnState, Service
+from sensor.schema import ConnState, FlowFlag, Service
 
 Table = npt.NDArray[np.void]
 _ANSWERED = (ConnState.S1, ConnState.SF, ConnState.S2, ConnState.S3, ConnState.RSTO, ConnState.RSTR)
@@ -45,7 +45,8 @@ class Learned:
             self.calls[address(row, "client"), _end(row, "server")].add(endpoint)
             if row["role"]:
                 self.roles[f"{row['role']:016x}"].add(endpoint)
-        answered = flows[np.isin(flows["conn_state"], _ANSWERED) & (flows["service"] != Service.HTTP)]
+        whole = flows["flags"] & FlowFlag.MIDSTREAM == 0
+        answered = flows[np.isin(flows["conn_state"], _ANSWERED) & (flows["service"] != Service.HTTP) & whole]
         for row in answered[_first_of(answered, _ENDS)]:
             self.flows.add((address(row, "orig"), _end(row, "resp")))
 
