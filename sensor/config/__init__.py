@@ -65,6 +65,7 @@ from sensor.config.probing import (
     MethodProbingSettings,
     NovelPathsSettings,
     ParameterProbingSettings,
+    PingSweepSettings,
     TlsProbingSettings,
 )
 from sensor.config.segmentation import SegmentationSettings
@@ -132,6 +133,7 @@ __all__ = [
     "OverloadSettings",
     "PageWalksSettings",
     "ParameterProbingSettings",
+    "PingSweepSettings",
     "PortScanSettings",
     "PrivilegeAbuseSettings",
     "ProtocolSettings",

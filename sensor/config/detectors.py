@@ -33,6 +33,7 @@ from sensor.config.probing import (
     MethodProbingSettings,
     NovelPathsSettings,
     ParameterProbingSettings,
+    PingSweepSettings,
     TlsProbingSettings,
 )
 from sensor.config.segmentation import SegmentationSettings
@@ -252,6 +253,7 @@ class DetectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     account_probing: AccountProbingSettings = AccountProbingSettings()
     novel_paths: NovelPathsSettings = NovelPathsSettings()
     parameter_probing: ParameterProbingSettings = ParameterProbingSettings()
+    ping_sweep: PingSweepSettings = PingSweepSettings()
     tls_probing: TlsProbingSettings = TlsProbingSettings()
     error_spike: ErrorSpikeSettings = ErrorSpikeSettings()
     response_times: ResponseTimesSettings = ResponseTimesSettings()

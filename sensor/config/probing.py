@@ -50,6 +50,19 @@ class ParameterProbingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid
     """Clients remembered; those without new names lately give way and are counted."""
 
 
+class PingSweepSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    """Look for clients that ping many hosts which do not answer."""
+    window_seconds: Seconds = 600.0
+    """Packet time in which hosts are counted; a day is looked at too."""
+    hosts_min: AtLeastTwo = 20
+    """Hosts that one client asked for the first time in a day and that gave no answer, half of all it asked so."""
+    day_hosts_min: AtLeastTwo = 60
+    """The same within a day."""
+    clients_max: AtLeastTwo = 4_096
+    """Clients remembered; those that asked nobody lately give way and are counted."""
+
+
 class TlsProbingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     enabled: bool = True
     """Look for clients that try versions and ciphers of TLS servers."""

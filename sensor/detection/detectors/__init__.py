@@ -26,6 +26,7 @@ from sensor.detection.detectors.off_hours import OffHours
 from sensor.detection.detectors.outside_uploads import OutsideUploads
 from sensor.detection.detectors.page_walks import PageWalks
 from sensor.detection.detectors.parameter_probing import ParameterProbing
+from sensor.detection.detectors.ping_sweep import PingSweep
 from sensor.detection.detectors.port_scan import PortScan
 from sensor.detection.detectors.privilege_abuse import PrivilegeAbuse
 from sensor.detection.detectors.random_domains import RandomDomains
@@ -75,6 +76,7 @@ DETECTORS = {
     "account_probing": AccountProbing,
     "novel_paths": NovelPaths,
     "parameter_probing": ParameterProbing,
+    "ping_sweep": PingSweep,
     "tls_probing": TlsProbing,
     "error_spike": ErrorSpike,
     "response_times": ResponseTimes,
