@@ -35,7 +35,7 @@ from sensor.evidence.stage import EvidenceCount, EvidenceStage, evidence_of, tak
 from sensor.features.stage import FeatureStage
 from sensor.fingerprint import fingerprint_key
 from sensor.gathered import NO_FLOWS, NO_STREAMS, Ended, Gathered
-from sensor.limits import BLOCKS_TOGETHER, FLOWS_TOGETHER
+from sensor.limits import BLOCKS_TOGETHER, FLOWS_TOGETHER, NS
 from sensor.losses import Losses
 from sensor.overload import Overload, Step
 from sensor.protocols.dns.stage import DnsStage
@@ -51,7 +51,7 @@ from sensor.sharing import crew_of
 from sensor.state_run import RunState
 from sensor.structures.entity_table_kernels import Use
 from sensor.structures.memory import Remembering
-from sensor.structures.records import copied, picked
+from sensor.structures.records import copied
 from sensor.structures.shared_memory import shared_zeros
 from sensor.structures.string_pool import StringPool
 from sensor.structures.string_pool_kernels import State as PoolState
@@ -60,6 +60,8 @@ from sensor.workers.crew import Merged
 
 Rows = npt.NDArray[np.void]
 
+_LAST_MINUTE_NS = 60 * NS
+"""Packet time that goes by behind files with which nobody goes on, so that what is counted by the minute is judged."""
 _NO_BYTES, _NO_TRANSACTIONS, _NO_CONTENTS = np.zeros(0, np.uint8), np.zeros(0, TRANSACTION), np.zeros(0, CONTENT)
 
 
@@ -205,8 +207,10 @@ class Pipeline:
         for part in self._reassembly.finish():
             yield from self._batches(_NO_BYTES, _NO_BYTES, part)
         yield from self._end()
-        if len((waiting := self._dns.finish(self._now)).rows):
-            self._begin(Read(_NO_TRANSACTIONS, _NO_CONTENTS, _NO_BYTES, True), Ended(dns=waiting))
+        waiting = self._dns.finish(self._now)
+        if self._now and not (self._live or self._stopped or self._state.is_kept):
+            self._now += _LAST_MINUTE_NS
+        self._begin(Read(_NO_TRANSACTIONS, _NO_CONTENTS, _NO_BYTES, True), Ended(dns=waiting))
         yield from self._end()
         last = self._alerting.finish(self._now)
         if self._evidence:
@@ -236,7 +240,7 @@ class Pipeline:
         found = self._protocols.tunnels, data, datagrams, self._reassembly.pages, part.chunks
         tls += self._tls.process_tunnels(*found)
         told = turned(copied(part.told), copied(part.told_streams)) if len(part.told) else (NO_FLOWS, NO_STREAMS)
-        self._gathered.add(Ended(*self._ended(part.ended), *told, tls, self._websockets.process(*found), dns), part.now)
+        self._gathered.add(Ended(*self._reassembly.copies(part.ended), *told, tls, self._websockets.process(*found), dns), part.now)
         if last:
             self._now = max(self._now, part.now)
             self._begin(last, self._gathered.take())
@@ -305,13 +309,6 @@ class Pipeline:
 
     def _without_rows(self, alerts: list[Alert]) -> Batch:
         return Batch(_NO_TRANSACTIONS, NO_FLOWS, NO_STREAMS, alerts, self._now, _NO_CONTENTS, _NO_BYTES)
-
-    def _ended(self, rows: npt.NDArray[np.int32]) -> tuple[Rows, Rows]:
-        """Copies of flows that ended and of their streams."""
-        if not len(rows):
-            return NO_FLOWS, NO_STREAMS
-        streams = picked(self._reassembly.streams.reshape(-1, 2), rows).reshape(-1)
-        return turned(picked(self._reassembly.flows, rows), streams)
 
     @property
     def pool(self) -> StringPool:

@@ -68,6 +68,11 @@ class RunState:
         self._touched = 0.0
         self._stopped = False
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether there is a folder, so that another run goes on with what this one learned."""
+        return self._folder is not None
+
     def key_file(self, configured: str) -> str:
         """The configured file of the fingerprint key, or the one in the folder."""
         return configured or (str(self._folder.path / "fingerprint.key") if self._folder else "")

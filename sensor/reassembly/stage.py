@@ -107,6 +107,10 @@ class ReassemblyStage:
         """STREAM rows, 2*flow + direction."""
         return self._tables.streams
 
+    def copies(self, rows: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.void], npt.NDArray[np.void]]:
+        """Copies of flows and of their streams."""
+        return turned(picked(self.flows, rows), picked(self.streams.reshape(-1, 2), rows).reshape(-1))
+
     @property
     def pages(self) -> npt.NDArray[np.uint8]:
         """What chunks of source 1 refer to."""

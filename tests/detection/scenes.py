@@ -66,7 +66,8 @@ class Site:
 
     def login(self, seconds: float, client: str, name: str, who: int = -1, agent: str = AGENTS[0]) -> None:
         """As `who`, or in vain."""
-        word = "x" * self.random.choice([4, 5, 6, 6, 7, 7, 7, 8, 8, 9, 10, 11])
+        length = self.random.choice([4, 5, 6, 6, 7, 7, 7, 8, 8, 9, 10, 11])
+        word = "".join(self.random.choices("abcdefgh", k=length))
         body = json.dumps({"username": name, "password": word}).encode()
         answered = answer({"token": self.token(who)}) if who >= 0 else answer({"error": "invalid credentials"}, 401)
         self.ask(seconds, client, "/api/v1/login", answered, body=body, agent=agent)
