@@ -240,7 +240,8 @@ class Pipeline:
         found = self._protocols.tunnels, data, datagrams, self._reassembly.pages, part.chunks
         tls += self._tls.process_tunnels(*found)
         told = turned(copied(part.told), copied(part.told_streams)) if len(part.told) else (NO_FLOWS, NO_STREAMS)
-        self._gathered.add(Ended(*self._reassembly.copies(part.ended), *told, tls, self._websockets.process(*found), dns), part.now)
+        ended = self._reassembly.copies(part.ended)
+        self._gathered.add(Ended(*ended, *told, tls, self._websockets.process(*found), dns), part.now)
         if last:
             self._now = max(self._now, part.now)
             self._begin(last, self._gathered.take())

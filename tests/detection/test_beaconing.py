@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sensor.alert import Alert, Detection
-from sensor.config import BeaconingSettings, CaptureSettings, DetectionSettings, Settings
+from sensor.config import BeaconingSettings, CaptureSettings, DetectionSettings, Settings, StateSettings
 from sensor.detection.detectors.beaconing import beat_of
 from sensor.detection.stage import DetectionStage
 from sensor.pipeline import Pipeline
@@ -193,6 +193,25 @@ def test_what_is_known_outlives_a_restart() -> None:
 def test_real_beacons() -> None:
     hits = [alert for alert in real_alerts("12-beacon") if alert["rule_id"] == "beaconing"]
     assert {alert["entity.value"] for alert in hits} == {"10.60.1.35", "10.60.1.36"}
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_the_last_call_of_a_capture_counts_unless_another_run_goes_on(tmp_path: Path, kept: bool) -> None:
+    early = exchange(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"HTTP/1.1 204 No\r\n\r\n", source="10.0.0.3").packets
+    late = 10 - START / 1e9 % 10  # behind a step of ten seconds
+    calls = [
+        exchange(
+            b"GET /c HTTP/1.1\r\nHost: b\r\n\r\n", b"HTTP/1.1 204 No\r\n\r\n", source=INSIDER, target=FAR,
+            source_port=4_000 + turn, start=START + round((40 + late + 10 * turn + 0.5) * TICK),
+        ).packets for turn in range(12)
+    ]  # fmt: skip
+    capture = write_pcap(tmp_path / "cut.pcap", merged(early, *calls))
+    settings = Settings(
+        detection=alone(beaconing=BeaconingSettings()),
+        state=StateSettings(folder=str(tmp_path / "state")) if kept else StateSettings(),
+    )
+    alerts = [alert for batch in Pipeline(settings, [str(capture)]) for alert in batch.alerts]
+    assert bool(alerts) is not kept
 
 
 def test_real_beacons_are_found_as_soon_in_large_batches_as_in_small_ones() -> None:

@@ -1,4 +1,4 @@
-"""Ping sweeps: hosts asked in vain, at any pace; monitors, tools that look at a living net and a dead gateway are none."""
+"""Ping sweeps: hosts asked in vain, at any pace; monitors, inventories of a living net and a dead gateway are none."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ Rows = list[tuple[np.ndarray, np.ndarray]]
 
 def ping(seconds: float, number: int, answered: bool = False, client: str = SWEEPER, **given: Any) -> Any:
     given = {"client_port": 8, "proto": Proto.ICMP, **given}
-    row = flow(seconds, ConnState.S0, client, f"10.7.{number // 250}.{number % 250 + 1}", 0, (56, 56 * answered), **given)
+    host = f"10.7.{number // 250}.{number % 250 + 1}"
+    row = flow(seconds, ConnState.S0, client, host, 0, (56, 56 * answered), **given)
     row[1]["packets"] = (1, int(answered))
     return row
 
@@ -70,7 +71,8 @@ def test_what_is_no_sweep(rows: Rows) -> None:
 def test_a_flood_costs_little_and_hides_nobody() -> None:
     rows = [ping(n / 2_000, n % 60_000, client="10.0.9.9", answered=True) for n in range(60_000)]
     detector = stage()
-    hits = run_flows(detector, sorted([*rows, *(ping(40 + n, n) for n in range(60))], key=lambda row: row[0]["end_now"][0]))
+    sweep = [ping(40 + n, n) for n in range(60)]
+    hits = run_flows(detector, sorted([*rows, *sweep], key=lambda row: int(row[0]["end_now"][0])))
     assert {hit.entity.value for hit in hits} == {SWEEPER}
     assert detector.counters.as_dict()["evicted"] > 50_000
 
