@@ -32,7 +32,9 @@ from sensor.reassembly.tables import (
     Tables,
 )
 from sensor.reassembly.track import end_all, pass_time, recycle, track
+from sensor.reassembly.turning import turned
 from sensor.schema import CHUNK, FLOW, STREAM, FlowFlag
+from sensor.structures.records import picked
 
 _SPARE_ROWS = limits.BATCH_FRAMES
 """Rows beyond flows_max, because a row that ended stays as it is until its batch is over."""
@@ -108,7 +110,7 @@ class ReassemblyStage:
         return self._tables.streams
 
     def copies(self, rows: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.void], npt.NDArray[np.void]]:
-        """Copies of flows and of their streams."""
+        """Copies of flows as they leave, and of their streams."""
         return turned(picked(self.flows, rows), picked(self.streams.reshape(-1, 2), rows).reshape(-1))
 
     @property
