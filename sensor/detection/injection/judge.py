@@ -13,6 +13,7 @@ import msgspec
 
 from sensor.detection.injection.decode import is_coded, is_packed_object, readings
 from sensor.detection.injection.finding import STRONG, WEAK, Finding
+from sensor.detection.injection.markup import DECLARED, ENTITY, without_idle_markup
 from sensor.detection.injection.paths import judge_path
 from sensor.detection.injection.pattern import Pattern
 from sensor.detection.injection.patterns_browser import BROWSER
@@ -44,8 +45,16 @@ _ODD_CODES = re.compile(r"%(?:25|c[01]|e0%80|f[08c]%80|u|%|00|[0-9a-f]?[^0-9a-f]
 """Codes that no client makes of a form: anything else is but its coding."""
 _VARIABLE = re.compile(r"\$\(([A-Z][A-Z_]+)\)")
 """Of a Makefile; no shell has commands in capitals."""
-_COMMAND_LINE = re.compile(r"\s*(?:[A-Z_]+=\S*\s+|sudo\s+)*" + RARE + r"\s", re.I)
+_COMMAND_LINE = re.compile(r"\s*(?:[A-Z_]+=\S*\s+|sudo\s+)*(?:" + RARE + "|" + COMMON + r")\s", re.I)
 """What begins with a command is what people ask about and paste; what is injected stands behind a break-out."""
+_ENDS_IN_A_WORD = frozenset(("command with an argument after a separator", "separator at the edge"))
+_JOINT = r"(?:\s+[&|]\s+|\s*;\s+)"
+_WORDS_JOINED = re.compile(
+    rf"\s*[^\W\d_][\w'’.-]*(?:\s+[^\W\d_][\w'’.-]*){{0,8}}{_JOINT}(?:[^\W\d_][\w'’.-]*(?:{_JOINT}|\s+)){{0,8}}"
+    r"(?!(?:id|env|who|w|dir|ip|ss|ver|vol|set|date|exit|reboot|shutdown|halt)\s*\Z)[^\W\d_]+\s*\Z",
+    re.I,
+)
+"""Words, of which the last is a command that tells and does nothing without an argument: fish & chips | more."""
 _PARAGRAPH = re.compile(rb"\n[ \t]*\r?\n[ \t]*|\n[ \t]{2,}")
 """An empty line, or one that is set in: no line end that a shell is to see is sent so."""
 _LISTING = re.compile(r"\s*(?:(?:" + RARE + "|" + COMMON + r")\s|[a-z_]\w*\s*\(\)\s*\{)")
@@ -65,7 +74,7 @@ _DEVELOPER = re.compile(r"(?:https?|wss?)://localhost:[1-9]\d{3,4}(?:/(?!\S*(?:a
 
 def judge_reading(text: str) -> list[Finding]:
     """Findings in one reading; of a document its first line is judged by itself too."""
-    reading = weighed(text)
+    reading = weighed(without_idle_markup(text))
     found = _judged(reading)
     for begin in reading.begins:
         found += _judged(weighed(begin))
@@ -93,10 +102,14 @@ def _judged(reading: Reading) -> list[Finding]:
     points = {kind: weight.of_all(worth, every[kind]) for kind, worth in points.items()}
     if points.get("cmdi", 0) >= STRONG and not plainly and (_COMMAND_LINE.match(text) or ("\n" in text.strip() and _LISTING.match(text))):
         points["cmdi"] = STRONG - 1
+    if "cmdi" in points and _ENDS_IN_A_WORD.issuperset(evidence["cmdi"]) and _WORDS_JOINED.match(text):
+        points["cmdi"] = 0
     if "ssti" in points and _PLACEHOLDERS.issuperset(evidence["ssti"]):
         points["ssti"] = min(points["ssti"], STRONG - 1 if _REACHES.search(text) else WEAK - 1)
     if evidence.get("nosql") == ["document cut short"] and _is_json(text):
         points["nosql"] = 0
+    if evidence.get("xxe") == ["entity reference"] and DECLARED.issuperset(ENTITY.findall(text)):
+        points["xxe"] = 0
     if "ssrf" in points and _DEVELOPER.match(text):
         points["ssrf"] = WEAK - 1
     if reading.told:

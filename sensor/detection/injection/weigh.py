@@ -83,6 +83,10 @@ _CHOICES = re.compile(r"(?<![\w|])\[?[\w*=!-]{1,24}(?:\|[\w*=!-]{1,24}){2,}\]?(?
 _RARE_WORD = re.compile(RARE + "|id|env|ping|sleep|who", re.I)
 
 
+_TABLE_RULE = re.compile(r"^[ \t]*\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*)+\|?[ \t]*\r?$", re.M)
+_TABLE_LINE = re.compile(r"^[ \t]*\|.*\|[ \t]*\r?$", re.M)
+
+
 class Weight(IntEnum):
     """What a pattern that prose may hold too is worth in a text."""
 
@@ -169,12 +173,17 @@ def _chosen(match: re.Match[str]) -> str:
     return match.group() if any(_RARE_WORD.fullmatch(word) for word in match.group().strip("[]").split("|")) else " "
 
 
+def _without_rules(text: str) -> str:
+    """Without the bars of a table: lines of which several begin and end with one, ruled below the first."""
+    return _TABLE_LINE.sub(lambda line: line.group().replace("|", " "), text) if _TABLE_RULE.search(text) else text
+
+
 def weighed(text: str) -> Reading:
     """How much of a text is prose."""
     text = without_declarations(text)
     unparted = sum(len(run) // UNPARTED_LETTERS for run in _UNPARTED.findall(text)) if not text.isascii() else 0
     if "|" in text:
-        text = _CHOICES.sub(_chosen, text)
+        text = _CHOICES.sub(_chosen, _without_rules(text))
     if " " not in text and not unparted:
         return Reading(text, Weight.WHOLE)
     text = _LINK.sub(r"\1 ", text) if "](" in text else text
