@@ -8,11 +8,12 @@ import numpy as np
 
 from sensor._jit import at, inline_kernel, part_kernel
 from sensor.limits import HEAD_BYTES_MAX
+from sensor.protocols.http1.bodiless import end_refused, no_body
 from sensor.protocols.http1.body import body_bytes, chunk_end, chunk_size, stop_counting, stop_reading, trailer
 from sensor.protocols.http1.cut_lines import CUT_TARGET, forget_endpoint, read_cut_line
 from sensor.protocols.http1.head import INCOMPLETE, looks_like_head, parse_head
 from sensor.protocols.http1.holds import has_end, held_start, hold_bytes, release_hold
-from sensor.protocols.http1.messages import begin_message, end_message, is_client, mark, no_body, set_lengths
+from sensor.protocols.http1.messages import awaits_body, begin_message, end_message, is_client, mark, set_lengths
 from sensor.protocols.http1.pairing import drop_first, finish_row, match, note_hole
 from sensor.protocols.http1.proxies import skip_proxy_header
 from sensor.protocols.http1.settle import resolve_waiting
@@ -239,7 +240,10 @@ def feed(t, stream_row, data, position, stop, seq, ack, ts, final):
         elif state == State.LENGTH and stream["json_flags"] & JsonFlag.SNIFF != 0:
             stream["json_flags"] = np.uint8(np.int64(stream["json_flags"]) & ~JsonFlag.SNIFF)
             later = stream["message"] >= 0 and ack > t.links[stream["message"]]["ack"]
-            if later and looks_like_head(data, position, stop) == 2:
+            kind = looks_like_head(data, position, stop) if later else 0
+            if kind == 1 and awaits_body(t, stream_row, np.int64(stream["message"])):
+                end_refused(t, stream_row)
+            elif kind == 2 and not is_client(t, stream_row):
                 no_body(t, stream_row, ts)
         elif state == State.LENGTH or state == State.CHUNK_DATA:
             taken = min(stream["remaining"], stop - position)
@@ -331,9 +335,14 @@ def gap(t, stream_row, length, seq, ts):
 def leave_unfinished(t, stream_row):
     """Nothing more will come from this side: its message, if one is open, is unfinished."""
     stream = t.http_streams[stream_row]
-    if stream["message"] >= 0:
-        mark(t, stream_row, Anomaly.REQUEST_UNFINISHED, Anomaly.RESPONSE_UNFINISHED)
-        set_lengths(t, stream_row, False)
+    message = np.int64(stream["message"])
+    if message < 0:
+        return
+    if t.open[message]["status_code"] >= 400 and awaits_body(t, stream_row, message):
+        end_refused(t, stream_row)
+        return
+    mark(t, stream_row, Anomaly.REQUEST_UNFINISHED, Anomaly.RESPONSE_UNFINISHED)
+    set_lengths(t, stream_row, False)
 
 
 @part_kernel

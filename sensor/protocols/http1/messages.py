@@ -15,6 +15,7 @@ from sensor.protocols.http1.records import records_of, start_records
 from sensor.protocols.http1.request import fill_request, is_unsafe, name_operation, note_asked, open_row, put_field
 from sensor.protocols.http1.tables import (
     CLEAN_AT,
+    CUT_OFF,
     SMALL_BODY_BYTES_MAX,
     Count,
     Field,
@@ -80,6 +81,8 @@ def set_lengths(t, stream_row, exact):
     row = t.open[stream["message"]]
     seen = np.int64(stream["body"])
     most = seen if stream["known"] != 0 else seen + stream["unknown"]
+    if stream["known"] == CUT_OFF:
+        most = _UNBOUNDED
     if stream["state"] == State.LENGTH:
         seen -= stream["remaining"]
     if not exact and (stream["state"] == State.CHUNK_SIZE or stream["state"] == State.CHUNK_DATA):
@@ -198,17 +201,15 @@ def end_message(t, stream_row, ts):
     stream["state"] = State.HEAD
 
 
-@part_kernel
-def no_body(t, stream_row, ts):
-    """The response that waits for its request turns out to answer a HEAD."""
+@inline_kernel
+def awaits_body(t, stream_row, message):
+    """Whether the stream sends this request, and nothing of its body was seen or lost yet."""
     stream = t.http_streams[stream_row]
-    stream["body"] = 0
-    stream["remaining"] = 0
-    message = np.int64(stream["message"])
-    if message >= 0:
-        t.links[message]["end"] = 0
-        t.links[message]["method"] = Method.HEAD
-    end_message(t, stream_row, ts)
+    if stream["message"] != message or not is_client(t, stream_row) or stream["unknown"] != 0:
+        return False
+    if stream["state"] == State.LENGTH:
+        return stream["remaining"] == stream["body"]
+    return stream["state"] == State.CHUNK_SIZE and stream["body"] == 0 and stream["line"] == 0
 
 
 @inline_kernel
@@ -223,6 +224,7 @@ def begin_request(t, data, stream_row, seq, head_end, ack, ts):
     chunked = t.numbers[Field.CHUNKED] & 1 != 0
     length = t.numbers[Field.LENGTH]
     stream["json_flags"] = 0
+    cut_off = False
     if message < 0:
         stream["broken"] = 1
     else:
@@ -232,6 +234,7 @@ def begin_request(t, data, stream_row, seq, head_end, ack, ts):
         t.links[message]["head_end"] = head_end
         cut = t.numbers[Field.ANOMALIES] & (Anomaly.HEAD_TOO_LARGE | Anomaly.REQUEST_GAP) != 0
         t.links[message]["end"] = 0 if chunked or cut else head_end + max(length, 0)
+        cut_off = cut and length < 0 and is_unsafe(data, t.numbers[Field.METHOD], t.numbers[Field.METHOD + 1])
         if chunked and length >= 0:
             t.open[message]["anomalies"] |= np.uint64(Anomaly.CL_TE)
         if _wants_body(t, data, t.open[message], chunked, length):
@@ -252,6 +255,8 @@ def begin_request(t, data, stream_row, seq, head_end, ack, ts):
     release_hold(t, stream)
     _start_body(stream, chunked, length)
     if stream["state"] == State.HEAD:
+        if cut_off:
+            stream["known"] = CUT_OFF
         end_message(t, stream_row, ts)
 
 
@@ -342,6 +347,9 @@ def begin_response(t, data, stream_row, seq, head_end, ack, ts):
     json = False
     if message >= 0:
         _fill_response(t, data, message, ts)
+        if status >= 400 and awaits_body(t, stream_row ^ 1, message):
+            asking = t.http_streams[stream_row ^ 1]
+            asking["json_flags"] = asking["json_flags"] | JsonFlag.SNIFF
         method = np.int64(t.links[message]["method"])
         upgrade = status == 101
         uncoded = t.numbers[Field.CODING + 1] == 0

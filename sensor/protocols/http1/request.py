@@ -240,7 +240,8 @@ def fill_request(t, data, message):
         if row["client_lo"] != row["peer_lo"] or row["client_hi"] != row["peer_hi"]:
             tcp = 0
     row["stack"] = np.uint64((tcp << ORDER_BITS) | field[Field.ORDER])
-    if field[Field.VERSION] == 11 and field[Field.HOST + 1] == 0:
+    cut = field[Field.ANOMALIES] & (Anomaly.HEAD_TOO_LARGE | Anomaly.REQUEST_GAP) != 0
+    if field[Field.VERSION] == 11 and field[Field.HOST + 1] == 0 and not cut:
         row["anomalies"] |= np.uint64(Anomaly.HOST_MISSING)
     link["method"] = _method_kind(data, method, method_len)
     link["upgrade"] = 1 if field[Field.UPGRADE] != 0 or link["method"] == Method.CONNECT else 0

@@ -35,11 +35,13 @@ HTTP_STREAM = np.dtype(
         ("json_record", "i4"), # depth of the record being read, 0 outside of records
         ("state", "u1"),       # State
         ("broken", "u1"),      # 1 when messages may have been lost since the last head, 2 when one or more were
-        ("known", "u1"),       # 1 when Content-Length gives the body's length
+        ("known", "u1"),       # 1 when Content-Length gives the body's length, CUT_OFF when the head was cut before
         ("json_flags", "u1"),  # JsonFlag
     ],
     align=True,
 )
+
+CUT_OFF = 2
 
 HTTP_FLOW = np.dtype(
     [
@@ -249,7 +251,7 @@ class JsonFlag(IntEnum):
     LOGIN = 16        # the request's body goes to the hold slot, for the account's name
     KEEP = 32         # more of it is wanted in the arena
     ANSWER = 64       # the body answers a login: it goes to the hold slot
-    SNIFF = 128       # it may answer a HEAD: what follows may be a head and no body
+    SNIFF = 128       # it may answer a HEAD, or was refused before it came: what follows may be a head and no body
 
 
 class Field(IntEnum):

@@ -32,6 +32,16 @@ def test_a_target_that_is_whole_names_its_endpoint() -> None:
     assert "request_gap" in row["anomalies"]
 
 
+@pytest.mark.parametrize(("method", "most"), [("GET", 0), ("POST", -1)])
+def test_what_a_cut_head_did_not_say_is_not_known(method: str, most: int) -> None:
+    """Neither whether there was a Host, nor how long the body of a method that has one is."""
+    asked = f"{method} /a HTTP/1.1\r\nAccept: */*\r\n".encode() + b"X: y\r\n" * 20 + b"Host: h\r\n\r\n"
+    (row,) = cut(50, asked, OK)
+    assert (row["request_body_len"], row["request_body_max"]) == (0, most)
+    assert "host_missing" not in row["anomalies"]
+    assert ("request_length_bound" in row["anomalies"]) == (most < 0)
+
+
 def test_secrets_in_what_is_left_are_hidden() -> None:
     (row,) = cut(30, request("/login?password=verysecretindeed"), OK)
     assert row["uri"] == "/login?password=***"

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from tests.protocols.http1.messages import OK, chunked, one, request, response, rows, talk, told
-from tests.traffic import FIN, RST, SECOND, Row, Talk, in_new_order, observe
+from tests.traffic import FIN, RST, SECOND, Row, Talk, in_new_order, observe, without
 
 GET = request("/a")
 
@@ -128,14 +128,6 @@ def test_expect_100_continue() -> None:
     row = one(head, b"HTTP/1.1 100 Continue\r\n\r\n", b"x" * 2_000, OK)
     assert (row["status_code"], lengths(row)) == (200, (2_000, 2_000, 2, 2))
     assert whole(row)
-
-
-def test_expect_refused() -> None:
-    head = b"POST /up HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2000\r\n\r\n"
-    row = one(head, response(b"", status="417 Expectation Failed"))
-    assert row["status_code"] == 417
-    assert "early_response" in row["anomalies"]
-    assert lengths(row)[:2] == (0, 2_000)
 
 
 def test_pipelining() -> None:
@@ -319,6 +311,40 @@ def test_a_fin_in_the_middle_of_a_chunk() -> None:
     row = observe(conversation.packets).only
     assert lengths(row)[2:] == (3, -1)
     assert "response_unfinished" in row["anomalies"]
+
+
+REFUSED = b"HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n"
+WAITING = [
+    b"POST /a HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 500\r\n\r\n",
+    b"POST /a HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("asked", WAITING)
+def test_a_body_that_was_refused_never_comes(asked: bytes) -> None:
+    row = observe(Talk().open().client(asked).server(REFUSED).close().packets).only
+    assert (row["status_code"], lengths(row)[:2], row["complete"], row["anomalies"]) == (417, (0, 0), True, set())
+    assert row["request_end_ts"] == row["ts"]
+
+
+def test_behind_a_refused_body_comes_the_next_request() -> None:
+    talk = Talk().open().client(WAITING[0]).server(REFUSED)
+    talk.client(request("/b", method="POST", body=b"x" * 700)).server(OK).close()
+    refused, other = observe(talk.packets).transactions
+    assert (refused["status_code"], lengths(refused)[:2], refused["complete"]) == (417, (0, 0), True)
+    assert (other["uri"], other["status_code"], lengths(other)[:2], other["complete"]) == ("/b", 200, (700, 700), True)
+
+
+def test_a_body_that_comes_although_it_was_refused() -> None:
+    talk = Talk().open().client(WAITING[0]).server(REFUSED).client(b"name=GET".ljust(500)).close()
+    row = observe(talk.packets).only
+    assert (lengths(row)[:2], row["anomalies"]) == ((500, 500), {"early_response"})
+
+
+def test_a_lost_body_is_not_a_refused_one() -> None:
+    talk = Talk().open().client(request("/a", method="POST", body=b"x" * 3_000)).server(REFUSED).close()
+    row = observe(without(talk.packets, 4, 5)).only
+    assert not row["complete"]
 
 
 def test_times() -> None:
