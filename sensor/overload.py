@@ -49,10 +49,14 @@ class Count(IntEnum):
 
 
 class Pressed(Protocol):
-    """A capture that packets wait for. `ring_fill`: blocks that wait, and blocks; `lost`: packets, and of how many."""
+    """A capture that packets wait for. `ring_fill`: blocks that wait, and blocks; `let_wait`: blocks and seconds that
+    they wait on purpose; `lost`: packets, and of how many.
+    """
 
     @property
     def ring_fill(self) -> tuple[int, int]: ...
+    @property
+    def let_wait(self) -> tuple[int, float]: ...
     @property
     def lag_seconds(self) -> float: ...
     @property
@@ -106,12 +110,15 @@ class Overload:
         lost = self.losses(*capture.lost, now, last=last)
         if last:
             return lost
-        used, size = capture.ring_fill
-        pressure = max(used / size, capture.lag_seconds / self._settings.lag_seconds_max)
-        return lost + self.observe(pressure, now)
+        (used, size), (let, seconds), lag = capture.ring_fill, capture.let_wait, capture.lag_seconds
+        pressure = max(used / size, lag / self._settings.lag_seconds_max)
+        not_let = max((used - let) / size, (lag - seconds) / self._settings.lag_seconds_max, 0.0)
+        return lost + self.observe(pressure, now, pressure - not_let)
 
-    def observe(self, pressure: float, now: int) -> list[Detection]:
-        """The pressure at packet time `now` (ns), 1 when packets are lost or too late; what is to be told of it."""
+    def observe(self, pressure: float, now: int, let: float = 0.0) -> list[Detection]:
+        """The pressure at packet time `now` (ns), 1 when packets are lost or too late; what is to be told of it. `let`:
+        how much of it is of packets that the sensor lets gather by itself.
+        """
         if not self._settings.enabled or not now:
             return []
         before = self.step
@@ -127,7 +134,7 @@ class Overload:
                 self._high_since, self._high = now, pressure
         else:
             self._high_since = 0
-            self._low_since = (self._low_since or now) if pressure <= self._settings.pressure_low else 0
+            self._low_since = (self._low_since or now) if pressure - let <= self._settings.pressure_low else 0
             if before and self._low_since and now - self._low_since >= self._recover_ns:
                 self._move(before - 1, Count.STEPPED_DOWN)
                 self._low_since = now

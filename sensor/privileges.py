@@ -57,9 +57,14 @@ def settle(user: str | None) -> list[str]:
 
 
 def drop() -> list[str]:
-    """When packets are captured: give up all capabilities, for good. Says which threads still have some, if any do."""
-    _set_capabilities(0)
+    """When packets are captured: give up all capabilities, for good. Says which threads still have some, if any do, and
+    whether the system did not let them go.
+    """
     _prctl(_NO_NEW_PRIVILEGES, 1)
+    try:
+        _set_capabilities(0)
+    except OSError as error:  # a filter of system calls without capset
+        return [f"keeps its right to capture, for capset() is refused here: {error.strerror}"]
     left = sum(effective != 0 for effective in _effective_by_thread())
     return [f"{left} threads still have capabilities: please report it"] if left else []
 

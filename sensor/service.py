@@ -30,6 +30,10 @@ class Notifier:
     def ready(self, status: str) -> None:
         self._tell(f"READY=1\nSTATUS={status}")
 
+    def starting(self) -> None:
+        """It is not ready yet, and will say so again, or be ready, within five minutes."""
+        self._tell("EXTEND_TIMEOUT_USEC=300000000\nSTATUS=compiles for this machine, once")
+
     def reloading(self) -> None:
         self._tell(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 

@@ -62,6 +62,14 @@ def test_back_one_by_one_and_only_where_it_stays_low() -> None:
     assert overload.counters[Count.STEPPED_DOWN] == 3
 
 
+def test_packets_that_are_let_gather_do_not_hold_up_the_way_back() -> None:
+    overload = overload_of(recover_seconds=0.2)
+    assert steps(overload, 0.8) == [Step.CONTENTS]
+    for number, let in enumerate((0.0, 0.0, 0.0, 0.2, 0.2, 0.2)):
+        overload.observe(0.25, START + (number + 1) * 100 * MS, let)
+    assert overload.step == Step.NOTHING
+
+
 def test_each_step_is_told_with_what_is_left_undone() -> None:
     overload = overload_of(step_seconds=0.1)
     told = [detection for number in range(4) for detection in overload.observe(0.8, START + number * 100 * MS)]

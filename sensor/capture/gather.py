@@ -29,13 +29,16 @@ class Gather:
         self._took = time.monotonic()
         self._until = self._took + self.seconds
 
-    def rest(self, waiting: Callable[[], int]) -> None:
-        """Until the time has passed, or its share of the ring is full; `waiting` tells how many blocks are."""
-        before, looked = 0, self._took
+    def rest(self, waiting: Callable[[], int]) -> int:
+        """Until the time has passed, or its share of the ring is full; `waiting` tells how many blocks are. How many of
+        them wait because of it: none when there was no time left, and no more than its share.
+        """
+        before, looked, rested = 0, self._took, False
         while (left := self._until - (now := time.monotonic())) > 0 and (blocks := waiting()) < self._share:
             seconds_each = (now - looked) / max(blocks - before, 1)
-            before, looked = blocks, now
+            before, looked, rested = blocks, now, True
             time.sleep(min(left, until_full(self._share - blocks, seconds_each)))
+        return min(waiting(), self._share) if rested else 0
 
 
 def until_full(room: int, seconds_each: float) -> float:

@@ -87,6 +87,7 @@ class LiveCapture:
         self._batch_frames = min(settings.batch_frames, BATCH_FRAMES)
         self._socket = _ring_socket(settings, compile_filter(settings.filter))
         self._spare: socket.socket | None = packet_socket(self._socket.name)  # while there is the right to one
+        self._emptied = True  # asked once, for the system halts all packets of the namespace to do it
         self._coming: PreparedCapture | None = None
         self._silent_at = 0.0
         self._fit(settings)
@@ -109,6 +110,7 @@ class LiveCapture:
         """What goes by the settings of the present ring."""
         self._settings = settings
         self._gather = Gather(settings.gather_ms / 1000, self._socket.fill[1])
+        self._let_until = 0
         self._margin_ns = max(4 * settings.ring_timeout_ms * 1_000_000, _MARGIN_NS)
 
     def prepare(self, settings: CaptureSettings) -> PreparedCapture:
@@ -136,15 +138,15 @@ class LiveCapture:
 
     def _change_rings(self) -> None:
         """Go on with the ring that fills, once nothing can be left in the one before; whose memory then goes back."""
-        if self._spare is not None:
-            without_ring(self._spare)
+        if not self._emptied and self._spare is not None:
+            self._emptied = without_ring(self._spare)
         if not self._coming or not self._coming.ring or time.monotonic() < self._silent_at + self._margin_ns / NS:
             return
         self._socket.count_losses()
         before, self._socket = self._socket, self._coming.ring
         self._socket.go_on_counting(before)
         self._fit(self._coming.settings)
-        self._spare, self._coming = before.leave(), None
+        self._spare, self._coming, self._emptied = before.leave(), None, False
         self._stop_ns = self._stop_ns and time.time_ns()  # the ring is still to be read up to now
 
     @property
@@ -155,6 +157,11 @@ class LiveCapture:
     def ring_fill(self) -> tuple[int, int]:
         """Blocks of the ring that wait for the sensor, and blocks."""
         return self._socket.fill
+
+    @property
+    def let_wait(self) -> tuple[int, float]:
+        """Blocks of the ring, and seconds, that packets wait because they were let gather."""
+        return max(self._let_until - self._socket.taken, 0), self._gather.seconds
 
     @property
     def lost(self) -> tuple[int, int]:
@@ -204,7 +211,7 @@ class LiveCapture:
     def _wait(self) -> bool:
         """Rest until packets are to be taken, then take them; False when none came."""
         began = time.monotonic()
-        self._gather.rest(lambda: self._socket.fill[0])
+        self._let_until = self._gather.rest(lambda: self._socket.fill[0]) + self._socket.taken
         taken = self._socket.take(LIVE_WAIT_SECONDS, self._ring)
         if taken:
             self._gather.took()

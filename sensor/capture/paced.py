@@ -35,6 +35,7 @@ class PacedCapture:
     bytes_total = None
     files = None
     ring_fill = (0, 1)
+    let_wait = (0, 0.0)
     lost = (0, 0)
 
     def __init__(self, settings: CaptureSettings, inputs: Sequence[str], pace: float) -> None:

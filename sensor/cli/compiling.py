@@ -1,4 +1,4 @@
-"""Compiling the kernels: in: nothing; out: a warm cache, one line when this is the first time and takes a while.
+"""Compiling kernels and patterns: in: nothing; out: a warm cache, one line when this takes a while.
 
 Kernel files are compiled side by side in processes of their own, which also leaves the compiler's memory out of the
 run. The one law: nobody waits for the compiler without being told.
@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,10 +23,15 @@ _TOGETHER = "sensor.detection"
 """Whoever imports a detector imports them all: two processes would each compile all."""
 
 
+def _nobody() -> None:
+    return
+
+
 @contextmanager
-def told_when_compiling(quiet: bool) -> Iterator[None]:
+def told_when_compiling(quiet: bool, alive: Callable[[], None] = _nobody) -> Iterator[None]:
     """Wrap the import of the kernels: compiles them beforehand when they are not in the cache, and says so on standard
-    error. What loading needed is given back to the system afterwards.
+    error. What loading needed is given back to the system afterwards. `alive` is called before it begins and whenever
+    a part is done.
     """
     from sensor._jit import cache_complete
     from sensor.structures.heap import trim_heap
@@ -35,11 +40,37 @@ def told_when_compiling(quiet: bool) -> Iterator[None]:
     if not marker.exists():
         _say(quiet, f"tapir: compiling, once for this version and machine (about {FIRST_TIME_SECONDS} s) ...")
         start = time.monotonic()
+        alive()
         for _ in compile_kernels():
-            pass
+            alive()
         _say(quiet, f"tapir: compiled in {time.monotonic() - start:.1f} s, kept in {marker.parent}")
     yield
     trim_heap()
+
+
+def compile_patterns(quiet: bool, alive: Callable[[], None] = _nobody) -> None:
+    """Load what injections are searched with, compiled beforehand when it is not in the cache: the first attack would
+    wait for it. `alive` as above.
+    """
+    import multiprocessing
+
+    from sensor.detection.injection.judge import SCANNERS
+
+    missing = [number for number, scanner in enumerate(SCANNERS) if not scanner.is_kept]
+    if missing:
+        _say(quiet, "tapir: compiling patterns, once for this version and machine (about 10 s) ...")
+        alive()
+        with multiprocessing.get_context("spawn").Pool(min(len(os.sched_getaffinity(0)), 4)) as pool:
+            for _ in pool.imap_unordered(_compile_scanner, missing):
+                alive()
+    for scanner in SCANNERS:
+        scanner.compile()
+
+
+def _compile_scanner(number: int) -> None:
+    from sensor.detection.injection.judge import SCANNERS
+
+    SCANNERS[number].compile()
 
 
 def kernel_modules() -> list[tuple[str, ...]]:

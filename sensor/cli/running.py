@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sensor import privileges
 from sensor.alert import Kind, State
-from sensor.cli.compiling import told_when_compiling
+from sensor.cli.compiling import compile_patterns, told_when_compiling
 from sensor.cli.exit_codes import ExitCode
 from sensor.cli.outputs import Outputs, check_outputs
 from sensor.cli.pulling import Pulled
@@ -66,7 +66,7 @@ def run(options: RunOptions) -> ExitCode:
         settings = _settings(options)
         check_outputs(options)
         with made_to_stay():
-            pipeline, outputs = _opened(options, settings, rights)
+            pipeline, outputs = _opened(options, settings, rights, notifier)
     except TapirError as error:
         return failed(options, error)
     except KeyboardInterrupt:
@@ -86,11 +86,15 @@ def run(options: RunOptions) -> ExitCode:
         return _capture(options, pipeline, outputs, vitals, Service(notifier, source, reload, pulled))
 
 
-def _opened(options: RunOptions, settings: Settings, rights: list[str]) -> tuple[Pipeline, Outputs]:
+def _opened(
+    options: RunOptions, settings: Settings, rights: list[str], notifier: Notifier
+) -> tuple[Pipeline, Outputs]:
     """Open the sockets, then let go of all rights. `rights`: what is to be said of those that it had."""
-    with told_when_compiling(options.quiet):
+    with told_when_compiling(options.quiet, notifier.starting):
         from sensor.capture.opening import open_live
         from sensor.pipeline import Pipeline
+    if settings.detection.injection.enabled:
+        compile_patterns(options.quiet, notifier.starting)
     live = open_live(settings.capture)  # before anything starts a thread: rights are each thread's own
     for line in [*rights, *privileges.drop()] if live else ():
         say(options, line)

@@ -1,4 +1,4 @@
-"""`tapir warm`: compiles every kernel into the cache. Law: after it, no run waits for the compiler."""
+"""`tapir warm`: compiles every kernel into the cache. Law: after it, no run waits for the compiler of kernels."""
 
 from __future__ import annotations
 

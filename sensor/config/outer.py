@@ -71,7 +71,9 @@ class OverloadSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     pressure_high: Share = 0.5
     """Part of the ring, or of `lag_seconds_max`, that waits from which on the pressure is high."""
     pressure_low: Share = 0.1
-    """Part down to which it must fall before anything is taken up again."""
+    """Part down to which it must fall before anything is taken up again; packets that are let gather
+    (`capture.gather_ms`) do not count.
+    """
     lag_seconds_max: Seconds = 10.0
     """How late packets may be worked on."""
     step_seconds: Seconds = 0.2

@@ -37,7 +37,7 @@ class CaptureSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Part of that memory which is handed over at once; a power of two."""
     ring_timeout_ms: Milliseconds = 10
     """How long such a part waits to fill before it is handed over all the same."""
-    gather_ms: MillisecondsOrNone = 125
+    gather_ms: MillisecondsOrNone = 160
     """How long packets gather before they are worked on together: alerts come later by it at most. Less costs more time
     a packet; once a quarter of the ring waits it is less by itself."""
 

@@ -44,13 +44,7 @@ class Scanner:
         """Build the database now instead of at the first search."""
         import hyperscan
 
-        flags = hyperscan.HS_FLAG_CASELESS
-        if not self._literals:
-            flags |= hyperscan.HS_FLAG_DOTALL
-        if self._loose:
-            flags |= hyperscan.HS_FLAG_PREFILTER | hyperscan.HS_FLAG_ALLOWEMPTY
-        if self._single:
-            flags |= hyperscan.HS_FLAG_SINGLEMATCH
+        flags = self._flags()
         kept = _kept(self.expressions, flags, self._literals)
         with contextlib.suppress(OSError, hyperscan.HyperscanError):
             self._database = hyperscan.loadb(kept.read_bytes(), hyperscan.HS_MODE_BLOCK)
@@ -70,6 +64,23 @@ class Scanner:
                 unfinished = kept.with_suffix(f".{os.getpid()}")
                 unfinished.write_bytes(hyperscan.dumpb(database))
                 os.replace(unfinished, kept)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the database need not be compiled, but loaded only."""
+        return _kept(self.expressions, self._flags(), self._literals).exists()
+
+    def _flags(self) -> int:
+        import hyperscan
+
+        flags: int = hyperscan.HS_FLAG_CASELESS
+        if not self._literals:
+            flags |= hyperscan.HS_FLAG_DOTALL
+        if self._loose:
+            flags |= hyperscan.HS_FLAG_PREFILTER | hyperscan.HS_FLAG_ALLOWEMPTY
+        if self._single:
+            flags |= hyperscan.HS_FLAG_SINGLEMATCH
+        return flags
 
     def compiles(self) -> bool:
         """Whether hyperscan takes the expressions, none of which may match nothing at all."""

@@ -33,7 +33,7 @@ def test_packets_gather_until_their_time_is_over() -> None:
     waiting, looks = filling(1)
     gather.took()
     began = time.monotonic()
-    gather.rest(waiting)
+    assert gather.rest(waiting) == 1
     assert time.monotonic() - began >= 0.04
     assert len(looks) > 1
 
@@ -45,16 +45,16 @@ def test_work_on_the_packets_before_is_part_of_the_time() -> None:
     over = time.monotonic() + 0.02
     while time.monotonic() < over:
         pass  # the work
-    gather.rest(waiting)
+    assert gather.rest(waiting) == 0
     assert looks == []
 
 
 def test_once_its_share_of_the_ring_is_full_the_time_does_not_matter() -> None:
     gather = Gather(3_600, BLOCKS)
-    waiting, looks = filling(0, 1, SHARE - 1, SHARE)
+    waiting, looks = filling(0, 1, SHARE - 1, 2 * SHARE)
     gather.took()
-    gather.rest(waiting)
-    assert len(looks) == 4
+    assert gather.rest(waiting) == SHARE
+    assert len(looks) == 5
 
 
 def test_the_faster_the_ring_fills_the_sooner_it_is_looked_at_again() -> None:
@@ -68,4 +68,4 @@ def test_a_ring_of_few_blocks_has_a_share_too() -> None:
     waiting, looks = filling(0, 1)
     gather.took()
     gather.rest(waiting)
-    assert len(looks) == 2
+    assert len(looks) == 3

@@ -30,8 +30,11 @@ def rights_of(process: subprocess.Popen[str]) -> list[dict[str, str]]:
 
 CHILD = """
 import os, socket, sys
+from pathlib import Path
 from sensor import privileges
 from sensor.privileges import _effective_by_thread
+for name in ("_CACHE", "_RUNTIME", "_STATE"):
+    setattr(privileges, name, Path(sys.argv[2]) / name)
 lines = privileges.settle(sys.argv[1] or None)
 rights = [hex(each) for each in _effective_by_thread()]
 captures = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
@@ -46,8 +49,8 @@ print(lines, rights, [hex(each) for each in _effective_by_thread()], os.getresui
 
 
 @needs_namespaces
-def test_rights_shrink_to_capturing_and_then_to_none() -> None:
-    command = [sys.executable, "-c", CHILD, "nobody"]
+def test_rights_shrink_to_capturing_and_then_to_none(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", CHILD, "nobody", str(tmp_path)]
     shown = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout.splitlines()
     uid = NOBODY.pw_uid
     assert shown == [

@@ -84,6 +84,7 @@ class RingSocket:
         self._promiscuous, self._program = promiscuous, tuple(program)
         self._next = 0
         self._held = 0  # blocks taken and not yet given back
+        self.taken = 0  # blocks so far
         self._indexes: dict[str, int] = {}
         self._looked = self._counted = 0.0
         self._socket = opened or packet_socket(self.name)
@@ -216,6 +217,7 @@ class RingSocket:
         ring[Ring.POSITION] = start + int(self._words[word + _FIRST_AT // 4])
         ring[Ring.STOP] = start + min(int(self._words[word + _LENGTH_AT // 4]), self._block_bytes)
         self._held += 1
+        self.taken += 1
         return True
 
     def give_back(self, but: int = 0) -> None:

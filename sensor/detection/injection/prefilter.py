@@ -85,6 +85,7 @@ _MARKS = Scanner(MARKS, single=True)
 _WHOLE = Scanner(WHOLE, single=True)
 RAW = Scanner(_ANYWHERE + MARKS)
 """For the bytes of many requests, a line end before and after each piece."""
+SCANNERS = (_TRIGGERS, _PLAIN, _MARKS, _WHOLE, RAW)
 
 
 def has_trigger(reading: str) -> bool:
