@@ -118,6 +118,17 @@ def test_what_an_answer_gives_away_confirms() -> None:
     assert (detection.severity, detection.details["outcome"]) == (Severity.CRITICAL, "confirmed")
 
 
+def test_what_is_told_is_the_attempt_that_got_furthest() -> None:
+    talk = Talk()
+    talk.say(0, "/ping?host=1;cat%20/etc/passwd", answer=b"root:x:0:0:root:/root:/bin/bash", uri="/ping")
+    for number in range(1, 30):
+        talk.say(number, f"/other?name=a%20{number}|uname%20-a", answer=b"none")
+    last = injections(talk, stage_for(talk))[-1]
+    assert last.count > 20
+    assert (last.details["outcome"], last.details["why"]) == ("confirmed", "contents of a file")
+    assert (last.details["parameter"], last.http.uri) == ("host", "/ping")
+
+
 def test_a_database_error_makes_it_probable() -> None:
     talk = Talk()
     talk.say(0, "/f?p=1%27%20or%201=1--", answer=b"You have an error in your SQL syntax near ...", status_code=500)

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from sensor.alert import Detection, Entity, Numbers, Severity
+from sensor.alert import Detection, Entity, Http, Numbers, Severity
 from sensor.config import InjectionSettings
 from sensor.detection.detector import REPORT_SECONDS, Batch, Strings, nanoseconds
 from sensor.detection.evidence import address, community_id, http_of
 from sensor.detection.injection.decode import text_of
 from sensor.detection.injection.finding import STRONG, WEAK
-from sensor.detection.injection.outcome import Outcome, verdict
+from sensor.detection.injection.outcome import Outcome, Verdict, verdict
 from sensor.detection.injection.rules import RULES
 from sensor.detection.injection.search import Count, Hit, Search
 from sensor.detection.injection.usual_kernel import USUAL, learn
@@ -30,12 +30,25 @@ from sensor.schema import Wanted
 QUIET_SECONDS = 300.0
 """Packet time after which a client's attempts begin to be counted anew."""
 _SEVERITIES = (Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL)
+_NAME_MAX = 64
 _RANKS = (Severity.LOW, Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL)
+
+
+class _Shown(NamedTuple):
+    """The attempt that shows most of a case: how far it got, its points, what it was."""
+
+    outcome: Outcome
+    points: int
+    why: str
+    evidence: str
+    place: str
+    parameter: str
+    http: Http | None
 
 
 @dataclass(slots=True)
 class _Case:
-    """One client's attempts of one class."""
+    """One client's attempts of one class; `shown` is the one that got furthest."""
 
     run_now: int
     first_ts: int
@@ -45,6 +58,7 @@ class _Case:
     reported_now: int = 0
     rank: int = -1
     outcomes: tuple[int, int, int] = (0, 0, 0)
+    shown: _Shown | None = None
 
 
 class Injection:
@@ -105,12 +119,12 @@ class Injection:
         severity = _SEVERITIES[judged.outcome]
         if weak and judged.outcome != Outcome.CONFIRMED:
             severity = _RANKS[_RANKS.index(severity) - 1]
-        case = self._case(hit, transaction, judged.outcome)
+        case = self._case(hit, transaction, judged)
         if not self._is_due(case, _RANKS.index(severity), int(transaction["now"])):
             return None
-        return self._detection(hit, transaction, case, judged.why, severity)
+        return self._detection(hit, transaction, case, severity)
 
-    def _case(self, hit: Hit, transaction: Any, outcome: Outcome) -> _Case:
+    def _case(self, hit: Hit, transaction: Any, judged: Verdict) -> _Case:
         key = (address(transaction, "client"), RULES[hit.finding.kind].id)
         now = int(transaction["now"])
         case = self._cases.pop(key, None)
@@ -124,8 +138,14 @@ class Injection:
         case.last_now = now
         case.first_ts = min(case.first_ts, int(transaction["ts"]))
         counts = list(case.outcomes)
-        counts[outcome] += 1
+        counts[judged.outcome] += 1
         case.outcomes = (counts[0], counts[1], counts[2])
+        if case.shown is None or (judged.outcome, hit.finding.points) > (case.shown.outcome, case.shown.points):
+            parameter = hit.value.name if hit.value.name.isprintable() and len(hit.value.name) <= _NAME_MAX else ""
+            case.shown = _Shown(
+                judged.outcome, hit.finding.points, judged.why, hit.finding.evidence, hit.value.place, parameter,
+                http_of(transaction, self.strings),
+            )  # fmt: skip
         return case
 
     def _is_due(self, case: _Case, rank: int, now: int) -> bool:
@@ -135,21 +155,20 @@ class Injection:
             case.rank, case.reported, case.reported_now = max(case.rank, rank), case.attempts, now
         return due
 
-    def _detection(self, hit: Hit, transaction: Any, case: _Case, why: str, severity: Severity) -> Detection:
-        client = address(transaction, "client")
-        confirmed, probable = case.outcomes[Outcome.CONFIRMED], case.outcomes[Outcome.PROBABLE]
-        outcome = Outcome.CONFIRMED if confirmed else Outcome.PROBABLE if probable else Outcome.ATTEMPTED
+    def _detection(self, hit: Hit, transaction: Any, case: _Case, severity: Severity) -> Detection:
+        client, shown = address(transaction, "client"), case.shown
+        assert shown is not None
         details: dict[str, Any] = {
-            "outcome": outcome.name.lower(),
-            "why": why,
-            "evidence": hit.finding.evidence,
-            "place": hit.value.place,
+            "outcome": shown.outcome.name.lower(),
+            "why": shown.why,
+            "evidence": shown.evidence,
+            "place": shown.place,
             "attempts": case.attempts,
-            "probable": probable,
-            "confirmed": confirmed,
+            "probable": case.outcomes[Outcome.PROBABLE],
+            "confirmed": case.outcomes[Outcome.CONFIRMED],
         }
-        if hit.value.name and hit.value.name.isprintable() and len(hit.value.name) <= 64:
-            details["parameter"] = hit.value.name
+        if shown.parameter:
+            details["parameter"] = shown.parameter
         if self.shed:
             details["not_judged"] = self.shed
         return Detection(
@@ -157,19 +176,19 @@ class Injection:
             rule=RULES[hit.finding.kind],
             entity=Entity("client", client),
             numbers=Numbers(
-                observed=float(hit.finding.points), threshold=float(WEAK), unit="points", window_seconds=QUIET_SECONDS
+                observed=float(shown.points), threshold=float(WEAK), unit="points", window_seconds=QUIET_SECONDS
             ),
             count=case.attempts,
             run=f"{client}@{case.run_now}",
             first_ts=case.first_ts,
             last_ts=int(transaction["ts"]),
-            confidence=min(1.0, hit.finding.points / 20) if outcome != Outcome.CONFIRMED else 1.0,
+            confidence=min(1.0, shown.points / 20) if shown.outcome != Outcome.CONFIRMED else 1.0,
             client_ip=client,
             client_port=int(transaction["client_port"]),
             server_ip=address(transaction, "server"),
             server_port=int(transaction["server_port"]),
             community_id=community_id(transaction, "client", "server"),
-            http=http_of(transaction, self.strings),
+            http=shown.http,
             severity=severity,
             details=details,
         )
