@@ -15,6 +15,7 @@ from sensor.detection.injection import prefilter
 from sensor.detection.injection.decode import is_coded, is_packed_object, readings
 from sensor.detection.injection.finding import STRONG, WEAK, Finding
 from sensor.detection.injection.markup import DECLARED, ENTITY, without_idle_markup
+from sensor.detection.injection.orders import judge_order
 from sensor.detection.injection.paths import judge_path
 from sensor.detection.injection.pattern import Pattern
 from sensor.detection.injection.patterns_browser import BROWSER
@@ -123,7 +124,7 @@ def _judged(reading: Reading) -> list[Finding]:
         inside += judge_sql(text)
     if _PATH_MARKS.search(text):
         inside += judge_path(text)
-    found += judge_prompt(text)
+    found += judge_prompt(text) or judge_order(text)
     if weight != Weight.WHOLE:
         prose = weight >= Weight.PROSE
         inside = [

@@ -13,8 +13,8 @@ from sensor.detection.injection.plain_kernel import NAME_START, SLOTS, Byte, Wor
 from sensor.detection.injection.plain_words import ALONE, HARD, RIGHTS, SOFT, STARTS
 
 _SINGLE = b".,:/?&=-_!@"
-_PARTED = frozenset((0xC0, 0xC1, 0xC2, 0xCA, 0xE2, 0xEF))
-"""Lead bytes of letters that are read as other characters."""
+_PARTED = frozenset((0xC0, 0xC1, 0xC2, 0xCA, 0xE2, 0xEF, *range(0xCE, 0xE2), *range(0xE3, 0xEE)))
+"""Lead bytes of letters that are read as other characters, and of alphabets whose words are in no table here."""
 
 
 _OPAQUE = (

@@ -14,19 +14,22 @@ www xp
 """Folders and prefixes of names: enough before a slash or an underscore, else soft."""
 
 HARD = """
-actioncontext actioncontroller amoral ansible applicationscope attributename censorship chainedtransformer chatgpt
-clonetransformer computemetadata constanttransformer constraints conversation dan datasrc debugfmt declare directions
-directives downloadfile downloadstring dynsrc ethics evil exec execsync execute expression filewriter forclosure
-formaction fromcharcode fromcodepoint fscommand getproperty glob guidelines iconv if ifconfig immoral importlib
-inetpub innerhtml insertadjacenthtml instantiatefactory instantiatetransformer instructed instruction instructions
-introspectionquery invoke invokertransformer ipconfig jailbreak jailbroken javascript jyaml klztaau kubeconfig kubectl
-lampp lastlog livescript lowsrc mainmodule mapreduce mkfifo moderation morals mro msysaccessobjects msysaces
-msysobjects msysqueries msysrelationships netstat npm objectdataprovider ognl openai openstack outerhtml passwd
-passwords phpinfo pip powershell pretend printenv processbuilder prompt prompts prototypeclonefactory
-prototypeserializationfactory pwsh refusal refuse requestbin restriction restrictions sam secrets seeksegmenttime
-select sess setter shadow spawnsync srcdoc stan strace sysinfo systeminfo tasklist tempdb templatesimpl throw uname
-unbound uncensored unethical unfiltered unhinged union unrestricted utmp vbscript visudo wget whileclosure whoami wtmp
-xampp xferlog xmldecoder xwork ysoserial
+abaikan actioncontext actioncontroller amoral ansible applicationscope attributename censorship chainedtransformer
+chatgpt clonetransformer computemetadata constanttransformer constraints conversation dan datasrc debugfmt declare
+descarta descarte desconsidera desconsidere dimentica dimenticate directions directives disregard downloadfile
+downloadstring dynsrc esque esqueca esquece ethics evil exec execsync execute expression filewriter forclosure forget
+formaction fromcharcode fromcodepoint fscommand getproperty glem glob guidelines iconv if ifconfig ignora ignorad
+ignore ignorera ignorez ignoriere ignorieren ignoriert ignoruj immoral importlib inetpub innerhtml insertadjacenthtml
+instantiatefactory instantiatetransformer instructed instruction instructions introspectionquery invoke
+invokertransformer ipconfig jailbreak jailbroken javascript jyaml klztaau kubeconfig kubectl lampp lastlog livescript
+lowsrc lupakan mainmodule mapreduce missachte mkfifo moderation morals mro msysaccessobjects msysaces msysobjects
+msysqueries msysrelationships negeer netstat npm obey objectdataprovider ognl olvida olvide olviden openai openstack
+oublie oubliez outerhtml passwd passwords phpinfo pip powershell pretend printenv processbuilder prompt prompts
+prototypeclonefactory prototypeserializationfactory pwsh refusal refuse requestbin restriction restrictions sam
+secrets seeksegmenttime select sess setter shadow spawnsync srcdoc stan strace sysinfo systeminfo tasklist tempdb
+templatesimpl throw trascura uname unbound uncensored unethical unfiltered unhinged union unrestricted unut utmp
+vbscript verbatim vergeet vergesst vergiss verwirf visudo wget whileclosure whoami wtmp xampp xferlog xmldecoder xwork
+yok ysoserial zapomni zapomnij zignoruj
 """
 """One of these is enough."""
 
@@ -36,18 +39,19 @@ bash cat cmd curl dir echo id ls nc net netsh perl ping python reg ruby sh sleep
 """Commands, when a value begins with one."""
 
 SOFT = """
-above accessobjects accessstorage accessxml act add alias alter analyse and anything apk apt auth authorized behaviour
-between brew bugbounty burpcollaborator cargo case catalog chat child childitem classloader configuration content copy
-create credentials cron crontab customer data debug delay delete developer dialog div dnf dnslog docker drop dumpfile
-errorlevel errors everything except execfile execl execscript executesql execution executionpolicy execv exfiltrate
-false file filter filters from gan gem get god having hidden history identity in information initial innertext insert
-insertadjacent install instance into introspection is item java job keys kubernetes lastlogin like limit limits linux
-localhost localtest mail mailbox mailrc memberaccess message messages metadata methodcall mode mysqld mysqldump mysqli
-northwind not now null nullif nulls objectinputstream or oracle ord order ordinary org origin original out outfile
-pipedream procedure process processimpl processing rancher regexp remove repeat return rlike runtime sc schema secret
-secure selected service set shutdown snap sounds start syscolumns sysdatabases syslog sysobjects system systemctl
-sysusers table tables tablespace tempdb terminal textcontent time transformer true truncate unionwith update updatedb
-updatexml vendordata waitfor when where whereis wmiobject xor yum
+above accessobjects accessstorage accessxml act add ai alias alter analyse and anything apk apt assistant auth
+authorized before behaviour between brew bugbounty burpcollaborator cargo case catalog chat chatbot child childitem
+classloader configuration content copy create credentials cron crontab customer data debug delay delete developer
+dialog div dnf dnslog docker drop dumpfile errorlevel errors everything except execfile execl execscript executesql
+execution executionpolicy execv exfiltrate false file filter filters from gan gem get given god having hidden history
+identity in information initial innertext insert insertadjacent install instance instead into introspection is item
+java job keys kubernetes lastlogin like limit limits linux llm llms localhost localtest mail mailbox mailrc
+memberaccess message messages metadata methodcall mode mysqld mysqldump mysqli northwind not now null nullif nulls
+objectinputstream or oracle ord order ordinary org origin original out outfile pipedream procedure process processimpl
+processing rancher reading regexp remove repeat return rlike runtime sc schema secret secure selected service set
+shutdown snap sounds start syscolumns sysdatabases syslog sysobjects system systemctl sysusers table tables tablespace
+tempdb terminal textcontent time told transformer true truncate unionwith update updatedb updatexml vendordata waitfor
+when where whereis wmiobject xor yum
 """
 """Two of these near each other, or one with a number behind it, may be a phrase."""
 

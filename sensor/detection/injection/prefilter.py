@@ -11,6 +11,21 @@ from sensor.detection.scan import Scanner
 
 _KEYWORD = r"(?:or|x?or|and|union|having|order|group|limit|r?like|regexp|where|select|in|is|not|between|case|procedure|div|mod|as|collate|escape|glob|into|from|when|then|delete|update|insert|drop|exec|waitfor|declare|end|values|glob|xor)"
 
+_DISCARDS = ("гнорир", "абуд", "ігнор", "忽略", "无视", "無視", "忘记", "忘掉", "忘れ", "무시", "잊어", "잊고", "تجاهل", "انس", "अनदेखा", "नज़रअंदाज़", "γνόησε", "התעלם", "bỏ qua", "görmezden", "glöm")
+"""To ignore, to forget (orders.py), without first letters of two cases."""
+
+
+def _octets(text: str) -> str:
+    return "".join(f"\\x{octet:02x}" for octet in text.encode())
+
+
+def _escapes(text: str) -> str:
+    return "".join(rf"\\u{ord(char):04x}" if char > "~" else char for char in text)
+
+
+_ABROAD = ["|".join(map(_octets, _DISCARDS)), "|".join(map(_escapes, _DISCARDS))]
+"""As UTF-8, and as JSON may escape them."""
+
 TRIGGERS = [
     # SQL
     r"'\s*(?:[);#|&=<>!+*^%,~/?\]}-]|\)|" + _KEYWORD + r"(?:\W|\z)|['\"]|\z)",
@@ -45,10 +60,15 @@ TRIGGERS = [
     r"[*)(|&]\s*[)(|&!]|\*\)|\(\w+\s*[~<>]?=|\A\*\s*[|&(]|\)\s*\(", r"\b(?:ancestor|descendant|child|parent|following|preceding|self|attribute)\S{0,12}::|//\w*\*|\]\s*\||\|\s*/", r"\$[a-z]{2,}|\[\$", r";\s*return\b|\bthis\.\w|\bdb\.\w|\}\s*\)?\s*;|\}\s*\]?\s*[,;]\s*[$/]|:\s*undefined|\bemit\b|\btojson|\bmapreduce", r"\b__(?:schema|type)|introspection|\w\s*:\s*\w+\s*\(",
     r"!\s*(?:entity|doctype|attlist|element)|xi:include|xsi:schema|xmlns|\bsystem\s+[\"']|&[%\w][\w-]*;\s*<|&\w+;|%\w+;|<!\[|methodcall|esi:",
     r"[\r\n\x85]\s*(?:[\w-]+\s*:|http/|get\s|post\s|head\s|<|[a-z]+\s+\S+\s+http/)", r"\bhttp/[01]", r"\x00|%00", r"%(?:c0|c1|u[0-9a-f]|25|%|[0-9a-f]?[g-z])|%n|[\xc0\xc1][\x80-\xbf]|\xef\xbf\xbd|0x[2-5][0-9a-f]|[25][fc]\.\.",
-    r"\b(?:ignore|disregard|forget|override|bypass|discard|do\s+not\s+follow)\b[^.]{0,60}\b(?:instruction|prompt|rule|direction|guideline|command|context|message|training|constraint|polic)", r"\b(?:system|initial|hidden|original|secret|developer)\s+(?:prompt|instruction|message|configuration|mode)|\bjailbr|\bunrestricted|\bunfiltered|\bdo\s+anything\s+now|\byou\s+are\s+(?:now|dan|no\s+longer|free)|\b(?:dan|god|debug)\s+mode|\bpretend\b|\bact\s+as\b|\bwithout\s+any\b|\brepeat\s+(?:everything|all|the)\b",
-    r"\b(?:your|its|my|'s)\s+(?:\w+\s+){0,2}(?:instructions|prompts?|rules\s+and|directives|guidelines)\b|\b(?:instructed|conversation)\b|\bignore\s+(?:\w+\s+){0,2}instructions|\byou\s+(?:are\s+going\s+)?to\s+(?:\w+\s+){0,2}(?:act|play|simulate|behave|respond|ignore)\b|\bnow\s+on,?\s+you\b", r"\bconvert\.(?:base64|iconv|quoted)|\\[nr](?:id|ls|whoami|cat|uname|ping)\b|[/\\](?:xampp|wamp|lampp|inetpub)[/\\]",
+    r"\b(?:ignore|disregard|forget|override|bypass|discard|do\s+not\s+follow)\b[^.]{0,60}\b(?:instruction|prompt|rule|direction|guideline|command|context|message|training|constraint|polic|above|before|told|said|earlier|and\s)", r"\b(?:system|initial|hidden|original|secret|developer)\s+(?:prompt|instruction|message|configuration|mode)|\bjailbr|\bunrestricted|\bunfiltered|\bdo\s+anything\s+now|\byou\s+are\s+(?:now|dan|no\s+longer|free)|\b(?:dan|god|debug)\s+mode|\bpretend\b|\bact\s+as\b|\bwithout\s+any\b|\brepeat\s+(?:everything|all|the)\b",
+    r"\b(?:your|its|my|'s)\s+(?:\w+\s+){0,2}(?:instructions|prompts?|rules\s+and|directives|guidelines|context|memory|message)\b|\b(?:instructed|conversation)\b|\bignore\s+(?:\w+\s+){0,2}instructions|\byou\s+(?:are\s+going\s+)?to\s+(?:\w+\s+){0,2}(?:act|play|simulate|behave|respond|ignore)\b|\bnow\s+on,?\s+you\b", r"\bconvert\.(?:base64|iconv|quoted)|\\[nr](?:id|ls|whoami|cat|uname|ping)\b|[/\\](?:xampp|wamp|lampp|inetpub)[/\\]",
     r"\b(?:uncensored|unethical|immoral|amoral|unhinged|unbound|god\s?mode|chat-?gpt|open\s?ai|refus(?:e|al)|morals?|ethics)\b",
     r"\b(?:no|without|ignor\w+|break\w*|violat\w+|disregard\w*|bypass\w*)\s+(?:\w+\s+){0,4}(?:rules|restrictions?|limits|limitations|guidelines|filters?|boundaries|polic\w+|safety)\b",
+    r"\b(?:print|repeat|output|show|copy|recite|write|return|echo|quote)\s+(?:\w+\s+){0,3}(?:text|words|everything|lines|content|messages?|configuration)\s+(?:above|before|you|that)\b|\bwith\W{1,3}you\s+are\b|\bthe\s+system\s+one\b",
+    r"\byou\s+(?:have\s+to|must|were|will|shall)\s+(?:\w+\s+){0,2}(?:follow|obey|given|told|shown|serve)\b|\byou\s+are\s+in\s|\bnow\s+on\b|\b(?:reading|processing|summari[sz]ing|reviewing|evaluating|parsing|translating|analy[sz]ing)\s+this\b|\binstead\s+of\s+(?:answering|responding|summari[sz]ing|following|translating)\b|\boverride\W{1,4}you\b",
+    r"\b(?:you(?:'re|\s+are)|as|dear|hey|hello|hi|to|for)\s+(?:an?\s+|the\s+|any\s+|all\s+)?(?:ai|a\.i\.|llms?|(?:large\s+)?language\s+model|chat-?gpt|gpt|chatbot|assistant)\b|\b(?:note|attention|important|hint)\s*:\s*(?:ai|llms?|chatbot|language)\b|\[(?:system|admin|developer)\b|\bend\s+of\s+(?:the\s+)?(?:context|document|user\s+input|input|data|email)\b",
+    r"\b(?:ignorier|vergiss|vergesst|missachte|verwirf|ignor[ae][zr]?\b|olvid[ae]|descart[ae]|omit[ae]\b|oublie|dimentic|scord|trascur|esque[c\xc3]|desconsider|negeer|vergeet|zignoruj|ignoruj|zapomn|abaikan|lupakan|ignorera|yok\s+say|unut\b|glem\b)",
+    *_ABROAD,
     r"[\r\n]\s*(?:quit|rset|noop|starttls|data|[av]\d{2,4}\s)|\w:(?:dn:)?\d(?:\.\d+)+:=",
     r"<\|\w|\[/?inst\]|<<\s*/?sys|(?:system|assistant|human)\s*(?:prompt|message|instruction)?\s*:|<(?:system|assistant)|begin\s+system|instructions?\s*:|!\[[^\]]*\]\(https?:|\b(?:exfiltrate|chat\s+history|api\s+keys?|credentials)\b",
 ]
@@ -58,6 +78,7 @@ MARKS = [
     r"%(?:0[0-9ad]|2[0-9a-f]|3[a-f]|5[b-e]|60|7[b-e]|u[0-9a-f]|25|c0|c1|e0%80|ef%bc|e2%80%9|%)",
     r"\\(?:u00[0-7]|x[0-7]|[0-3][0-7][0-7])|&(?:#|\w{2,8};)|\+A[A-Za-z0-9/]{1,20}-",
     r"\b(?-i:(?:[A-Za-f][A-HQ-Xg-nw-z0-3][ABEFIJMNQRUVYZcdghklopstwx014589][A-Za-z0-9+/_-]){3,})",
+    _ABROAD[1],
     r"\b(?-i:H4sI|eJ[wyz])", r"(?:\xef\xbc|\xe2\x80[\x98-\x9f]|\xca\xbc)",
 ]
 """Searched in raw bytes too: where one is, the bytes are searched again decoded."""
