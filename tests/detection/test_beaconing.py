@@ -86,6 +86,13 @@ def test_destinations_that_many_have_do_not_make_all_others_popular() -> None:
     assert {hit.entity.value for hit in run_transactions(stage, join(rows))} == {INSIDER}
 
 
+def test_a_poller_whose_connections_all_end_with_the_capture() -> None:
+    """Of which the mirror shows one side: the latest may come first."""
+    rows = [transaction(Pool(), n, f"10.0.0.{n % 8}") for n in range(200)]
+    polls = [transaction(Pool(), 200, INSIDER, server=FAR, ts=START + 5 * n * TICK) for n in range(1, 39)]
+    assert run_transactions(stage_of(Pool()), join(rows + polls[::-1]), 10) == []
+
+
 def test_sizes_that_vary_are_no_beacon() -> None:
     assert over_http(beats(5, 30, 0.1), Pool(), sizes=[100 * 3 ** (n % 5) for n in range(30)]) == []
 

@@ -62,6 +62,13 @@ def test_far_more_than_the_endpoint_s_other_clients(pool):
     assert len({one.run for one in found}) == 1
 
 
+def test_the_same_small_answer_again_and_again_is_no_bulk_of_records(pool):
+    others = peers(pool, records=1)
+    rows = join([others, taker(pool, 3_000, 33, gap=0.02, again=True, user=7, records=1)])
+    assert judge(pool, rows) == []
+    assert judge(pool, join([others, taker(pool, 3_000, 33, gap=0.02, user=7, records=1)])) != []
+
+
 def test_the_same_answer_again_and_again_is_a_load_test(pool):
     assert judge(pool, join([peers(pool), taker(pool, 200, 170_000, again=True, user=7, records=40)])) == []
 

@@ -194,7 +194,7 @@ class Beaconing:
         calls = joined(parts)
         if len(calls) < 2:
             return calls
-        calls = picked(calls, np.argsort(calls["now"], kind="stable"))
+        calls = picked(calls, np.lexsort((calls["ts"], calls["now"])))
         pairs = _mixed(calls["client_hi"], calls["client_lo"], calls["destination"]) + calls["beats"].astype(np.uint64)
         seconds = (calls["ts"] // 1_000_000_000).astype(np.uint64)
         first = np.unique(pairs + seconds * _ODD[1], return_index=True)[1]
@@ -261,12 +261,13 @@ class Beaconing:
                 continue
             pair = self.pairs.pop(key, None)
             if pair is None:
-                pair = Pair(known=min(now, ts) <= known_until)
+                pair = Pair(known=False)
                 if len(self.pairs) >= self.settings.pairs_max:
                     gone = next(iter(self.pairs))
                     del self.pairs[gone]
                     self.clients.pop(gone.destination, None)
                     self.evicted += 1
+            pair.known |= min(now, ts) <= known_until  # of connections whose end was not seen the latest may come first
             self.pairs[key] = pair
             if beats:
                 pair.starts = [ts + number * period for number in range(max(beats - KEPT, 0), beats)]
