@@ -135,3 +135,12 @@ def test_going_on_while_the_answer_is_429(batch: int) -> None:
     hits = found(rushing(pool, 40, user=0x77, status_code=429), pool, batch)
     assert [(hit.rule.id, hit.numbers.observed, hit.client_ip) for hit in hits] == [("rate-limit-ignored", 40, CLIENT)]
     assert found(rushing(pool, 25, user=0x77, status_code=429), pool, batch) == []  # slows down when told
+
+
+def test_a_limiter_that_refuses_everybody_is_nobody_s_fault() -> None:
+    pool = Pool()
+    many = [
+        transaction(pool, second, f"10.0.3.{who}", user=500 + who, status_code=429)
+        for who in range(8) for second in range(8 * who, 8 * who + 22 + 3 * who)
+    ]  # fmt: skip
+    assert found(sorted(many, key=lambda row: int(row["now"][0])), pool) == []

@@ -45,6 +45,10 @@ LIMITED = _rule("rate-limit-ignored", "Goes on asking while the server answers t
 _MINUTE = nanoseconds(60)
 _MEMORY_MINUTES = 1_440
 _TOO_MANY = 429
+_LIMITED_OTHERS, _LIMITED_RATIO = 3, 4.0
+"""Others who are limited in the same minute from which on one must be so many times more than half of them: a limiter
+that refuses everybody is nobody's fault.
+"""
 
 
 class _Name(NamedTuple):
@@ -199,9 +203,13 @@ class RequestRate:
             if requests >= threshold:
                 detections += self._detection(watch, row, OUTLIER, tick, requests, threshold, most)
         for row, answers in self.limited.items():
-            if answers >= settings.limited_per_minute_min:
-                least = float(settings.limited_per_minute_min)
-                detections += self._detection(watch, row, LIMITED, tick, answers, least, None)
+            if answers < settings.limited_per_minute_min:
+                continue
+            of_others = [each for other, each in self.limited.items() if other != row]
+            most = float(np.median(of_others)) if len(of_others) >= _LIMITED_OTHERS else 0.0
+            threshold = max(float(settings.limited_per_minute_min), _LIMITED_RATIO * most)
+            if answers >= threshold:
+                detections += self._detection(watch, row, LIMITED, tick, answers, threshold, most)
         self.limited.clear()
         return detections
 
