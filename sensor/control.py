@@ -11,6 +11,7 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
 
 from sensor.errors import SettingError
@@ -18,6 +19,8 @@ from sensor.vitals import Snapshot
 
 _ANSWER_BYTES_MAX = 16 << 20
 _TIMEOUT_SECONDS = 5.0
+_WAITING = 64
+"""Clients that may wait to be answered; more are told to come again."""
 
 
 class ControlSocket:
@@ -35,7 +38,7 @@ class ControlSocket:
                 self._socket.bind(path)
             finally:
                 os.umask(mask)
-            self._socket.listen(8)
+            self._socket.listen(_WAITING)
         except OSError as error:
             self._socket.close()
             raise SettingError(f"service.control: {path}: {error.strerror or error}") from None
@@ -74,12 +77,25 @@ def _clear(path: str) -> None:
     raise OSError(0, "a sensor listens here already; give each its own (--set service.control=PATH)")
 
 
+def _connect(client: socket.socket, path: str) -> None:
+    """Again and again while too many wait. Raises OSError."""
+    end = time.monotonic() + _TIMEOUT_SECONDS
+    while True:
+        try:
+            client.connect(path)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(0.02)
+
+
 def ask(path: str) -> Snapshot:
     """The snapshot of the sensor at `path`; empty when it has none yet. Raises SettingError when none answers."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sensor:
         sensor.settimeout(_TIMEOUT_SECONDS)
         try:
-            sensor.connect(path)
+            _connect(sensor, path)
             answer = bytearray()
             while part := sensor.recv(65_536):
                 answer += part

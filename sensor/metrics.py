@@ -1,15 +1,20 @@
 """A snapshot as Prometheus metrics: in: what vitals.py makes; out: metric families, and the page that serves them.
 
-Names follow https://prometheus.io/docs/practices/naming/. The one law: the page is read-only, and asking for it never
-waits for the sensor.
+Names follow https://prometheus.io/docs/practices/naming/. The one law: the page is read-only, asking for it never
+waits for the sensor, and whoever asks slowly or not at all takes the place of nobody.
 """
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from socketserver import ThreadingMixIn
 from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -17,6 +22,9 @@ from sensor.errors import SettingError
 from sensor.vitals import Snapshot
 
 _LAG = "Alerts that the slowest subscriber has not taken."
+_TOGETHER = 8
+"""Connections at a time; the oldest gives way to a new one."""
+_TIMEOUT_SECONDS = 5.0
 
 
 class SensorMetrics(Collector):
@@ -84,6 +92,40 @@ def _counter(name: str, about: str, labels: tuple[str, ...], rows: Sequence[tupl
     return family
 
 
+class _Asked(WSGIRequestHandler):
+    timeout = _TIMEOUT_SECONDS
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Who asks is not said."""
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], asked: type[WSGIRequestHandler]) -> None:
+        self._open: list[Any] = []
+        self._changing = threading.Lock()
+        super().__init__(address, asked)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._changing:
+            self._open.append(request)
+            oldest = self._open.pop(0) if len(self._open) > _TOGETHER else None
+        if oldest:
+            with contextlib.suppress(OSError):
+                oldest.shutdown(socket.SHUT_RDWR)  # its thread ends by itself
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._changing:
+            if request in self._open:
+                self._open.remove(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that broke off, or was too slow."""
+
+
 def host_and_port(address: str) -> tuple[str, int]:
     """HOST:PORT in its parts; SettingError when it is none."""
     host, colon, port = address.rpartition(":")
@@ -100,7 +142,11 @@ def serve(address: str, newest: Callable[[], Snapshot]) -> Callable[[], None]:
     host, port = host_and_port(address)
     registry = CollectorRegistry(auto_describe=False)
     registry.register(SensorMetrics(newest))
-    server, thread = start_http_server(port, host, registry)
+    _Server.address_family = socket.getaddrinfo(host or None, port, flags=socket.AI_PASSIVE)[0][0]
+    server = _Server((host, port), _Asked)
+    server.set_app(make_wsgi_app(registry))
+    thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
+    thread.start()
 
     def stop() -> None:
         server.shutdown()

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sensor.control import ControlSocket, ask
 from sensor.errors import SettingError
+from sensor.metrics import serve
 from tests.ports import free_port
 from tests.service.test_run import HYDRA, ROOT, manager, running, told
 
@@ -103,3 +105,36 @@ def test_whoever_else_answers_is_no_sensor(tmp_path: Path, answer: bytes) -> Non
                 peer.sendall(answer)
             assert asking.stderr is not None
             assert b"SettingError" in asking.stderr.read().splitlines()[-1]
+
+
+def test_clients_that_say_nothing_keep_nobody_from_the_metrics() -> None:
+    port = free_port()
+    before = threading.active_count()
+    stop = serve(f"127.0.0.1:{port}", dict)
+    silent = [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(50)]
+    try:
+        for each in silent[::2]:
+            each.sendall(b"GET /metr")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as page:
+            assert page.status == 200
+        assert [each.recv(1) for each in silent[:40]] == [b""] * 40, "the oldest gave way"
+        assert threading.active_count() - before <= 20
+    finally:
+        for each in silent:
+            each.close()
+        stop()
+
+
+def test_more_clients_than_can_wait_are_answered_one_after_the_other(tmp_path: Path) -> None:
+    path = str(tmp_path / "control")
+    sensor = ControlSocket(path, lambda: {"source": "eth1"})
+    crowd = []
+    try:
+        for _ in range(200):
+            crowd.append(socket.socket(socket.AF_UNIX))
+            crowd[-1].connect(path)
+        assert ask(path) == {"source": "eth1"}
+    finally:
+        for each in crowd:
+            each.close()
+        sensor.close()
