@@ -31,9 +31,9 @@ MARKS = (
     ),
     _mark(
         "API documentation",
-        r"(docs|swagger|redoc|api-explorer|graphiql|playground)",
+        r"(docs|swagger|redoc|api-explorer|graphi?ql|playground)",
         rb"(?i)swagger-?ui|redoc|graphiql|"
-        rb"rapidoc|stoplight|graphql playground",
+        rb"rapidoc|stoplight|graphql[ -]playground",
     ),
     _mark("WSDL", r"", rb"<(wsdl:)?definitions[^>]+wsdl"),
     _mark("GraphQL schema", r"graphql|gql", rb'"__schema"\s*:\s*\{'),
@@ -44,7 +44,7 @@ MARKS = (
         True,
     ),
     _mark("Git repository", r"/\.git/", rb"^ref: refs/|\[core\]|^DIRC|^[0-9a-f]{40} [0-9a-f]{40} ", True),
-    _mark("environment file", r"/\.env", rb"(?m)^[A-Z][A-Z0-9_]{2,40}=", True),
+    _mark("environment file", r"/\.env", rb"(?m)\A(?!\s*<)[^<]{0,2000}?^(export )?[A-Z][A-Z0-9_]{2,40}=", True),
     _mark("Subversion repository", r"/\.svn/", rb"^\d+\s|SQLite format", True),
     _mark(
         "credentials file",
@@ -59,8 +59,9 @@ MARKS = (
     _mark(
         "debugger",
         r"",
-        rb"Werkzeug Debugger|EVALEX = true|Whoops, looks like something went wrong|"
-        rb"DJANGO_SETTINGS_MODULE|Laravel Telescope",
+        rb"<title>[^<]{0,300}// Werkzeug Debugger</title>|\bEVALEX = true,|<title>[^<]{0,80}Whoops, looks like"
+        rb"|you have <code>DEBUG = True</code>|<title>(Laravel )?Telescope\b|<title>Symfony Profiler</title>"
+        rb"|window\.ignite\(|<title>(Action Controller: Exception caught|Routes)</title>[\s\S]{0,4000}Rails\.root:",
         True,
     ),
     _mark(
@@ -69,6 +70,49 @@ MARKS = (
         rb"Apache Server Status|Active connections:",
     ),
     _mark("metrics", r"metrics|prometheus", rb"(?m)^# (HELP|TYPE) \w+"),
+    _mark("Elasticsearch", r"", rb'"tagline"\s*:\s*"(You Know, for Search|The OpenSearch Project: https)', True),
+    _mark(
+        "Elasticsearch",
+        r"/_(cat|cluster|search|nodes|all|mapping|stats|aliases)(/|$)",
+        rb'(?m)"(cluster_name|_shards)"\s*:|^(green|yellow|red)\s+open\s',
+        True,
+    ),
+    _mark("Kibana", r"", rb"<kbn-injected-metadata|\bkbn-bootstrap"),
+    _mark(
+        "Docker API",
+        r"/(version|info|containers/json|images/json)$",
+        rb'"(MinAPIVersion|DockerRootDir)"\s*:|"ImageID"\s*:\s*"sha256:|"RepoTags"\s*:\s*\[',
+        True,
+    ),
+    _mark(
+        "Kubernetes API",
+        r"/(apis?|pods|runningpods)(/|$)",
+        rb'"kind"\s*:\s*"(API(Versions|GroupList|ResourceList)|(Pod|Secret|Node|Namespace|ConfigMap|Service)List)"',
+        True,
+    ),
+    _mark("Jenkins script console", r"/script", rb"<title>[^<]{0,60}\[Jenkins\]|Jenkins\.instance", True),
+    _mark("H2 console", r"", rb"<title>H2 Console</title>", True),
+    _mark("Tomcat manager", r"/(host-)?manager", rb"Tomcat Web Application Manager|\AOK - Listed app", True),
+    _mark("Jolokia", r"/jolokia", rb'"agent"\s*:\s*"\d', True),
+    _mark(
+        "Consul or etcd",
+        r"/v[123]/(agent|catalog|kv|keys|members)",
+        rb'"(DebugConfig|NodeMeta|CreateIndex|createdIndex|clientURLs)"\s*:',
+        True,
+    ),
+    _mark("Jupyter", r"", rb'data-jupyter-api-token="|id="jupyter-config-data"', True),
+    _mark("RabbitMQ management", r"/api/", rb'"rabbitmq_version"\s*:', True),
+    _mark("Hadoop or Solr", r"", rb'"(resourceManagerVersion|solr_home)"\s*:|<title>(Druid Stat|Solr Admin)', True),
+    _mark("register of services", r"/eureka", rb"<title>Eureka</title>|versions__delta"),
+    _mark("statistics of a proxy", r"", rb"<title>Statistics Report for HAProxy|<title>Traefik</title>"),
+    _mark("tool of a database", r"", rb"<title>[^<]{0,60}(phpMyAdmin|Adminer)\b[^<]{0,20}</title>"),
+    _mark("list of a folder", r"/\.ds_store", rb"\A\x00\x00\x00\x01Bud1", True),
+    _mark(
+        "configuration with a password",
+        r"\.(bak|old|orig|save|swp|config)$",
+        rb"\bDB_PASSWORD['\"]?\s*[,=]|<connectionStrings>",
+        True,
+    ),
     _mark("directory listing", r"", rb"<title>Index of /"),
 )
 
@@ -92,6 +136,7 @@ _TRACE_TEXTS = (
     rb"psycopg2?\.",
     rb"sqlite3\.OperationalError",
     rb"PG::\w+Error",
+    rb"you have <code>DEBUG = True</code>",
     rb"Unclosed quotation mark after the character string",
 )
 TRACES = re.compile(b"|".join(_TRACE_TEXTS))

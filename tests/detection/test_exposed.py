@@ -30,6 +30,17 @@ SHOWN = [
     ("/debug/pprof/", HTML, b"<title>/debug/pprof/</title>", "exposed-internals"),
     ("/backup/shop.sql", TEXT, b"CREATE TABLE users (id int);", "exposed-internals"),
     ("/phpinfo.php", HTML, b"<title>phpinfo()</title>", "exposed-internals"),
+    ("/es/", JSON, b'{"name": "node-1", "tagline" : "You Know, for Search"}', "exposed-internals"),
+    ("/_cat/indices", TEXT, b"yellow open customers 2j4N 1 1 1205 0 1.2mb 1.2mb\n", "exposed-internals"),
+    ("/app/kibana", HTML, b'<body><kbn-injected-metadata data="{}">', "exposed-page"),
+    ("/containers/json", JSON, b'[{"Id": "a", "ImageID": "sha256:00"}]', "exposed-internals"),
+    ("/api/v1/pods", JSON, b'{"kind": "PodList", "items": []}', "exposed-internals"),
+    ("/script", HTML, b"<title>Script Console [Jenkins]</title>", "exposed-internals"),
+    ("/h2-console/login.jsp", HTML, b"<title>H2 Console</title>", "exposed-internals"),
+    ("/manager/html", HTML, b"<title>/manager</title> Tomcat Web Application Manager", "exposed-internals"),
+    ("/console", HTML, b"<title>Console // Werkzeug Debugger</title>", "exposed-internals"),
+    ("/playground", HTML, b"<title>GraphQL Playground</title>", "exposed-page"),
+    ("/haproxy", HTML, b"<title>Statistics Report for HAProxy</title>", "exposed-page"),
 ]
 
 
@@ -52,6 +63,11 @@ def test_what_only_looks_like_it(tmp_path: Path, why: str) -> None:
             asked = request(path, BEARER)
         exchanges += [("10.0.0.7", asked, answered)] * 3
     assert rules(raised(tmp_path, exchanges), *RULES) == []
+
+
+def test_who_writes_about_such_pages_shows_none(tmp_path: Path) -> None:
+    post = b'{"title": "Werkzeug Debugger, Laravel Telescope", "text": "DJANGO_SETTINGS_MODULE=x You Know, for Search"}'
+    assert rules(raised(tmp_path, [("10.0.0.7", request("/posts"), response(post, JSON))] * 3), *RULES) == []
 
 
 TRACE_TEXTS = [

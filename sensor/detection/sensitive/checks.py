@@ -24,6 +24,41 @@ _VERHOEFF_P = np.array(
     ],
     np.int64,
 )  # fmt: skip
+SUMS_DIGITS = 18
+
+
+def _sums() -> np.ndarray:
+    """Numbers whose check digits are a weighted sum, one row each: count of digits, modulus, rule, what the sum is to
+    leave, then the weight of each digit. Rule 0: the sum of all digits leaves that much. Rules 1 to 3 are of the sum S
+    before the last digit, modulo m: it is S modulo 10; m - S modulo 10; 0 where S is below 2, else m - S.
+    """
+    rows = (
+        (9, 11, 0, 0, (1, 4, 3, 7, 5, 8, 6, 9, 10)),                               # Australia, TFN
+        (9, 11, 1, 0, (256, 128, 64, 32, 16, 8, 4, 2)),                            # Greece, AFM
+        (9, 11, 3, 0, (9, 8, 7, 6, 5, 4, 3, 2)),                                   # Portugal, NIF
+        (10, 11, 0, 0, (10, 9, 8, 7, 6, 5, 4, 3, 2, 1)),                           # United Kingdom, NHS
+        (10, 11, 0, 0, (10, 1, 10, 1, 10, 1, 10, 1, 10, 1)),                       # Czechia and Slovakia, rodné číslo
+        (10, 11, 0, 0, (3, 7, 9, 10, 5, 8, 4, 2, 1, 6)),                           # Austria, social security
+        (11, 11, 0, 0, (5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1)),                         # Argentina, CUIT and CUIL
+        (11, 97, 0, 0, (81, 76, 27, 90, 9, 30, 3, 10, 1, 10, 1)),                  # Belgium, born before 2000
+        (11, 97, 0, 29, (81, 76, 27, 90, 9, 30, 3, 10, 1, 10, 1)),                 # Belgium, born since
+        (11, 10, 0, 0, (7, 9, 7, 9, 7, 9, 7, 9, 7, 9, 0)),                         # Turkey, first check digit
+        (11, 11, 1, 0, (1, 2, 3, 4, 5, 6, 7, 8, 9, 1)),                            # Estonia and Lithuania
+        (11, 11, 0, 0, (3, 7, 6, 1, 8, 9, 4, 5, 2, 1, 0)),                         # Norway, first check digit
+        (12, 11, 3, 0, (6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)),                         # Japan, My Number
+        (13, 11, 0, 0, (7, 6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1)),                   # former Yugoslavia, JMBG
+        (13, 11, 1, 0, (2, 7, 9, 1, 4, 6, 3, 5, 8, 2, 7, 9)),                      # Romania, CNP
+        (13, 11, 2, 0, (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)),                      # Korea, RRN
+        (13, 10, 0, 0, (1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1)),                   # Switzerland, AHV
+        (18, 11, 0, 1, (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2, 1)),  # China
+    )
+    table = np.zeros((len(rows), 4 + SUMS_DIGITS), np.int64)
+    for row, (count, modulus, rule, rest, weights) in zip(table, rows, strict=True):
+        row[:4], row[4 : 4 + len(weights)] = (count, modulus, rule, rest), weights
+    return table.reshape(-1)
+
+
+_SUMS = _sums()
 _DNI_LETTERS = np.frombuffer(b"TRWAGMYFPDXBNJZSQVHLCKE", np.uint8)
 
 
@@ -202,6 +237,31 @@ def is_ssn(digits):
     if area == 0 or area == 666 or area >= 900:
         return False
     return _number(digits, 3, 2) != 0 and _number(digits, 5, 4) != 0 and _number(digits, 0, 9) != 123456789
+
+
+@part_kernel
+def has_sum(digits, count):
+    """Whether the check digits are right in one of the countries of _SUMS."""
+    for row in range(len(_SUMS) // (4 + SUMS_DIGITS)):
+        base = row * (4 + SUMS_DIGITS)
+        if _SUMS[base] != count:
+            continue
+        modulus, rule = _SUMS[base + 1], _SUMS[base + 2]
+        total = 0
+        for i in range(count):
+            total += np.int64(digits[i]) * _SUMS[base + 4 + i]
+        left, last = total % modulus, np.int64(digits[count - 1])
+        if rule == 0:
+            right = left == _SUMS[base + 3]
+        elif rule == 1:
+            right = left % 10 == last
+        elif rule == 2:
+            right = (modulus - left) % 10 == last
+        else:
+            right = last == (0 if left < 2 else modulus - left)
+        if right and not _same(digits, count):
+            return True
+    return False
 
 
 @inline_kernel

@@ -32,7 +32,11 @@ _NAMES = {
     Name.NATIONAL_ID: "ssn socialsecurity socialsecuritynumber sin nationalid nationalidentifier nationalnumber "
     "idnumber identitynumber identitycard personalnumber personnummer personalcode bsn burgerservicenummer pesel cpf "
     "aadhaar aadhar aadhaarnumber uidai dni nie nif nir nis insee numerosecu taxid taxnumber taxidentifier tin "
-    "steuerid steueridnr idnr steuernummer codicefiscale nino passport passportnumber pan fiscalcode nationalidnumber",
+    "steuerid steueridnr idnr steuernummer codicefiscale nino passport passportnumber pan fiscalcode nationalidnumber "
+    "tfn taxfilenumber nhsno afm amka rodnecislo birthnumber svnr sozialversicherungsnummer cuit cuil niss tckn jmbg "
+    "rijksregisternummer nationalregisternumber tckimlikno isikukood asmenskodas fodselsnummer mynumber kojinbango "
+    "emso cnp rrn juminnumber residentregistrationnumber ahv ahvnummer avs idcard idcardno idcardnumber citizenid "
+    "identitycardnumber teudatzehut",
     Name.PHONE: "phone phonenumber telephone tel telephonenumber mobile mobilenumber mobilephone cell cellphone msisdn "
     "homephone workphone contactnumber fax whatsapp",
 }

@@ -8,6 +8,8 @@ import numpy as np
 
 from sensor._jit import at, inline_kernel, part_kernel
 from sensor.detection.sensitive.checks import (
+    SUMS_DIGITS,
+    has_sum,
     iban_end,
     is_aadhaar,
     is_bsn,
@@ -18,6 +20,7 @@ from sensor.detection.sensitive.checks import (
     is_pesel,
     is_ssn,
     is_tax_id,
+    luhn,
 )
 from sensor.detection.sensitive.kinds import Kind
 from sensor.detection.sensitive.masks import masks, number_begins
@@ -32,8 +35,12 @@ _COLON, _SP, _MINUS, _DOT, _SLASH, _PLUS, _CLOSE_PAREN = 0x3A, 0x20, 0x2D, 0x2E,
 @inline_kernel
 def _national(digits, count):
     """Whether the digits are somebody's number in one of the countries known here; the name before them says so too."""
+    if has_sum(digits, count):
+        return True
     if count == 9:
         return is_bsn(digits) or is_ssn(digits)
+    if count == 10 or count == 13:
+        return luhn(digits, count)
     if count == 11:
         return is_cpf(digits) or is_pesel(digits) or is_tax_id(digits)
     if count == 12:
@@ -103,11 +110,11 @@ def _number(data, start, stop, position, hashes, kinds, digits, counts, base):
     if ssn or cpf or aadhaar:
         counts[base + Kind.NATIONAL_ID] += np.uint32(1)
         return i
-    if count <= 15:
+    if count <= SUMS_DIGITS:
         name = name_before(data, start, position, hashes, kinds)
         if name == Name.NATIONAL_ID and _national(digits, count):
             counts[base + Kind.NATIONAL_ID] += np.uint32(1)
-        elif name == Name.PHONE:
+        elif name == Name.PHONE and count <= 15:
             counts[base + Kind.PHONE] += np.uint32(1)
     return i
 

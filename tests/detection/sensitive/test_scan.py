@@ -212,3 +212,27 @@ def test_random_long_numbers_are_seldom_cards() -> None:
     chance = random.Random(9)
     body = json.dumps([{"id": chance.randrange(10**15, 10**16)} for _ in range(2_000)]).encode()
     assert counted(body).get("card", 0) < 100
+
+
+PUBLISHED = [
+    ("tfn", "123 456 782"), ("afm", "094259216"), ("nif", "123456789"), ("nhs_no", "943 476 5919"),
+    ("rodneCislo", "780123/3540"), ("svnr", "1237 010180"), ("cuit", "20-12345678-6"), ("niss", "85.07.30-033.28"),
+    ("tckn", "10000000146"), ("isikukood", "37605030299"), ("fodselsnummer", "01010750160"),
+    ("mynumber", "123456789018"), ("jmbg", "0101006500006"), ("rrn", "900101-1234568"), ("ahv", "756.9217.0769.85"),
+    ("personnummer", "811218-9876"), ("idNumber", "8001015009087"),
+]  # fmt: skip
+"""Numbers that offices publish as examples of theirs, or that articles about them show."""
+
+
+@pytest.mark.parametrize(("name", "number"), PUBLISHED)
+def test_numbers_of_people_by_name_and_check_digits(name: str, number: str) -> None:
+    assert counted(json.dumps({name: number}).encode()) == {"national_id": 1}
+    assert counted(json.dumps({"orderId": number}).encode()).get("national_id", 0) == 0
+
+
+@pytest.mark.parametrize(("count", "share_max"), [(10, 0.4), (11, 0.5), (12, 0.25), (13, 0.5), (18, 0.15)])
+def test_most_random_numbers_of_that_name_are_nobodys(count: int, share_max: float) -> None:
+    chance = random.Random(count)
+    numbers = [{"nationalId": "".join(chance.choices("0123456789", k=count))} for _ in range(1_000)]
+    found = sum(counted(json.dumps(number).encode()).get("national_id", 0) for number in numbers)
+    assert 0 < found < 1_000 * share_max
