@@ -80,11 +80,16 @@ def test_somebody_types_a_name_and_the_page_asks_at_each_letter() -> None:
     assert wire.found() == []
 
 
-def test_answers_that_are_all_alike_tell_nothing() -> None:
+@pytest.mark.parametrize(("names", "user", "told"), [(35, 0, False), (60, 0, True), (60, 0x77, False)])
+def test_of_answers_that_are_all_alike_twice_as_many(names: int, user: int, told: bool) -> None:
+    """By who shows no credential: a service that sends invitations has one."""
     wire = Wire()
-    for name in range(60):
+    for name in range(names):
         wire.forgot(100 + 5 * name, name)
-    assert wire.found() == []
+        wire.rows[-1]["user"] = user
+    hits = wire.found()
+    assert bool(hits) is told
+    assert all(hit.numbers.threshold == 40 and hit.details["answers_all_alike"] for hit in hits)
 
 
 def test_a_gateway_through_which_everybody_comes() -> None:

@@ -1,8 +1,10 @@
 """Probing for accounts: in: transactions; out: detections of clients that try which accounts there are.
 
 Asked are endpoints that say so by their words: a forgotten password, a new account, is this name free. Names are the
-account that a body gives, or the whole target of a GET. What tells is that answers differ. The one law: an office or a
-gateway asks for much else, and who types a name letter by letter asks about one.
+account that a body gives, or the whole target of a GET. What tells is that answers differ. Where they are all alike the
+time that they take may tell, or people are to get mails that they did not ask for: of who shows no credential twice as
+many names count then. The one law: an office or a gateway asks for much else, and who types a name letter by letter asks
+about one.
 """
 
 from __future__ import annotations
@@ -41,6 +43,8 @@ _UNKNOWN = (404, 409, 410)
 """What a server answers of its own accord when a name is not there, or is taken."""
 _DENIED = (401, 403, 429)
 _UNKNOWN_SHARE, _COVERED, _CLASS_MIN = 0.3, 0.8, 3
+_ALIKE_TIMES = 2
+"""Times as many names where all answers are alike."""
 _TYPED_NS, _TYPED_LETTERS = nanoseconds(3.0), 3
 
 
@@ -91,21 +95,28 @@ class AccountProbing(Probing):
     def _judge(self, suspect: Suspect, row: Any) -> list[Detection]:
         now, tries = int(row["now"]), list(suspect.tries.values())
         recent = sum(each[0] > now - nanoseconds(_HOUR_SECONDS) for each in tries)
-        by_hour = recent >= self.settings.names_min
-        if not by_hour and len(tries) < self.settings.day_names_min:
+        tells = _tells(tries)
+        if suspect.share < self.settings.share_min or not (tells or row["user"] == 0 and row["account"]):
             return []
-        if suspect.share < self.settings.share_min or not _tells(tries):
+        least, day_least = (
+            names if tells else _ALIKE_TIMES * names for names in (self.settings.names_min, self.settings.day_names_min)
+        )
+        by_hour = recent >= least
+        if not by_hour and len(tries) < day_least:
             return []
         if 2 * sum(each[2] & 1 for each in tries) >= len(tries):
             return []
         numbers = Numbers(
             observed=float(recent if by_hour else len(tries)),
-            threshold=float(self.settings.names_min if by_hour else self.settings.day_names_min),
+            threshold=float(least if by_hour else day_least),
             unit="names of accounts", window_seconds=_HOUR_SECONDS if by_hour else _DAY_SECONDS,
         )  # fmt: skip
         unknown = sum(each[1] >> 32 in _UNKNOWN for each in tries)
-        details = {"answered_unknown_or_taken": unknown, "share_of_requests": round(suspect.share, 2)}
-        return told(suspect, row, self.strings, RULE, numbers, details)
+        details = {
+            "answered_unknown_or_taken": unknown, "answers_all_alike": not tells,
+            "share_of_requests": round(suspect.share, 2),
+        }  # fmt: skip
+        return told(suspect, row, self.strings, RULE, numbers, details, confidence=0.8 if tells else 0.6)
 
 
 def _answer(row: Any) -> int:
