@@ -43,6 +43,29 @@ def test_the_same_searches_without_the_quote_are_quiet() -> None:
     assert injections(talk, stage_for(talk)) == []
 
 
+SCHEMA = b'{"data": {"__schema": {"types": [{"name": "Query", "fields": []}], "queryType": {"name": "Query"}}}}'
+
+
+def told_of_graphql(query: str, answer: bytes) -> set[tuple[str, Severity | None]]:
+    talk = Talk()
+    talk.say(0, "/graphql", json.dumps({"query": query}).encode(), answer, headers=JSON)
+    return {(detection.rule.id, detection.severity) for detection in injections(talk, stage_for(talk))}
+
+
+def test_a_schema_that_is_read_is_low_even_when_it_is_given() -> None:
+    query = "query IntrospectionQuery { __schema { queryType { name } types { name kind } } }"
+    assert told_of_graphql(query, SCHEMA) == {("graphql-abuse", Severity.LOW)}
+
+
+def test_logins_under_many_aliases_are_guesses_and_products_are_not() -> None:
+    def aliases(call: str) -> str:
+        return "mutation { " + " ".join(f"a{n}: {call % n} {{ id }}" for n in range(40)) + " }"
+
+    guesses = told_of_graphql(aliases('login(user: "bob", password: "pw%d")'), b'{"data": {}}')
+    assert guesses == {("graphql-abuse", Severity.HIGH)}
+    assert told_of_graphql(aliases('product(id: "%d")'), b'{"data": {}}') <= {("graphql-abuse", Severity.LOW)}
+
+
 @pytest.mark.parametrize(
     ("target", "body", "headers", "place"),
     [

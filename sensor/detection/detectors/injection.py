@@ -8,6 +8,7 @@ endpoint.
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -32,6 +33,9 @@ QUIET_SECONDS = 300.0
 _SEVERITIES = (Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL)
 _NAME_MAX = 64
 _RANKS = (Severity.LOW, Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL)
+_LOOKS = "GraphQL introspection"
+_GUESS = re.compile(r"log_?in|sign_?in|authenticat|verify|otp|passcode|password|pin\b", re.IGNORECASE)
+_GUESSES_MIN = 10
 
 
 class _Shown(NamedTuple):
@@ -119,6 +123,8 @@ class Injection:
         severity = _SEVERITIES[judged.outcome]
         if weak and judged.outcome != Outcome.CONFIRMED:
             severity = _RANKS[_RANKS.index(severity) - 1]
+        if hit.finding.kind == "graphql":
+            severity = _of_graphql(hit, severity)
         case = self._case(hit, transaction, judged)
         if not self._is_due(case, _RANKS.index(severity), int(transaction["now"])):
             return None
@@ -192,3 +198,12 @@ class Injection:
             severity=severity,
             details=details,
         )
+
+
+def _of_graphql(hit: Hit, severity: Severity) -> Severity:
+    """A schema that is read harms nobody by itself, and developers' tools do so; one request that tries many logins or
+    codes under as many aliases is guessing.
+    """
+    if hit.finding.evidence == _LOOKS:
+        return Severity.LOW
+    return Severity.HIGH if len(_GUESS.findall(hit.value.text)) >= _GUESSES_MIN else severity
