@@ -3,8 +3,8 @@
 Asked are endpoints that say so by their words: a forgotten password, a new account, is this name free. Names are the
 account that a body gives, or the whole target of a GET. What tells is that answers differ. Where they are all alike the
 time that they take may tell, or people are to get mails that they did not ask for: of who shows no credential twice as
-many names count then. The one law: an office or a gateway asks for much else, and who types a name letter by letter asks
-about one.
+many names count then. The one law: an office or a gateway asks for much else, and who types a name letter by letter
+asks about one.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class AccountProbing(Probing):
         now, tries = int(row["now"]), list(suspect.tries.values())
         recent = sum(each[0] > now - nanoseconds(_HOUR_SECONDS) for each in tries)
         tells = _tells(tries)
-        if suspect.share < self.settings.share_min or not (tells or row["user"] == 0 and row["account"]):
+        if suspect.share < self.settings.share_min or not (tells or (row["user"] == 0 and row["account"])):
             return []
         least, day_least = (
             names if tells else _ALIKE_TIMES * names for names in (self.settings.names_min, self.settings.day_names_min)

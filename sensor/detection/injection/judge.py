@@ -61,6 +61,8 @@ _WORDS_JOINED = re.compile(
 """Words, of which the last is a command that tells and does nothing without an argument: fish & chips | more."""
 _PARAGRAPH = re.compile(rb"\n[ \t]*\r?\n[ \t]*|\n[ \t]{2,}")
 """An empty line, or one that is set in: no line end that a shell is to see is sent so."""
+_GRAPHQL = re.compile(r"\s*(?:(?:query|mutation|subscription|fragment)\b[^{}]{0,256})?\{.*\}\s*\Z", re.DOTALL)
+"""A whole document of GraphQL."""
 _LISTING = re.compile(r"\s*(?:(?:" + RARE + "|" + COMMON + r")\s|[a-z_]\w*\s*\(\)\s*\{)")
 """The same of several lines, of any command."""
 _PLACEHOLDERS = frozenset(("placeholder", "template expression", "template statement", "expression that calls"))
@@ -114,6 +116,8 @@ def _judged(reading: Reading) -> list[Finding]:
         points["nosql"] = 0
     if evidence.get("xxe") == ["entity reference"] and DECLARED.issuperset(ENTITY.findall(text)):
         points["xxe"] = 0
+    if "graphql" in points and _GRAPHQL.match(text):
+        points["graphql"] = every["graphql"]  # words in it are names of fields, and no prose
     if "ssrf" in points and _DEVELOPER.match(text):
         points["ssrf"] = WEAK - 1
     if reading.told:
