@@ -18,12 +18,30 @@ from sensor.protocols.http1.pairing import drop_first, finish_row, match, note_h
 from sensor.protocols.http1.proxies import skip_proxy_header
 from sensor.protocols.http1.settle import resolve_waiting
 from sensor.protocols.http1.start import reset_flow
-from sensor.protocols.http1.tables import MISSES_MAX, Count, Field, Handover, JsonFlag, Scalar, State, Waits
+from sensor.protocols.http1.tables import (
+    LATE_MISSES,
+    MISSES_MAX,
+    Count,
+    Field,
+    Handover,
+    JsonFlag,
+    Scalar,
+    State,
+    Waits,
+)
 from sensor.protocols.http1.tunnels import hello_at, leave_to_tls, look_inside
-from sensor.protocols.http2.frames import begins_with_frames, begins_with_settings, is_preface
+from sensor.protocols.http2.frames import begins_with_frames, begins_with_settings, is_preface, may_be_preface
 from sensor.schema import Anomaly, ChunkKind, FlowFlag, Service
 
 _CR, _LF, _H = 13, 10, 0x48
+
+
+@inline_kernel
+def _is_unbroken(t, stream_row):
+    """Whether the flow was seen from its handshake on, and nothing of it was lost."""
+    if t.flows[stream_row >> 1]["flags"] & FlowFlag.MIDSTREAM != 0:
+        return False
+    return t.http_streams[stream_row]["broken"] == 0 and t.http_streams[stream_row ^ 1]["broken"] == 0
 
 
 @inline_kernel
@@ -31,9 +49,7 @@ def _miss(t, stream_row):
     """Bytes that are not HTTP where a message could begin: after too many the flow is somebody else's."""
     flow = t.http_flows[stream_row >> 1]
     flow["misses"] += 1
-    unbroken = t.http_streams[stream_row]["broken"] == 0 and t.http_streams[stream_row ^ 1]["broken"] == 0
-    whole = t.flows[stream_row >> 1]["flags"] & FlowFlag.MIDSTREAM == 0 and unbroken
-    if flow["misses"] >= MISSES_MAX and flow["client"] < 0 and whole:
+    if flow["misses"] >= MISSES_MAX and flow["client"] < 0 and _is_unbroken(t, stream_row):
         t.flows[stream_row >> 1]["service"] = Service.NOT_HTTP
         t.numbers[Count.NOT_HTTP_FLOWS] += 1
         reset_flow(t, stream_row >> 1)
@@ -83,8 +99,7 @@ def _speaks_http2(t, stream_row, data, position, stop):
     if at(data, position) != 0 or t.http_flows[stream_row >> 1]["client"] >= 0:
         return False
     stream = t.http_streams[stream_row]
-    unbroken = stream["broken"] == 0 and t.http_streams[stream_row ^ 1]["broken"] == 0
-    if t.flows[stream_row >> 1]["flags"] & FlowFlag.MIDSTREAM == 0 and unbroken:
+    if _is_unbroken(t, stream_row):
         begins = stream["state"] == State.INIT and begins_with_settings(data, position, stop)
         if begins:
             hand_over(t, stream_row, Handover.SETTINGS, position, 0)
@@ -118,6 +133,8 @@ def _head(t, stream_row, data, position, stop, seq, ack, ts, final):
         hand_over(t, stream_row, Handover.PREFACE, position, held)
         return stop
     result = parse_head(buffer, begin, end, final, t.numbers)
+    if result < 0 and may_be_preface(buffer, begin, end):
+        result = INCOMPLETE
     client = np.int64(t.http_flows[stream_row >> 1]["client"])
     if result == INCOMPLETE and not final:
         if held == 0 and client == stream_row & 1 ^ 1 and at(data, position) != _H:  # a body that no answer may have
@@ -179,10 +196,13 @@ def _find_head(t, stream_row, data, position, stop, seq, ack, ts):
     """At a segment's start, before anything is known or after a loss: is this a head? False when it is not."""
     stream = t.http_streams[stream_row]
     kind = looks_like_head(data, position, stop)
+    flow = t.http_flows[stream_row >> 1]
+    client = np.int64(flow["client"])
+    if flow["misses"] >= LATE_MISSES and client < 0 and _is_unbroken(t, stream_row):
+        kind = 0  # what somebody else's protocol carries: the text of a mail, of a file, of a database
     fresh = stream["state"] == State.INIT
     if kind == 4:
         kind = 1 if fresh else 0
-    client = np.int64(t.http_flows[stream_row >> 1]["client"])
     wanted = 3 if client < 0 else (1 if client == (stream_row & 1) else 2)
     if kind == 0 and (
         _speaks_http2(t, stream_row, data, position, stop)

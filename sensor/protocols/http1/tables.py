@@ -187,6 +187,8 @@ LOGIN_BODY_BYTES_MAX = 2_048
 """How much of a login request's body is looked at for the account's name."""
 MISSES_MAX = 32
 """Chunks that may go by before a connection is taken for something else than HTTP: enough for SOCKS or a PROXY line."""
+LATE_MISSES = 7
+"""Chunks behind which nothing that looks like HTTP is: SOCKS 5 with a password takes six, the text of a mail nine."""
 JSON_BYTES_MAX = 1 << 20
 """Of a response body, for counting records; the rest is extrapolated by length."""
 ROWS_PER_CHUNK = FRAME_BYTES_MAX // 14

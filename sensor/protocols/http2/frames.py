@@ -29,6 +29,14 @@ def is_preface(data, start, stop):
 
 
 @inline_kernel
+def may_be_preface(data, start, stop):
+    """Whether data[start:stop] is the first line of the connection preface, and at most half a line end more."""
+    if not 16 <= stop - start < 18:
+        return False
+    return load64(data, start) == _PREFACE_WORDS[0] and load64(data, start + 8) == _PREFACE_WORDS[1]
+
+
+@inline_kernel
 def preface_byte(index):
     """One byte of the preface."""
     return np.int64(_PREFACE[index]) if index < PREFACE_BYTES else -1

@@ -376,6 +376,14 @@ def test_a_message_ends_when_its_last_missing_byte_comes(head: bytes) -> None:
     assert (row["response_ts"], row["response_end_ts"]) == (late[4].ts, late[6].ts)
 
 
+def test_the_text_of_a_mail_is_no_request() -> None:
+    talk = Talk(target_port=2525).open().server(b"220 mail\r\n")
+    for line in (b"EHLO a", b"MAIL FROM:<a@b>", b"RCPT TO:<c@d>", b"DATA"):
+        talk.client(line + b"\r\n").server(b"250 OK\r\n")
+    outcome = observe(talk.client(request("/a") + b".\r\n").server(b"250 queued\r\n").close().packets)
+    assert outcome.transactions == []
+
+
 def test_one_frame_full_of_the_shortest_requests() -> None:
     conversation = talk(b"G / HTTP/1.1\n\n" * 18_700, b"HTTP/1.1 204\n\n" * 18_700, mss=261_900)
     outcome = observe(conversation.packets)

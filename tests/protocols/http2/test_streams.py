@@ -36,6 +36,18 @@ def test_one_request() -> None:
     assert not row["anomalies"]
 
 
+def test_the_preface_cut_anywhere() -> None:
+    """Its first line looks like HTTP/1's until the second shows what it is."""
+    talk = Dialogue()
+    talk.answer(talk.ask("/a"))
+    for cut in range(1, 30):
+        wire = Talk(source_port=40_000 + cut).open()
+        for i, (side, content) in enumerate(talk.turns):
+            wire.say(side, content, [cut] if i == 0 else [])
+        row = observe(wire.close().packets).only
+        assert (row["uri"], row["status_code"], row["complete"]) == ("/a", 200, True), cut
+
+
 def test_the_same_credential_is_the_same_user_in_http_1_and_2() -> None:
     talk = Dialogue()
     talk.answer(talk.ask("/", b"", ("authorization", "Bearer abcdef")))
