@@ -49,7 +49,8 @@ def step(data, offset, state, row):
 
 @inline_kernel
 def extension_step(data, offset, layer, state, row):
-    """Hop-by-hop, destination and routing headers: length in units of 8 bytes, the first not counted.
+    """Hop-by-hop, destination and routing headers, and those of mobile hosts, HIP and Shim6 (RFC 7045, 4): length in
+    units of 8 bytes, the first not counted.
 
     AH (RFC 4302), which IPv4 knows too: in units of 4 bytes, two of them not counted.
     """

@@ -63,7 +63,10 @@ class Layer(IntEnum):
     ETHERNET_IN_IP = IP + 97
     L2TP3_IN_IP = IP + 115
     SCTP = IP + 132
+    MOBILITY = IP + 135
     MPLS_IN_IP = IP + 137
+    HOST_IDENTITY = IP + 139
+    SHIM6 = IP + 140
 
     UNKNOWN_LINK = OWN
     RAW_IP = OWN + 1

@@ -190,6 +190,9 @@ def walk(
                 or layer == Layer.ROUTING
                 or layer == Layer.DESTINATION
                 or layer == Layer.AUTHENTICATION
+                or layer == Layer.MOBILITY
+                or layer == Layer.HOST_IDENTITY
+                or layer == Layer.SHIM6
             ):
                 offset, layer = ipv6.extension_step(source, offset, layer, state, row)
             elif layer == Layer.SCTP:

@@ -106,6 +106,15 @@ def test_authentication_headers_are_walked_in_both_families():
     assert decode_one(bytes(ETHER / IPv6(**V6, nh=51) / header / TCP5))["payload"] == b"12345"
 
 
+@pytest.mark.parametrize("number", [135, 139, 140])
+def test_headers_of_mobility_host_identity_and_shim6_are_walked(number):
+    """All of one shape (RFC 7045, section 4); without anything behind them they say so."""
+    header, alone = b"\x06\x01" + bytes(14), b"\x3b\x00" + bytes(6)
+    assert decode_one(bytes(ETHER / IPv6(**V6, nh=number) / (header + bytes(TCP5))))["payload"] == b"12345"
+    assert reason_of(bytes(ETHER / IPv6(**V6, nh=number) / alone)) == Reason.NO_NEXT_HEADER
+    assert reason_of(bytes(ETHER / IP(**V4, proto=number) / alone)) == Reason.UNKNOWN_TRANSPORT
+
+
 def test_extension_headers_are_limited():
     chain = IPv6(**V6)
     for _ in range(limits.IPV6_EXTENSIONS_MAX):

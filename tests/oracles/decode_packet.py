@@ -19,7 +19,7 @@ ETHERTYPES = {
 PROTOCOLS = {
     0: "extension", 1: "icmp", 4: "ipip4", 6: "tcp", 17: "udp", 41: "ipip6", 43: "extension", 44: "fragment", 47: "gre",
     50: Reason.ENCRYPTED, 51: "authentication", 58: "icmp6", 59: Reason.NO_NEXT_HEADER, 60: "extension", 97: "etherip",
-    115: "l2tp3_in_ip", 132: "sctp", 137: "mpls",
+    115: "l2tp3_in_ip", 132: "sctp", 135: "extension", 137: "mpls", 139: "extension", 140: "extension",
 }  # fmt: skip
 LINKS = {
     1: "ethernet", 12: "raw", 14: "raw", 101: "raw", 228: "raw", 229: "raw", 0: "null", 108: "null", 113: "sll",
