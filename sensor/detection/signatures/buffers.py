@@ -142,6 +142,15 @@ def _raw_headers(message: Message, direction: str) -> bytes | None:
     return head.partition(b"\n")[2] if head else None
 
 
+def _each_header(side: str) -> Callable[[Message, str], bytes | None]:
+    """The headers of a side, each of which is looked at by itself."""
+
+    def get(message: Message, _direction: str) -> bytes | None:
+        return b"\r\n".join(key + b": " + value for key, value in message.header_lines(side)) or None
+
+    return get
+
+
 def _names(message: Message, direction: str) -> bytes | None:
     names = [key for key, _ in message.header_lines(direction)]
     return b"\r\n" + b"".join(name + b"\r\n" for name in names) + b"\r\n" if names else None
@@ -151,8 +160,11 @@ _AUTHORITY = re.compile(rb"[a-z][a-z0-9+.-]*://(?:[^/?#@]*@)?([^/?#]*)", re.I)
 
 
 def _raw_host(message: Message, direction: str) -> bytes | None:
-    """That of an absolute target goes before the header."""
-    absolute = _AUTHORITY.match(_word(1)(message, direction) or b"")
+    """That of an absolute target goes before the header, and so does the target of CONNECT."""
+    target = _word(1)(message, direction) or b""
+    if _word(0)(message, direction) == b"CONNECT" and target:
+        return target.lower()
+    absolute = _AUTHORITY.match(target)
     return absolute.group(1).lower() if absolute else _header(b"host")(message, direction)
 
 
@@ -186,6 +198,8 @@ BUFFERS: dict[str, Callable[[Message, str], bytes | None]] = {
     "http.header": _headers,
     "http.header.raw": _raw_headers,
     "http.header_names": _names,
+    "http.request_header": _each_header(REQUEST),
+    "http.response_header": _each_header(RESPONSE),
     "http.user_agent": _header(b"user-agent"),
     "http.referer": _header(b"referer"),
     "http.accept": _header(b"accept"),
@@ -210,11 +224,17 @@ ONLY_REQUEST = frozenset(
     (
         "http.uri", "http.uri.raw", "http.method", "http.protocol", "http.request_line", "http.host", "http.host.raw",
         "http.user_agent", "http.referer", "http.accept", "http.accept_enc", "http.accept_lang", "http.request_body",
+        "http.request_header",
     )
 )  # fmt: skip
 ONLY_RESPONSE = frozenset(
-    ("http.response_line", "http.server", "http.location", "http.response_body", "http.stat_code", "http.stat_msg")
-)
+    (
+        "http.response_line", "http.server", "http.location", "http.response_body", "http.stat_code", "http.stat_msg",
+        "http.response_header",
+    )
+)  # fmt: skip
+ONE_BY_ONE = frozenset(("http.request_header", "http.response_header"))
+"""Buffers of several pieces, one of which is to match by itself."""
 
 TRANSFORMS: dict[str, Callable[[bytes], bytes]] = {
     "dotprefix": lambda octets: b"." + octets,

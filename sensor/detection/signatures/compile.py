@@ -114,6 +114,12 @@ def _old(draft: _Draft, keyword: str) -> None:
     draft.buffer = buffer
 
 
+def _uri_content(draft: _Draft, value: str) -> None:
+    """A content of the target, in one word."""
+    _content(draft, value)
+    _old(draft, "http_uri")
+
+
 def _depth(draft: _Draft, value: str) -> None:
     content = draft.content("depth")
     draft.change("depth", stop=(0 if content.relative else content.start) + integer("depth", value))
@@ -223,6 +229,7 @@ KEYWORDS: dict[str, Callable[[_Draft, str], None]] = {
     "fast_pattern": _fast_pattern,
     "rawbytes": lambda draft, _: None,
     "isdataat": lambda draft, value: add_test(draft.add, "isdataat", value),
+    "uricontent": _uri_content,
     "byte_test": lambda draft, value: add_test(draft.add, "byte_test", value),
     "bsize": lambda draft, value: draft.add(size_of("bsize", value)),
     "urilen": _urilen,

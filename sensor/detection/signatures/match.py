@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from sensor.detection.signatures.buffers import Message
+from sensor.detection.signatures.buffers import ONE_BY_ONE, Message
 from sensor.detection.signatures.rule import ByteTest, Content, IsDataAt, Part, Pcre, Signature, Size, Test
 
 STEPS_MAX = 2_000
@@ -25,6 +25,9 @@ _NUMBERS = {
 }  # fmt: skip
 
 
+_DIGITS_MAX = 23
+
+
 def _number(octets: bytes, base: int) -> int | None:
     """The number that a text begins with, as C reads one."""
     found = _NUMBERS[base].match(octets)
@@ -38,7 +41,10 @@ def matches(signature: Signature, message: Message, direction: str) -> bool:
 
 def _holds(part: Part, message: Message, direction: str) -> bool:
     octets = message.buffer(part.buffer, direction, part.transforms)
-    return octets is not None and _Buffer(octets, part.tests).search(0, 0)
+    if octets is None:
+        return False
+    each = octets.split(b"\r\n") if part.buffer in ONE_BY_ONE else (octets,)
+    return any(_Buffer(one, part.tests).search(0, 0) for one in each)
 
 
 class _Buffer:
@@ -105,8 +111,9 @@ class _Buffer:
 
     def _byte_test(self, test: ByteTest, at: int) -> bool:
         start = (at if test.relative else 0) + test.offset
-        octets = self.octets[start : start + test.length] if start >= 0 else b""
-        if len(octets) < test.length:
+        length = test.length or (_DIGITS_MAX if test.base else 0)  # of a text without a length: as far as it goes
+        octets = self.octets[start : start + length] if start >= 0 else b""
+        if len(octets) < test.length or not octets:
             return False
         value = _number(octets, test.base) if test.base else int.from_bytes(octets, "little" if test.little else "big")
         if value is None:
