@@ -145,6 +145,22 @@ def test_flow_bits_and_address_bits_carry_from_one_transaction_to_the_next(tmp_p
     assert told == [(3, 1), (2, 2), (4, 2), (4, 3)]
 
 
+def test_what_marks_a_host_is_not_seen_by_the_same_request_and_what_marks_a_flow_is(tmp_path: Path) -> None:
+    path = tmp_path / "bits.rules"
+    path.write_text(
+        rule(1, 'http.uri; content:"/one"; flowbits:set,seen; xbits:set,host,track ip_src,expire 10; noalert;') + "\n"
+        + rule(2, 'http.uri; content:"/"; flowbits:isset,seen;') + "\n"
+        + rule(3, 'http.uri; content:"/"; xbits:isset,host,track ip_src;') + "\n"
+        + rule(4, 'http.stat_code; content:"200"; xbits:isset,host,track ip_dst;') + "\n"
+    )  # fmt: skip
+    talk = Talk()
+    talk.say(0, "/one", flow=1)
+    talk.say(2, "/two", flow=2)
+    found = talk.detections(DetectionStage(settings(path), talk.pool))
+    told = [(d.details["sid"], (d.first_ts - talk.start) // 1_000_000_000) for d in found if "sid" in d.details]
+    assert told == [(2, 0), (4, 0), (3, 2), (4, 2)]
+
+
 def test_a_changed_file_is_taken_over_and_a_bad_one_is_not(tmp_path: Path) -> None:
     path = tmp_path / "live.rules"
     path.write_text(rule(1, 'http.uri; content:"/old";') + "\n")

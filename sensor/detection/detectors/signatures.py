@@ -18,7 +18,7 @@ from sensor.detection.reloading import Reloading
 from sensor.detection.signatures.buffers import REQUEST, RESPONSE, Message
 from sensor.detection.signatures.match import matches
 from sensor.detection.signatures.network import has_address, has_port
-from sensor.detection.signatures.rule import Signature
+from sensor.detection.signatures.rule import Bits, Signature
 from sensor.detection.signatures.ruleset import Fault, RuleSet
 from sensor.detection.signatures.scan import Candidates
 from sensor.detection.signatures.state import Memory, Where
@@ -102,22 +102,36 @@ class Signatures:
         self._credits = min(self._credits + earned, CREDITS_MAX)
 
     def _judge(self, batch: Batch, row: int, signatures: list[Signature]) -> list[Detection]:
-        """Test the candidates of one transaction: rules that set bits first, rules that pass before all."""
+        """Test the candidates of one transaction: rules that pass before all, those of the request before those of the
+        response, in each those that set bits first. What hosts are marked with (xbits) is seen from the next on.
+        """
         transaction, content = batch.transactions[row], batch.contents[row]
         message = Message(Slices(content, batch.arena, "head"), Slices(content, batch.arena, "body"))
         ends = ends_of(transaction)
         told: list[Detection] = []
+        marks: list[tuple[tuple[Bits, ...], Where]] = []
+        answered = False
         for signature in sorted(set(signatures), key=_order):
+            if signature.direction == RESPONSE and not answered:
+                answered = True
+                self._mark(marks)
             direction = self._matching(signature, message, ends)
             if direction is None:
                 continue
             if signature.action == "pass":
                 return []
             where = ends.where(direction)
-            self.memory.apply(signature.bits, where)
+            self.memory.apply(tuple(bits for bits in signature.bits if bits.scope == "flow"), where)
+            marks.append((tuple(bits for bits in signature.bits if bits.scope != "flow"), where))
             if not signature.silent and self.memory.passes(signature, where):
                 told.append(self._detection(signature, transaction, direction))
+        self._mark(marks)
         return told
+
+    def _mark(self, marks: list[tuple[tuple[Bits, ...], Where]]) -> None:
+        for bits, where in marks:
+            self.memory.apply(bits, where)
+        marks.clear()
 
     def _matching(self, signature: Signature, message: Message, ends: Ends) -> str | None:
         """The direction in which the signature matches, None when it does not."""
@@ -205,9 +219,9 @@ def ends_of(transaction: Any) -> Ends:
     )  # fmt: skip
 
 
-def _order(signature: Signature) -> tuple[bool, bool, int]:
+def _order(signature: Signature) -> tuple[bool, bool, bool, int]:
     sets = any(bits.command in ("set", "unset", "toggle") for bits in signature.bits)
-    return signature.action != "pass", not sets, signature.sid
+    return signature.action != "pass", signature.direction == RESPONSE, not sets, signature.sid
 
 
 def _is_between(signature: Signature, of: Ends, direction: str) -> bool:

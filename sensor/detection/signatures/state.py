@@ -60,7 +60,7 @@ class Memory:
             "flow": where.flow, "ip_src": where.source, "ip_dst": where.target,
             "ip_pair": tuple(sorted((where.source, where.target))),
         }[option.scope]  # fmt: skip
-        return option.scope, name, owner
+        return "host" if option.scope in ("ip_src", "ip_dst") else option.scope, name, owner
 
     def passes(self, signature: Signature, where: Where) -> bool:
         """Whether a match of this signature is told, by its threshold or detection filter."""
