@@ -81,6 +81,8 @@ class TokenGuessing:
 
     def process(self, batch: Batch) -> list[Detection]:
         rows, failed = batch.transactions, batch.failed
+        if not len(rows):
+            return []
         users = np.ascontiguousarray(rows["user"])
         served = (users != 0) & (batch.status >= 200) & (batch.status < 400)
         named = failed[users[failed] != 0]
