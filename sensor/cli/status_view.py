@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from sensor.alert import Severity
 from sensor.control import ask
 
 _FULL = 0.8
@@ -22,6 +23,7 @@ _LOSSES = ("dropped", "card_dropped", "flows_evicted", "evicted", "kernel_fault"
 _SHARE_BARS = 20
 _LEFT_OUT = ("nothing", "heads and bodies", "heads and bodies, costly detectors", "all but flows of new connections")
 """What is left undone, by the step of overload."""
+_SEVERITIES = [str(each) for each in Severity]
 _MEMORY = {"anonymous": "of its own", "file": "mapped (libraries, the ring)", "shared": "shared"}
 
 
@@ -42,10 +44,10 @@ def watch(path: str, seconds: float, count: int | None) -> None:
 
 
 def view(snapshot: dict[str, Any]) -> RenderableType:
-    """The whole picture."""
+    """The whole picture; what a small terminal cuts off is what matters least."""
     if not snapshot:
         return Text("the sensor has started and seen nothing yet")
-    return Group(_head(snapshot), Text(), _fills(snapshot), Text(), _detectors(snapshot), Text(), _alerts(snapshot))
+    return Group(_head(snapshot), Text(), _alerts(snapshot), Text(), _fills(snapshot), Text(), _detectors(snapshot))
 
 
 def _head(snapshot: dict[str, Any]) -> Table:
@@ -109,7 +111,7 @@ def _alerts(snapshot: dict[str, Any]) -> Table:
     table.add_column("severity")
     table.add_column("count", justify="right")
     raised = [row for row in snapshot["alerts"] if row["state"] == "raised"]
-    for row in sorted(raised, key=lambda row: -row["count"])[:12]:
+    for row in sorted(raised, key=lambda row: (-_SEVERITIES.index(row["severity"]), -row["count"]))[:12]:
         table.add_row(row["rule_id"], row["severity"], f"{row['count']:,}")
     if not raised:
         table.add_row("none", "", "")
