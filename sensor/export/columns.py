@@ -153,7 +153,7 @@ FLOW_COLUMNS = (
     _text("conn_state", "Zeek's conn_state"),
     _int("missed_bytes", "bytes of TCP sequence space never seen, both sides"),
     Column("missed_exact", Kind.BOOL, "missed_bytes is exact: seen from SYN to FIN or RST; otherwise the lower bound"),
-    _text("history", "Zeek's history"),
+    _text("history", "Zeek's history, each letter once a side"),
     _int("orig_pkts", "packets"),
     _int("orig_ip_bytes", "bytes of the IP packets, headers included"),
     _int("resp_pkts", "packets"),
