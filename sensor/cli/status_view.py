@@ -111,7 +111,7 @@ def _alerts(snapshot: dict[str, Any]) -> Table:
     table.add_column("severity")
     table.add_column("count", justify="right")
     raised = [row for row in snapshot["alerts"] if row["state"] == "raised"]
-    for row in sorted(raised, key=lambda row: (-_SEVERITIES.index(row["severity"]), -row["count"]))[:12]:
+    for row in sorted(raised, key=lambda row: (_SEVERITIES.index(row["severity"]), -row["count"]))[:12]:
         table.add_row(row["rule_id"], row["severity"], f"{row['count']:,}")
     if not raised:
         table.add_row("none", "", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -14,7 +15,9 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from rich.console import Console
 
+from sensor.cli.status_view import _alerts
 from sensor.control import ControlSocket, ask
 from sensor.errors import SettingError
 from sensor.metrics import serve
@@ -138,3 +141,11 @@ def test_more_clients_than_can_wait_are_answered_one_after_the_other(tmp_path: P
         for each in crowd:
             each.close()
         sensor.close()
+
+
+def test_the_worst_alerts_stand_first() -> None:
+    rows = [("a", "low", 9), ("b", "critical", 1), ("c", "high", 3), ("d", "high", 5)]
+    raised = [dict(zip(("rule_id", "severity", "count"), row, strict=True), state="raised") for row in rows]
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(_alerts({"alerts": raised}))
+    assert [line.split()[0] for line in console.export_text().splitlines()[1:]] == ["b", "d", "c", "a"]
