@@ -19,7 +19,7 @@ class FeedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     headers: dict[str, str] = {}
     """Further headers of the request, keys of an account for example; ${VARIABLE} is taken from the environment."""
     format: Literal["auto", "text", "csv", "misp", "stix"] = "auto"
-    """auto: JSON is MISP or STIX 2.1 by what it holds, the rest is one entry a line."""
+    """auto: JSON is MISP or STIX 2.1 by what it holds, lines with commas are CSV, the rest is one entry a line."""
     kind: Literal["auto", "address", "domain", "url", "user_agent", "ja3", "ja4"] = "auto"
     """Of the entries of text and CSV; auto takes addresses, networks, domains, URLs and JA4 for what they look like."""
     column: str = ""
