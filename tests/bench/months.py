@@ -60,6 +60,9 @@ class Leak:
     insider: bool = True        # an ordinary identity, with a life of its own
     sequential: bool = False
     around_the_clock: bool = True
+    at_lunch: bool = False      # on work days alone, as many a week, within half an hour
+    addresses: int = 1          # as many in turns
+    new_tokens: bool = False    # another one with each request
 
 
 @dataclass
@@ -177,11 +180,16 @@ class Months:
     def _leaking(self, random: np.random.Generator, number: int) -> dict[str, Any]:
         leak, mix = self.leak, self.mix
         assert leak is not None
-        first = (number - leak.start_day) * leak.ids_per_day
+        ids = leak.ids_per_day
+        if leak.at_lunch:
+            ids = 0 if (START_DAY + number + 3) % 7 >= 5 else round(ids * 1.4)
+        first = (number - leak.start_day) * round(leak.ids_per_day * (1.4 if leak.at_lunch else 1))
         order = np.arange(mix.customers) if leak.sequential else self.wanted
-        objects = order[first : first + leak.ids_per_day]
+        objects = order[first : first + ids]
         who = np.zeros(len(objects), np.int64)
         span = random.uniform(0, DAY, len(who)) if leak.around_the_clock else self._hours(random, who)
+        if leak.at_lunch:
+            span = 12 * 3600 + random.uniform(0, 600) + random.uniform(0, 1_500, len(who))
         return self._same(who, np.sort(span), np.full(len(who), "customer"), objects, -1, 1_500)
 
     def _same(self, who: Ints, second: Any, kind: Any, objects: Any, records: Any, size: float) -> dict[str, Any]:
@@ -209,7 +217,19 @@ class Months:
         rows["response_body_len"] = np.maximum(parts["bytes"] * random.uniform(0.8, 1.2, len(rows)), 1)
         rows["records"], rows["status_code"], rows["proto"] = parts["records"], parts["status"], Proto.TCP
         rows["flags"] = TransactionFlag.REQUEST | TransactionFlag.RESPONSE
+        if self.leak and number >= self.leak.start_day:
+            self._hide(random, rows, np.flatnonzero(who == 0))
         return rows
+
+    def _hide(self, random: np.random.Generator, rows: Rows, mine: Ints) -> None:
+        """Who leaks comes from several addresses, with several tokens."""
+        leak = self.leak
+        assert leak is not None
+        if leak.addresses > 1:
+            chosen = random.integers(0, leak.addresses, len(mine)).astype(np.uint64)
+            rows["client_lo"][mine] = np.uint64((0xFFFF << 32) + (203 << 24) + 256) + chosen
+        if leak.new_tokens:
+            rows["user"][mine] = random.integers(1, 2**62, len(mine)).astype(np.uint64)
 
 
 @dataclass
@@ -264,7 +284,7 @@ def _note(judged: Judged, months: Months, one: Detection, whose: dict[int, int],
     if (one.severity or one.rule.severity) not in BAD or one.client_ip is None:
         return
     parts = [int(part) for part in one.client_ip.split(".")]
-    who = whose[(0xFFFF << 32) + sum(part << 8 * place for place, part in enumerate(reversed(parts)))]
+    who = whose.get((0xFFFF << 32) + sum(part << 8 * place for place, part in enumerate(reversed(parts))), 0)
     leak = months.leak
     if who != 0 or leak is None or number < leak.start_day:
         judged.wrong.setdefault(one.rule.id, set()).add((who, number // 7))
@@ -279,6 +299,10 @@ CASES = {
     "from the first day": (Leak(0), 14),
     "from the first day, a stranger": (Leak(0, insider=False), 14),
     "14 clean days, in working hours, in sequence": (Leak(14, sequential=True, around_the_clock=False), 28),
+    "14 clean days, at lunch on work days": (Leak(14, at_lunch=True), 21),
+    "14 clean days, from 200 addresses": (Leak(14, addresses=200), 21),
+    "14 clean days, with ever new tokens": (Leak(14, new_tokens=True), 21),
+    "14 clean days, all three": (Leak(14, at_lunch=True, addresses=200, new_tokens=True), 21),
     "nobody leaks, 90 days": (None, 90),
 }
 
