@@ -73,6 +73,21 @@ def test_a_fault_leaves_everything_as_it_was(tmp_path: Path) -> None:
     list(pipeline)
 
 
+def test_a_broken_file_of_sigma_rules_leaves_those_before_it(tmp_path: Path) -> None:
+    good = "title: A rule\nlogsource: {category: webserver}\ndetection: {s: {cs-method: POST}, condition: s}\n"
+    (tmp_path / "one.yml").write_text(good)
+    chosen = settings(f'detection.sigma.rules=["{tmp_path}"]')
+    pipeline = Pipeline(chosen, [str(PCAPS / "hydra-form.pcap")])
+    found = [alert.rule_id for alert in next(iter(pipeline)).alerts]
+    (tmp_path / "one.yml").write_text(good.replace("condition: s", "condition: t"))
+    with pytest.raises(SettingError, match=r"detection.sigma.rules: .*one.yml: A rule"):
+        pipeline.prepare(chosen)
+    (tmp_path / "one.yml").write_text(good.replace("A rule", "Another rule"))
+    pipeline.take_over(pipeline.prepare(chosen))
+    found += [alert.rule_id for batch in pipeline for alert in batch.alerts]
+    assert "sigma-another-rule" in found
+
+
 def test_what_gives_way_under_overload_changes_too_and_a_detector_that_is_none_is_a_fault() -> None:
     pipeline = Pipeline(settings(), [str(PCAPS / "hydra-basic.pcap")])
     pipeline.take_over(pipeline.prepare(settings("overload.detectors=['injection']", "overload.pressure_high=0.9")))

@@ -76,6 +76,9 @@ class DetectionStage:
             same = chosen == getattr(self._settings, name) and stamps[name] == self._stamps.get(name)
             if chosen.enabled and name in self._names and not (same and name in self.detectors):
                 made[name] = detector(chosen, self.strings)
+                follows = getattr(made[name], "follows", None)
+                if follows is not None and name in self.detectors:
+                    follows(self.detectors[name])
         return Prepared(settings, made, stamps)
 
     def take_over(self, prepared: Prepared) -> list[str]:

@@ -34,10 +34,19 @@ class Sigma:
     faults = 0
 
     def __init__(self, settings: SigmaSettings, strings: Strings) -> None:
+        self._sources = settings.rules
         self._run = _run(settings, strings) if settings.rules else None
         self.wanted = self._run.loaded.wanted if self._run else Wanted()
         if self._run:
             self.rules = self._run.rules
+
+    def follows(self, before: Sigma) -> None:
+        """SettingError when files that were read again brought a fault: the rules before them are better."""
+        if self._sources == before._sources:
+            known = set(before.notes)
+            for note in self.notes:
+                if note not in known:
+                    raise SettingError(f"detection.sigma.rules: {note}")
 
     def take_over(self, before: Sigma) -> None:
         """Go on with the windows of the correlations that are written as before."""
