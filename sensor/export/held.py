@@ -25,8 +25,6 @@ from sensor.export.tables import Rows, Table
 from sensor.schema import STREAM
 from sensor.tls import TlsConnection
 
-_ROW_BYTES_MAX = 24 << 20
-"""Records of one table that are held back: all ROWS_HELD_MAX transactions, 37,900 flows with both their streams."""
 _KNOWN_CODES = 1 << 14
 _ESCAPED_MAX = 2
 Numbers = npt.NDArray[np.int32]
@@ -88,7 +86,7 @@ class HeldRows:
         self.ordered = ordered
         self._table, self._escape = table, escape
         row_bytes = table.dtype.itemsize + table.companions * STREAM.itemsize
-        self._rows_max = rows_max or min(limits.ROWS_HELD_MAX, _ROW_BYTES_MAX // row_bytes)
+        self._rows_max = rows_max or limits.ROW_BYTES_HELD_MAX // row_bytes
         self._text_bytes_max = text_bytes_max
         places = {name: place[1] // 4 for name, place in (table.dtype.fields or {}).items()}
         self._fields = np.array([places[field] for field in table.pooled.values()], np.int64)

@@ -55,7 +55,8 @@ from sensor.structures.string_pool_kernels import State as PoolState
 from sensor.tunnel import Tunnel
 
 _LOW = (1 << 64) - 1
-_ROWS = limits.BATCH_FRAMES + ROWS_PER_CHUNK + OPEN_PER_FLOW_MAX + 64
+_ROWS = 2 * limits.BATCH_FRAMES + ROWS_PER_CHUNK + OPEN_PER_FLOW_MAX + 64
+"""Finished transactions that wait to be judged: as many as limits.BLOCKS_TOGETHER blocks usually have."""
 
 
 def _stack(start: int, stop: int) -> npt.NDArray[np.int32]:
