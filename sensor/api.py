@@ -58,17 +58,24 @@ def read(
     nothing at all could be read, its InputError is raised. Raises SettingError for a setting that cannot be used.
     `state` names a folder in which what is learned is kept from one call to the next; StateError when that cannot be.
     """
-    from sensor.export.lookups import lookup_frame
-    from sensor.pipeline import Pipeline
-    from sensor.structures.heap import map_large_tables
+    from sensor.structures.heap import map_large_tables, trim_heap
 
     map_large_tables()
     settings = settings or Settings()
     if state is not None:
         settings = replace(settings, state=replace(settings.state, folder=fspath(state)))
-
     sources = [source] if isinstance(source, str | PathLike) else source
-    pipeline = Pipeline(settings, [fspath(each) for each in sources])
+    try:
+        return _read(settings, [fspath(each) for each in sources])
+    finally:
+        trim_heap()
+
+
+def _read(settings: Settings, sources: Sequence[str]) -> Capture:
+    from sensor.export.lookups import lookup_frame
+    from sensor.pipeline import Pipeline
+
+    pipeline = Pipeline(settings, sources)
     transactions, flows = _Collected("transactions"), _Collected("flows")
     tls: list[TlsConnection] = []
     websockets: list[WebSocketConnection] = []
