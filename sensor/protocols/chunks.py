@@ -8,7 +8,7 @@ import numpy as np
 
 from sensor._jit import Bytes, inline_kernel, kernel, part_kernel
 from sensor.protocols.http1.contents import begin_part, is_part_full
-from sensor.protocols.http1.feed import feed, finish_messages, gap, leave_unfinished, suppose_waiting
+from sensor.protocols.http1.feed import feed, finish_messages, gap, stop_message, suppose_waiting
 from sensor.protocols.http1.messages import end_message
 from sensor.protocols.http1.settle import resolve_waiting
 from sensor.protocols.http1.start import reset_flow
@@ -135,7 +135,7 @@ def read_chunks(t: Tables, data: Bytes, datagrams: Bytes, pages: Bytes, chunks: 
             if stream["state"] == State.CLOSE:
                 end_message(t, stream_row, chunk["ts"])
         elif kind == ChunkKind.STOP:
-            leave_unfinished(t, stream_row)
+            stop_message(t, stream_row)
             if flow["http2"] != 0:
                 leave_streams(t, np.int64(flow["http2"]) - 1, stream_row & 1)
         elif kind == ChunkKind.END:

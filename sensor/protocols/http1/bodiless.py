@@ -1,30 +1,32 @@
-"""Messages whose body never comes although their head says how long it is: in: the stream's message; out: it has ended.
+"""Messages whose body never comes although their head says how long it is: in: the stream's message; out: a message of
+which nothing is to come.
 
-The one law: what comes next on the stream is a head.
+The one law: who finds that out ends the message, so that what comes next on the stream is a head.
 """
 
 import numpy as np
 
-from sensor._jit import part_kernel
-from sensor.protocols.http1.messages import end_message
+from sensor._jit import inline_kernel
 from sensor.protocols.http1.tables import Method
 from sensor.schema import Anomaly
 
 
-@part_kernel
-def end_refused(t, stream_row):
-    """The request was answered before its body, which never came: `Expect: 100-continue` refused (RFC 9110, 10.1.1)."""
+@inline_kernel
+def refuse_body(t, stream_row):
+    """The request was answered before its body, which never came: `Expect: 100-continue` refused (RFC 9110, 10.1.1).
+
+    It ended when the latest of its bytes came.
+    """
     stream = t.http_streams[stream_row]
     row = t.open[stream["message"]]
     row["anomalies"] &= ~np.uint64(Anomaly.EARLY_RESPONSE)
     stream["latest"] = min(stream["latest"], row["response_ts"])  # what came since is not the request's
     stream["body"] = 0
     stream["remaining"] = 0
-    end_message(t, stream_row, 0)
 
 
-@part_kernel
-def no_body(t, stream_row, ts):
+@inline_kernel
+def drop_body(t, stream_row):
     """The response that waits for its request turns out to answer a HEAD."""
     stream = t.http_streams[stream_row]
     stream["body"] = 0
@@ -33,4 +35,3 @@ def no_body(t, stream_row, ts):
     if message >= 0:
         t.links[message]["end"] = 0
         t.links[message]["method"] = Method.HEAD
-    end_message(t, stream_row, ts)

@@ -8,7 +8,7 @@ import numpy as np
 
 from sensor._jit import at, inline_kernel, part_kernel
 from sensor.limits import HEAD_BYTES_MAX
-from sensor.protocols.http1.bodiless import end_refused, no_body
+from sensor.protocols.http1.bodiless import drop_body, refuse_body
 from sensor.protocols.http1.body import body_bytes, chunk_end, chunk_size, stop_counting, stop_reading, trailer
 from sensor.protocols.http1.cut_lines import CUT_TARGET, forget_endpoint, read_cut_line
 from sensor.protocols.http1.head import INCOMPLETE, looks_like_head, parse_head
@@ -234,6 +234,7 @@ def feed(t, stream_row, data, position, stop, seq, ack, ts, final):
     else:
         stream["delivered"] = seq + stop - position
     origin = seq - position
+    ended = ts  # of a message that ends in here
     if stream["state"] == State.INIT and final == 0:
         position = skip_proxy_header(data, position, stop, t.http_flows[stream_row >> 1])
         if position == stop:
@@ -262,9 +263,10 @@ def feed(t, stream_row, data, position, stop, seq, ack, ts, final):
             later = stream["message"] >= 0 and ack > t.links[stream["message"]]["ack"]
             kind = looks_like_head(data, position, stop) if later else 0
             if kind == 1 and awaits_body(t, stream_row, np.int64(stream["message"])):
-                end_refused(t, stream_row)
+                refuse_body(t, stream_row)
+                ended = 0
             elif kind == 2 and not is_client(t, stream_row):
-                no_body(t, stream_row, ts)
+                drop_body(t, stream_row)
         elif state == State.LENGTH or state == State.CHUNK_DATA:
             taken = min(stream["remaining"], stop - position)
             body_bytes(t, stream_row, data, position, position + taken)
@@ -275,7 +277,8 @@ def feed(t, stream_row, data, position, stop, seq, ack, ts, final):
                 if stream["remaining"] == 0:
                     stream["state"] = State.CHUNK_END
             elif stream["remaining"] == 0:
-                end_message(t, stream_row, ts)
+                end_message(t, stream_row, ended)
+                ended = ts
         elif state == State.CHUNK_SIZE:
             position = chunk_size(t, stream_row, data, position, stop)
             if stream["state"] == State.SYNC:
@@ -358,11 +361,19 @@ def leave_unfinished(t, stream_row):
     message = np.int64(stream["message"])
     if message < 0:
         return
-    if t.open[message]["status_code"] >= 400 and awaits_body(t, stream_row, message):
-        end_refused(t, stream_row)
-        return
     mark(t, stream_row, Anomaly.REQUEST_UNFINISHED, Anomaly.RESPONSE_UNFINISHED)
     set_lengths(t, stream_row, False)
+
+
+@inline_kernel
+def stop_message(t, stream_row):
+    """The connection ends: a request that was refused before its body is whole, any other message is unfinished."""
+    message = np.int64(t.http_streams[stream_row]["message"])
+    if message >= 0 and t.open[message]["status_code"] >= 400 and awaits_body(t, stream_row, message):
+        refuse_body(t, stream_row)
+        end_message(t, stream_row, 0)
+    else:
+        leave_unfinished(t, stream_row)
 
 
 @part_kernel
