@@ -23,7 +23,7 @@ from tests.service.test_run import HYDRA, manager, running, told
 from tests.service.wire import stop, until
 from tests.test_absence import NS, START, NoAlerts
 
-ROOM = 1 << 20
+ROOM = 16 << 20
 
 
 @contextmanager
